@@ -1,0 +1,3 @@
+// Package session keeps what a web application remembers of a visitor between
+// requests.
+package session

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that engines return, wrapped or as they are. Compare with [errors.Is].
+var (
+	// ErrNotFound says that a token stands for no session. ErrInvalidToken and
+	// ErrExpired match it too.
+	ErrNotFound = errors.New("session: not found")
+
+	// ErrInvalidToken says that a token is malformed, forged, or made with a
+	// key that is not known: one error, so that it tells an attacker nothing.
+	// It matches [ErrNotFound].
+	ErrInvalidToken error = &notFoundError{"session: invalid token"}
+
+	// ErrExpired says that a session was there, and is over. It matches
+	// [ErrNotFound].
+	ErrExpired error = &notFoundError{"session: expired"}
+
+	// ErrGone says that a session which was loaded has been deleted meanwhile,
+	// by a logout in another request for example. It was not saved, so that it
+	// stays deleted.
+	ErrGone = errors.New("session: deleted by another request")
+
+	// ErrConflict says that a session which was loaded has been changed
+	// meanwhile by another request. It was not saved.
+	ErrConflict = errors.New("session: changed by another request")
+
+	// ErrClosed says that an engine was used after its Close.
+	ErrClosed = errors.New("session: store is closed")
+)
+
+// Errors that a [Session] and the middleware report.
+var (
+	// ErrNoMiddleware says that a request has not come through
+	// [Manager.Handler].
+	ErrNoMiddleware = errors.New("session: the request did not come through Manager.Handler")
+
+	// ErrHeadersSent says that a session was changed after the response's
+	// headers had gone out, so that the client cannot learn of it.
+	ErrHeadersSent = errors.New("session: changed after the response headers were sent")
+
+	// ErrReservedKey says that a key begins with "_session_", which is kept for
+	// the package's own use.
+	ErrReservedKey = errors.New(`session: keys beginning with "_session_" are reserved`)
+
+	// ErrNoKey says that a session holds nothing under a key.
+	ErrNoKey = errors.New("session: no such key")
+)
+
+// notFoundError is a reason for ErrNotFound.
+type notFoundError struct{ msg string }
+
+func (e *notFoundError) Error() string { return e.msg }
+func (e *notFoundError) Unwrap() error { return ErrNotFound }
+
+// TooLargeError says that a session does not fit into what carries it. Nothing
+// was stored or sent.
+type TooLargeError struct {
+	Size  int // what it would take, in bytes; for a cookie its name and value together
+	Limit int // what there is, in bytes
+
+	// Largest are the session's largest entries, largest first, for the
+	// application's own diagnosis: Error does not print them, since keys may be
+	// confidential. The middleware fills it in; engines leave it nil.
+	Largest []KeySize
+}
+
+// KeySize is the size of one entry of a session.
+type KeySize struct {
+	Key   string
+	Bytes int // of the encoded value, before compression
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// SessionStore is implemented by each engine. A token is what the client's
+// cookie holds: for a cookie engine the session itself, for a database engine a
+// random key. Engines never see HTTP.
+//
+// Implementations are safe for concurrent use. An engine that reports nothing
+// through the error (a nil error) has done all of what it was asked, durably as
+// far as its documentation promises; one that reports an error has done none of
+// it, unless the connection to its server broke so that it cannot know.
+//
+// Errors that do not match one of this package's sentinels are system failures
+// (the database is down, the context is over): the visitor is not logged out
+// for them. Errors never contain a token or any part of Record.Data.
+//
+// Package sessiontest has the conformance suite that an implementation should
+// pass. Optional interfaces: [ExpiredDeleter], [Toucher], [CookieNamer].
+type SessionStore interface {
+	// Load returns the record that token stands for.
+	//
+	// A token that is absent, expired, malformed or forged gives an error that
+	// matches [ErrNotFound]; [ErrInvalidToken] and [ErrExpired], which match it
+	// too, tell why, for logs only. Load never returns a record together with
+	// an error, nor a record at or after its Expires. The record belongs to the
+	// caller.
+	Load(ctx context.Context, token string) (*Record, error)
+
+	// Save stores the record and returns the token to give to the client, which
+	// may be the one passed in. It sets rec.Version to the state it stored, so
+	// that the same record can be changed and saved again. It keeps no
+	// reference to rec or its Data.
+	//
+	// With an empty token it creates a session under a fresh token: never an
+	// upsert, never a token that the client chose.
+	//
+	// With a token it updates what was loaded or saved before, as told by
+	// rec.Version: an error that matches [ErrGone] when the session was deleted
+	// meanwhile (it is never resurrected), and [ErrConflict] when it changed.
+	// An engine that cannot know does neither, and says so in its
+	// documentation.
+	//
+	// A record too large for the engine gives a [*TooLargeError].
+	Save(ctx context.Context, token string, rec *Record) (newToken string, err error)
+
+	// Renew is Save under a fresh token, in one atomic step: the session that
+	// token stands for goes on as newToken, and the old token is dead where the
+	// engine can kill it. An empty token creates, as in Save. Errors are those
+	// of Save.
+	Renew(ctx context.Context, token string, rec *Record) (newToken string, err error)
+
+	// Delete ends the session that token stands for, where the engine can. A
+	// token that is missing, malformed or already dead is no error.
+	Delete(ctx context.Context, token string) error
+}
+
+// Record is a session as an engine stores it.
+type Record struct {
+	// Data is the serialized session. The engine treats it as opaque; it may
+	// rely on its being valid UTF-8 without NUL bytes, as JSON is.
+	Data []byte
+
+	// Expires is the moment from which the session is no longer valid, in UTC.
+	// The middleware uses whole seconds. An engine may drop the fraction of a
+	// second, never round up.
+	Expires time.Time
+
+	// Version is the stored state that Load saw or Save left, in the engine's
+	// own terms, and opaque to everyone else. A cookie engine leaves it empty.
+	Version string
+}
+
+// ExpiredDeleter is implemented by engines that keep sessions which have to be
+// cleaned up once they are expired.
+type ExpiredDeleter interface {
+	// DeleteExpired deletes the sessions that are expired and returns their
+	// number. It works in small batches, does not hold up requests, and may
+	// run on several machines at once. When ctx ends it stops after the batch
+	// it is in, and returns what it has deleted with the context's error.
+	DeleteExpired(ctx context.Context) (int64, error)
+}
+
+// Toucher is implemented by engines that can extend a session's life without
+// writing its data again.
+type Toucher interface {
+	// Touch sets the expiry of the session that token stands for to
+	// rec.Expires, provided that its data is still what rec.Version tells:
+	// [ErrConflict] if it changed, [ErrGone] if it was deleted. The token stays
+	// the same; rec.Version is updated.
+	Touch(ctx context.Context, token string, rec *Record) error
+}
+
+// CookieNamer is implemented by engines whose tokens are bound to the name of
+// the cookie that carries them, or whose limits depend on it. [NewManager]
+// calls it once and uses the store that it returns.
+type CookieNamer interface {
+	// ForCookie returns the engine bound to the cookie's name. The receiver is
+	// left as it is.
+	ForCookie(name string) (SessionStore, error)
+}
