@@ -49,6 +49,8 @@ var (
 
 	// ErrNoKey says that a session holds nothing under a key.
 	ErrNoKey = errors.New("session: no such key")
+
+	errExpiry = errors.New("session: SetExpiry needs a positive duration; use ExpireAtBrowserClose or Flush")
 )
 
 // notFoundError is a reason for ErrNotFound.

@@ -19,7 +19,8 @@ import (
 // for them. Errors never contain a token or any part of Record.Data.
 //
 // Package sessiontest has the conformance suite that an implementation should
-// pass. Optional interfaces: [ExpiredDeleter], [Toucher], [CookieNamer].
+// pass. Optional interfaces: [Toucher],
+// [UnchangedDeleter], [ExpiredDeleter], [CookieNamer].
 type SessionStore interface {
 	// Load returns the record that token stands for.
 	//
@@ -92,6 +93,17 @@ type Toucher interface {
 	// [ErrConflict] if it changed, [ErrGone] if it was deleted. The token stays
 	// the same; rec.Version is updated.
 	Touch(ctx context.Context, token string, rec *Record) error
+}
+
+// UnchangedDeleter is implemented by engines that can delete a session on the
+// condition that nobody has changed it. The middleware uses it for a session
+// that has become empty, so as not to delete what another request has just put
+// in; logging out is always [SessionStore].Delete.
+type UnchangedDeleter interface {
+	// DeleteUnchanged deletes the session that token stands for, provided that
+	// its data is still what rec.Version tells: [ErrConflict] if it changed,
+	// [ErrGone] if it was deleted.
+	DeleteUnchanged(ctx context.Context, token string, rec *Record) error
 }
 
 // CookieNamer is implemented by engines whose tokens are bound to the name of

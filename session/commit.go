@@ -1,0 +1,354 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// cookieAction is what the response has to tell the browser.
+type cookieAction int
+
+const (
+	cookieKeep cookieAction = iota
+	cookieSet
+	cookieDelete
+)
+
+// Save saves the session now instead of when the response begins, for handlers
+// that want to see the error themselves, or that change the session of a
+// response which has begun long ago, as server-sent events and WebSockets do.
+// The error is the store's, [Session.Err]'s, or, after the headers have gone
+// out, [ErrHeadersSent] when the client would have to learn a new token. After
+// an error the changes are still there, and the middleware tries again when the
+// response begins; [Session.Flush] drops them.
+func (s *Session) Save(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sent {
+		return s.commitLate(ctx)
+	}
+	return s.commit(ctx)
+}
+
+// commit makes the store hold what the session holds, and notes what the
+// browser has to be told. It does not end with ctx, but after the Manager's
+// CommitTimeout. It changes nothing in s when it fails, except that what was
+// flushed is gone as far as it came.
+func (s *Session) commit(ctx context.Context) error {
+	if s.err != nil {
+		return s.err
+	}
+	now := time.Now()
+	extension := s.extensionDue(now)
+	if !s.modified() && !(s.renew && s.stored) && !extension {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.m.opts.CommitTimeout)
+	defer cancel()
+
+	if err := s.deleteFlushed(ctx); err != nil {
+		return err
+	}
+	if !s.changes.any() && !(s.renew && s.stored) {
+		if extension {
+			return s.extend(ctx, now)
+		}
+		return nil
+	}
+	for try := 1; ; try++ {
+		err := s.store(ctx, now)
+		if err == nil {
+			s.changes = changes{}
+			s.renew, s.touch = false, false
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) || s.m.opts.Conflict == FailOnConflict {
+			return s.explain(err)
+		}
+		if err := backOff(ctx, try); err != nil {
+			return fmt.Errorf("%w, again and again: gave up after %d tries", ErrConflict, try)
+		}
+		if err := s.reload(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// deleteFlushed deletes the sessions that Flush ended.
+func (s *Session) deleteFlushed(ctx context.Context) error {
+	for len(s.flushed) > 0 {
+		if token := s.flushed[0]; token != "" {
+			if err := s.m.store.Delete(ctx, token); err != nil {
+				return err
+			}
+		}
+		s.flushed = s.flushed[1:]
+		s.unsetCookie()
+	}
+	return nil
+}
+
+// store stores the session as it is now, or deletes the stored one if there is
+// nothing left to keep.
+func (s *Session) store(ctx context.Context, now time.Time) error {
+	expires := s.expires(now)
+	switch {
+	case s.isEmpty() && !s.stored:
+		return nil // a visitor without content gets no session
+	case s.isEmpty():
+		return s.remove(ctx)
+	case !expires.After(now):
+		return s.end(ctx)
+	}
+	if s.startMissing() {
+		s.obj.set(startKey, fmt.Sprint(now.Unix()))
+	}
+	data := s.obj.encode()
+	if s.stored && !s.renew && bytes.Equal(data, s.loaded.Data) { // what was changed was changed back
+		if s.extensionDue(now) {
+			return s.extend(ctx, now)
+		}
+		return nil
+	}
+	rec := Record{Data: data, Expires: expires, Version: s.loaded.Version}
+	save := s.m.store.Save
+	if s.renew && s.stored {
+		save = s.m.store.Renew
+	}
+	token, err := save(ctx, s.token, &rec)
+	if err != nil {
+		return err
+	}
+	s.saved(token, rec, now)
+	return nil
+}
+
+// startMissing reports whether the absolute timeout has still to be started.
+func (s *Session) startMissing() bool {
+	if s.m.opts.AbsoluteTimeout == 0 {
+		return false
+	}
+	_, ok := s.obj.get(startKey)
+	return !ok
+}
+
+// remove deletes a stored session that has become empty, unless another request
+// has put something in meanwhile.
+func (s *Session) remove(ctx context.Context) error {
+	var err error
+	if d, ok := s.m.store.(UnchangedDeleter); ok {
+		err = d.DeleteUnchanged(ctx, s.token, &s.loaded)
+		if errors.Is(err, ErrGone) {
+			err = nil
+		}
+	} else {
+		err = s.m.store.Delete(ctx, s.token)
+	}
+	if err != nil {
+		return err
+	}
+	s.forget()
+	s.unsetCookie()
+	return nil
+}
+
+// end deletes a session whose life is over, with all that was set in it.
+func (s *Session) end(ctx context.Context) error {
+	if s.stored {
+		if err := s.m.store.Delete(ctx, s.token); err != nil {
+			return err
+		}
+	}
+	s.obj.clear()
+	s.forget()
+	s.unsetCookie()
+	return nil
+}
+
+// saved notes what the store holds now, and that the browser has to be told.
+func (s *Session) saved(token string, rec Record, now time.Time) {
+	s.stored, s.token, s.loaded = true, token, rec
+	s.cookie, s.maxAge = cookieSet, 0
+	if !s.atBrowserClose() {
+		s.maxAge = max(1, int(rec.Expires.Sub(now)/time.Second))
+	}
+	if n := len(s.m.cookie.Name) + len(token); n > maxCookieBytes*3/4 {
+		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers", slog.Int("bytes", n), slog.Int("limit", maxCookieBytes))
+	}
+}
+
+// unsetCookie notes that the browser must not go on having the cookie.
+func (s *Session) unsetCookie() {
+	s.cookie = cookieKeep
+	if s.presented {
+		s.cookie = cookieDelete
+	}
+}
+
+// extensionDue reports whether an unchanged session's new expiry has to be
+// written.
+func (s *Session) extensionDue(now time.Time) bool {
+	if !s.stored || s.isEmpty() {
+		return false
+	}
+	o := &s.m.opts
+	if !s.touch && !o.SaveEveryRequest && o.IdleTimeout == 0 {
+		return s.startMissing()
+	}
+	gain := s.expires(now).Sub(s.loaded.Expires)
+	switch {
+	case s.startMissing():
+		return true
+	case s.touch, o.SaveEveryRequest:
+		return gain != 0
+	}
+	life := s.life()
+	wait := o.RenewAfter
+	if wait == 0 {
+		wait = life / 10
+	}
+	return gain > 0 && gain >= min(wait, life/2)
+}
+
+// extend writes the session's new expiry. The session itself is fine without
+// it, so a failure is the application's business only if it asked for it.
+func (s *Session) extend(ctx context.Context, now time.Time) error {
+	asked := s.touch
+	err := s.writeExpiry(ctx, now)
+	s.touch = false
+	switch {
+	case err == nil, errors.Is(err, ErrConflict), errors.Is(err, ErrGone): // the other request has seen to it
+		return nil
+	case asked:
+		return s.explain(err)
+	}
+	s.m.log.LogAttrs(ctx, slog.LevelWarn, "session: the expiry could not be extended", slog.Any("err", err))
+	return nil
+}
+
+func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
+	rec := s.loaded
+	rec.Expires = s.expires(now)
+	token := s.token
+	var err error
+	if t, ok := s.m.store.(Toucher); ok && !s.startMissing() {
+		err = t.Touch(ctx, token, &rec)
+	} else {
+		if s.startMissing() {
+			s.obj.set(startKey, fmt.Sprint(now.Unix()))
+			rec.Data = s.obj.encode()
+		}
+		token, err = s.m.store.Save(ctx, token, &rec)
+	}
+	if err != nil {
+		return err
+	}
+	s.saved(token, rec, now)
+	return nil
+}
+
+// reload takes the newer state from the store and makes this request's changes
+// again.
+func (s *Session) reload(ctx context.Context) error {
+	rec, err := s.m.store.Load(ctx, s.token)
+	if errors.Is(err, ErrNotFound) {
+		return ErrGone
+	}
+	if err != nil {
+		return err
+	}
+	if s.m.opts.Conflict == MergeChanges {
+		obj, err := parseObject(rec.Data)
+		if err != nil {
+			return err
+		}
+		s.changes.applyTo(&obj)
+		s.obj = obj
+	}
+	s.loaded = *rec
+	return nil
+}
+
+// backOff waits a little before the next try, longer each time and never as
+// long as others that failed at the same moment.
+func backOff(ctx context.Context, try int) error {
+	if try == 1 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(rand.N(time.Millisecond << min(try, 5)))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// explain adds to a *TooLargeError what only the session knows.
+func (s *Session) explain(err error) error {
+	var tooLarge *TooLargeError
+	if errors.As(err, &tooLarge) {
+		tooLarge.Largest = s.largest(5)
+	}
+	return err
+}
+
+// commitLate is commit after the header went out, when the browser can no
+// longer be told anything.
+func (s *Session) commitLate(ctx context.Context) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.discarded || !s.stored && !s.isEmpty() || s.renew && s.stored {
+		// A new session whose token nobody learns would only fill the store,
+		// and a renewed one would log the visitor out.
+		s.abandon()
+		return ErrHeadersSent
+	}
+	before := s.token
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	if s.cookie == cookieDelete || s.token != before {
+		s.cookie = cookieKeep
+		return ErrHeadersSent
+	}
+	return nil
+}
+
+// abandon drops the request's changes; what was flushed is deleted all the
+// same.
+func (s *Session) abandon() {
+	s.discarded = true
+	if len(s.flushed) == 0 {
+		return
+	}
+	s.unsetCookie()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.req.Context), s.m.opts.CommitTimeout)
+	defer cancel()
+	if err := s.deleteFlushed(ctx); err != nil {
+		s.m.log.LogAttrs(ctx, slog.LevelError, "session: a flushed session could not be deleted", slog.Any("err", err))
+	}
+}
+
+// writeCookie puts the session's cookie into h if the browser has to be told
+// something.
+func (s *Session) writeCookie(h http.Header) (written bool) {
+	switch s.cookie {
+	case cookieKeep:
+		return false
+	case cookieSet:
+		s.m.setCookie(h, s.token, s.maxAge)
+	case cookieDelete:
+		s.m.deleteCookie(h)
+	}
+	s.cookie = cookieKeep
+	return true
+}

@@ -1,0 +1,173 @@
+package session
+
+import (
+	"strconv"
+	"time"
+)
+
+// SetExpiry gives this session a life of its own instead of the Manager's: d
+// from its last save, or with Options.IdleTimeout from its last request,
+// rounded up to whole seconds. A d that is not positive is an error that
+// [Session.Err] tells; see [Session.ExpireAtBrowserClose] and [Session.Flush].
+// Options.AbsoluteTimeout still holds.
+func (s *Session) SetExpiry(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	if d <= 0 {
+		s.fail(errExpiry)
+		return
+	}
+	s.setRaw(expiryKey, strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+}
+
+// SetExpiryTime lets this session end at t, rounded up to a whole second,
+// however it is used until then. If t is over, the session is deleted with
+// this response. Options.AbsoluteTimeout still holds.
+func (s *Session) SetExpiryTime(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	s.setRaw(expiryKey, `"`+wholeSecond(t).Format(isoFormat)+`"`)
+}
+
+// ExpireAtBrowserClose sends the cookie without a life span, so that the
+// browser forgets it when it is closed. (Many browsers restore such cookies
+// with the tabs.) On the server the session lives as long as the Manager's
+// sessions do.
+func (s *Session) ExpireAtBrowserClose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	s.setRaw(expiryKey, "0")
+}
+
+// ResetExpiry goes back to the Manager's expiry.
+func (s *Session) ResetExpiry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	s.deleteRaw(expiryKey)
+}
+
+// ExpiryAge returns how long the session still lives: [Session.ExpiryTime]
+// from now. It is never negative.
+func (s *Session) ExpiryAge() time.Duration { return max(0, time.Until(s.ExpiryTime())) }
+
+// ExpiryTime returns when the session expires, in UTC: as it is stored, or, for
+// a session that is new or modified, as saving it now would store it.
+func (s *Session) ExpiryTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	if s.stored && !s.modified() {
+		return s.loaded.Expires
+	}
+	return s.expires(time.Now())
+}
+
+// ExpiresAtBrowserClose reports whether the cookie is one that the browser
+// forgets when it is closed.
+func (s *Session) ExpiresAtBrowserClose() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	return s.atBrowserClose()
+}
+
+// ownExpiry returns the session's own life or end, if it has one, and whether
+// it says that the cookie goes when the browser closes. It reads what Django
+// writes.
+func (s *Session) ownExpiry() (life time.Duration, end time.Time, atBrowserClose bool) {
+	raw, ok := s.obj.get(expiryKey)
+	if !ok {
+		return 0, time.Time{}, false
+	}
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
+		if n == 0 {
+			return 0, time.Time{}, true
+		}
+		if n < 0 {
+			return 0, time.Unix(0, 0), false // Django: over at once
+		}
+		return time.Duration(min(n, maxLife)) * time.Second, time.Time{}, false
+	}
+	if text, ok := unquotePlain(raw); ok {
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} { // Python's isoformat, aware or naive
+			if t, err := time.Parse(layout, text); err == nil {
+				return 0, t, false
+			}
+		}
+	}
+	return 0, time.Time{}, false // not written by this package: as if it were not there
+}
+
+// isoFormat is RFC 3339 without the letter Z, as Python's isoformat writes a UTC
+// time and as every version of its fromisoformat reads it.
+const isoFormat = "2006-01-02T15:04:05-07:00"
+
+// maxLife bounds a life in seconds, so that sums stay within time.Duration.
+const maxLife = 100 * 365 * 24 * 60 * 60
+
+func (s *Session) atBrowserClose() bool {
+	if _, ok := s.obj.get(expiryKey); !ok {
+		return s.m.opts.ExpireAtBrowserClose
+	}
+	_, _, at := s.ownExpiry()
+	return at
+}
+
+// life returns how long the session lives from a save, if nothing bounds it; 0
+// when it ends at a fixed moment.
+func (s *Session) life() time.Duration {
+	life, end, _ := s.ownExpiry()
+	switch {
+	case !end.IsZero():
+		return 0
+	case life > 0:
+		return life
+	default:
+		return s.m.life
+	}
+}
+
+// expires returns the expiry that saving the session at now gives it.
+func (s *Session) expires(now time.Time) time.Time {
+	_, end, _ := s.ownExpiry()
+	if end.IsZero() {
+		end = now.Add(s.life())
+	}
+	if limit, ok := s.absoluteEnd(); ok && limit.Before(end) {
+		end = limit
+	} else if abs := s.m.opts.AbsoluteTimeout; !ok && abs > 0 && now.Add(abs).Before(end) {
+		end = now.Add(abs)
+	}
+	return wholeSecond(end)
+}
+
+// absoluteEnd returns the moment at which the absolute timeout ends the
+// session, if there is one and the session knows when it was created.
+func (s *Session) absoluteEnd() (time.Time, bool) {
+	abs := s.m.opts.AbsoluteTimeout
+	if abs == 0 {
+		return time.Time{}, false
+	}
+	raw, ok := s.obj.get(startKey)
+	if !ok {
+		return time.Time{}, false
+	}
+	start, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return time.Unix(start, 0).Add(abs).UTC(), true
+}
+
+// wholeSecond rounds up, so that a session never ends before it was asked to.
+func wholeSecond(t time.Time) time.Time {
+	u := t.UTC().Truncate(time.Second)
+	if u.Before(t) {
+		u = u.Add(time.Second)
+	}
+	return u
+}

@@ -1,0 +1,266 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Options set up a [Manager]. The zero value is secure and is what most sites
+// want.
+type Options struct {
+	Cookie CookieOptions
+
+	// Lifetime is how long a session lives after it was last saved, that is,
+	// after its last change; 0 means two weeks. [Session.SetExpiry] and
+	// [Session.SetExpiryTime] override it for one session.
+	Lifetime time.Duration
+
+	// IdleTimeout, if it is set, takes the place of Lifetime, and every request
+	// that loads the session starts it anew, changed or not. To save writes,
+	// the expiry is written only when RenewAfter has gone by since it was
+	// written last, so a session can end that much before its idle time is
+	// over.
+	IdleTimeout time.Duration
+
+	// RenewAfter belongs to IdleTimeout; 0 means a tenth of the session's life.
+	RenewAfter time.Duration
+
+	// AbsoluteTimeout, if it is set, ends a session so long after its creation,
+	// however busy it is. It is enforced by the server, with every engine, and
+	// together with the other limits: the first one that is reached counts.
+	AbsoluteTimeout time.Duration
+
+	// ExpireAtBrowserClose sends the cookie without a life span, unless a
+	// session has an expiry of its own. See [Session.ExpireAtBrowserClose].
+	ExpireAtBrowserClose bool
+
+	// SaveEveryRequest extends a session's life with every request that loads
+	// it, as IdleTimeout does, and without waiting for RenewAfter. It costs a
+	// write and a Set-Cookie per request. Requests that do not load the session
+	// never touch it.
+	SaveEveryRequest bool
+
+	// Conflict says what happens when two requests change one session at the
+	// same time; the zero value keeps the changes of both.
+	Conflict ConflictPolicy
+
+	// CommitTimeout bounds the time that saving a session may take, conflicts
+	// included; 0 means 5 seconds. It runs even if the client goes away.
+	CommitTimeout time.Duration
+
+	// ErrorHandler answers a request whose session could not be loaded or
+	// saved, in the place of the handler's own response, not one byte of which
+	// is sent. nil means a short text with the status of [ErrorStatus].
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Logger gets one line for what an operator should know: cookies that
+	// cannot be read, failures of the store, changes that came too late. No
+	// line contains a token, or a key or value of a session. nil means none.
+	Logger *slog.Logger
+}
+
+// ConflictPolicy says what to do when a session that was loaded has been
+// changed by another request before it is saved.
+type ConflictPolicy int
+
+const (
+	// MergeChanges makes this request's changes again in the newer state, so
+	// that requests which change different keys all keep their changes. When
+	// they change the same key, the last one counts.
+	MergeChanges ConflictPolicy = iota
+
+	// LastWriteWins overwrites the newer state.
+	LastWriteWins
+
+	// FailOnConflict ends the request in the error handler, with [ErrConflict].
+	FailOnConflict
+)
+
+// Defaults of [Options].
+const (
+	defaultLifetime      = 14 * 24 * time.Hour
+	defaultCommitTimeout = 5 * time.Second
+)
+
+// Manager is the middleware that gives each request its session and saves it.
+// It is safe for concurrent use.
+type Manager struct {
+	store  SessionStore
+	opts   Options
+	cookie http.Cookie // the template of every cookie
+	life   time.Duration
+	log    *slog.Logger
+}
+
+// NewManager returns a Manager that keeps sessions in store. It checks the
+// options; an error says what to change.
+func NewManager(store SessionStore, opts Options) (*Manager, error) {
+	if store == nil {
+		return nil, errors.New("session: NewManager needs a store; see packages signedcookie and dbstore")
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"Lifetime", opts.Lifetime},
+		{"IdleTimeout", opts.IdleTimeout},
+		{"RenewAfter", opts.RenewAfter},
+		{"AbsoluteTimeout", opts.AbsoluteTimeout},
+		{"CommitTimeout", opts.CommitTimeout},
+	} {
+		if d.value < 0 {
+			return nil, fmt.Errorf("session: Options.%s is negative: %v", d.name, d.value)
+		}
+		if d.value > 0 && d.value < time.Second && d.name != "RenewAfter" && d.name != "CommitTimeout" {
+			return nil, fmt.Errorf("session: Options.%s is %v; sessions are timed in whole seconds", d.name, d.value)
+		}
+		if d.value > maxLife*time.Second {
+			return nil, fmt.Errorf("session: Options.%s is %v, more than a hundred years", d.name, d.value)
+		}
+	}
+	if opts.RenewAfter > 0 && opts.IdleTimeout == 0 {
+		return nil, errors.New("session: Options.RenewAfter needs IdleTimeout")
+	}
+	if opts.RenewAfter > 0 && opts.RenewAfter >= opts.IdleTimeout {
+		return nil, fmt.Errorf("session: Options.RenewAfter (%v) is not below IdleTimeout (%v): sessions in use would end", opts.RenewAfter, opts.IdleTimeout)
+	}
+	if opts.Conflict < MergeChanges || opts.Conflict > FailOnConflict {
+		return nil, fmt.Errorf("session: unknown Options.Conflict %d", opts.Conflict)
+	}
+	cookie, err := opts.Cookie.template()
+	if err != nil {
+		return nil, err
+	}
+	if named, ok := store.(CookieNamer); ok {
+		if store, err = named.ForCookie(cookie.Name); err != nil {
+			return nil, fmt.Errorf("session: the store refuses the cookie's name: %w", err)
+		}
+	}
+	m := &Manager{store: store, opts: opts, cookie: cookie, log: opts.Logger}
+	m.life = opts.IdleTimeout
+	if m.life == 0 {
+		m.life = opts.Lifetime
+	}
+	if m.life == 0 {
+		m.life = defaultLifetime
+	}
+	if m.opts.CommitTimeout == 0 {
+		m.opts.CommitTimeout = defaultCommitTimeout
+	}
+	if m.opts.ErrorHandler == nil {
+		m.opts.ErrorHandler = defaultErrorHandler
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	return m, nil
+}
+
+// Handler returns a handler that gives next's requests their session, to be had
+// with [Load], and saves it before the first byte of the response. A request
+// whose handler does not load the session costs no call of the store and gets
+// no header.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := &request{Context: r.Context(), m: m, r: r}
+		req.w = responseWriter{w: w, req: req}
+		returned := false
+		defer func() {
+			if !returned { // a panic, which goes on
+				req.abandon()
+			}
+		}()
+		next.ServeHTTP(&req.w, r.WithContext(req))
+		returned = true
+		req.end()
+	})
+}
+
+// Load returns the session of the request, from the store if this is the first
+// call in it. A visitor without a session, or with a cookie that cannot be read
+// or is over, has an empty one. The error is a failure of the store or
+// [ErrNoMiddleware]; a handler that gets one need only return, and if it has
+// not written anything, Options.ErrorHandler answers.
+//
+// With several Managers around a handler it is the innermost one's session; see
+// [Manager.Load].
+func Load(r *http.Request) (*Session, error) { return FromContext(r.Context()) }
+
+// FromContext is [Load] for code that has no request at hand; ctx is a
+// request's context or derived from it.
+func FromContext(ctx context.Context) (*Session, error) {
+	req, ok := ctx.Value(requestKey{}).(*request)
+	if !ok {
+		return nil, ErrNoMiddleware
+	}
+	return req.load(ctx)
+}
+
+// Load is the package's [Load] for the session of this Manager, where a handler
+// has several around it.
+func (m *Manager) Load(r *http.Request) (*Session, error) {
+	req, ok := r.Context().Value(requestKey{}).(*request)
+	for ok && req.m != m {
+		req, ok = req.Context.Value(requestKey{}).(*request)
+	}
+	if !ok {
+		return nil, ErrNoMiddleware
+	}
+	return req.load(r.Context())
+}
+
+// ErrorStatus returns the HTTP status that fits an error of the middleware: 400
+// for [ErrGone] (as in Django's SessionInterrupted: the visitor should sign in
+// again), 409 for [ErrConflict], 500 for a session that is too large and for
+// mistakes of the application, and 503 for everything else, which is a failure
+// of the store.
+func ErrorStatus(err error) int {
+	var tooLarge *TooLargeError
+	var value *ValueError
+	switch {
+	case errors.Is(err, ErrGone):
+		return http.StatusBadRequest
+	case errors.Is(err, ErrConflict):
+		return http.StatusConflict
+	case errors.As(err, &tooLarge), errors.As(err, &value), errors.Is(err, ErrReservedKey),
+		errors.Is(err, ErrHeadersSent), errors.Is(err, errExpiry):
+		return http.StatusInternalServerError
+	default:
+		return http.StatusServiceUnavailable
+	}
+}
+
+func defaultErrorHandler(w http.ResponseWriter, r *http.Request, err error) {
+	status := ErrorStatus(err)
+	text := http.StatusText(status)
+	switch status {
+	case http.StatusBadRequest:
+		text = "Your session ended while this request was running. Please sign in again."
+	case http.StatusConflict:
+		text = "Your session was changed by another request. Please try again."
+	case http.StatusServiceUnavailable:
+		text = "Sessions are not available at the moment. Please try again."
+	}
+	http.Error(w, text, status)
+}
+
+// clearResponse takes out of h what describes the response that is not going to
+// be sent.
+func clearResponse(h http.Header) {
+	for field := range h {
+		switch {
+		case strings.HasPrefix(field, "Content-"),
+			field == "Accept-Ranges", field == "Cache-Control", field == "Etag", field == "Expires", field == "Last-Modified",
+			field == "Location", field == "Refresh", field == "Trailer", field == "Transfer-Encoding":
+			if field != "Content-Security-Policy" && field != "Content-Security-Policy-Report-Only" {
+				delete(h, field)
+			}
+		}
+	}
+	h.Set("Cache-Control", "no-store")
+}

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+)
+
+// responseWriter saves the session before the first byte of the final response
+// goes out, whichever way the handler sends it.
+type responseWriter struct {
+	w           http.ResponseWriter
+	req         *request
+	wroteHeader bool  // the final header has gone out, from the handler or in its place
+	failed      error // why the handler's response is dropped
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.w }
+
+func (w *responseWriter) Header() http.Header { return w.w.Header() }
+
+// header sees to the session before a final header with the given status. It
+// reports whether the handler's response may be sent.
+func (w *responseWriter) header(status int) bool {
+	if !w.wroteHeader {
+		w.wroteHeader = true
+		if err := w.req.beforeHeader(status); err != nil {
+			w.failed = err
+			w.req.fail(err)
+		}
+	}
+	return w.failed == nil
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols {
+		if w.failed == nil {
+			w.w.WriteHeader(status) // informational: another header follows
+		}
+		return
+	}
+	if w.header(status) {
+		w.w.WriteHeader(status)
+	}
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if !w.header(http.StatusOK) {
+		return 0, w.failed
+	}
+	return w.w.Write(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (w *responseWriter) WriteString(s string) (int, error) {
+	if !w.header(http.StatusOK) {
+		return 0, w.failed
+	}
+	return io.WriteString(w.w, s)
+}
+
+// ReadFrom implements [io.ReaderFrom], so that files are still sent by the
+// kernel.
+func (w *responseWriter) ReadFrom(src io.Reader) (int64, error) {
+	if !w.header(http.StatusOK) {
+		return 0, w.failed
+	}
+	return io.Copy(w.w, src)
+}
+
+// Flush implements [http.Flusher].
+func (w *responseWriter) Flush() { w.FlushError() }
+
+// FlushError is what [http.ResponseController.Flush] calls.
+func (w *responseWriter) FlushError() error {
+	if !w.header(http.StatusOK) {
+		return w.failed
+	}
+	return http.NewResponseController(w.w).Flush()
+}
+
+// Hijack implements [http.Hijacker]. The session is saved before; a cookie that
+// it needs is in the header map, which a handler that hijacks has to send
+// itself. Changes made later are saved when the handler returns.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	first := !w.wroteHeader
+	if !w.header(http.StatusSwitchingProtocols) {
+		return nil, nil, w.failed
+	}
+	conn, rw, err := http.NewResponseController(w.w).Hijack()
+	switch {
+	case first && errors.Is(err, http.ErrNotSupported):
+		w.wroteHeader = false
+		w.req.notSent()
+	case first && err == nil && w.req.cookieInHeader:
+		w.req.m.log.LogAttrs(w.req.Context, slog.LevelWarn, "session: the connection was hijacked before the session's cookie was sent; the handler has to send the header map")
+	}
+	return conn, rw, err
+}

@@ -1,0 +1,414 @@
+package session
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"unicode/utf8"
+)
+
+// Session is what the application remembers of a visitor. It belongs to one
+// request: [Load] gives it, the middleware saves it when the response begins.
+// It may be used by all goroutines of that request at once.
+//
+// A session is a dictionary from strings to JSON values, which keep the order
+// in which they were first set. Keys that begin with "_session_" are reserved.
+type Session struct {
+	m   *Manager
+	req *request
+
+	mu      sync.Mutex
+	obj     object
+	changes changes
+	err     error // the first mistake; see Err
+
+	// The stored session that this one was loaded from or saved as. stored is
+	// false, token empty and loaded nil when there is none.
+	stored  bool
+	token   string
+	loaded  Record
+	flushed []string // tokens to delete at the next commit
+
+	accessed bool
+	renew    bool
+	touch    bool
+
+	presented bool         // the request brought a cookie of our name
+	sent      bool         // the response's header has gone out
+	discarded bool         // nothing is saved any more: an error response, or a panic
+	ended     bool         // the handler has returned
+	cookie    cookieAction // what to tell the browser
+	maxAge    int          // of the cookie, in seconds; 0 for a browser session
+}
+
+// ValueError says that a value could not be stored or read as JSON. Error does
+// not print the key, the value, or the cause, which may contain it.
+type ValueError struct {
+	Key  string
+	Type string // the Go type
+	Err  error  // the cause
+
+	reading bool
+}
+
+func (e *ValueError) Error() string {
+	if e.reading {
+		return "session: the stored value cannot be read as " + e.Type
+	}
+	return "session: a value of type " + e.Type + " cannot be stored as JSON"
+}
+
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// Set stores v under key, encoded as JSON at once, so that later changes of v
+// neither get lost nor leak in. A value that cannot be encoded, a string that
+// is not valid UTF-8, and a reserved key are errors that [Session.Err] tells
+// and that end the request in the error handler. Setting the value that is
+// there already changes nothing.
+func (s *Session) Set(key string, v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(key, v)
+}
+
+func (s *Session) set(key string, v any) {
+	s.accessed = true
+	switch {
+	case reserved(key):
+		s.fail(ErrReservedKey)
+		return
+	case !utf8.ValidString(key):
+		s.fail(&ValueError{Key: key, Type: "string (as a key)", Err: fmt.Errorf("not valid UTF-8")})
+		return
+	}
+	raw, err := marshal(v)
+	if err != nil {
+		s.fail(&ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err})
+		return
+	}
+	s.setRaw(key, raw)
+}
+
+func (s *Session) setRaw(key, raw string) {
+	if old, ok := s.obj.get(key); ok && old == raw {
+		return
+	}
+	s.obj.set(key, raw)
+	s.changes.keys.set(key, raw)
+	s.changed()
+}
+
+// changed is called after each change. It reports those that nobody can save.
+func (s *Session) changed() {
+	switch {
+	case s.ended:
+		s.fail(ErrHeadersSent)
+		s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the handler returned is lost")
+	case s.sent && !s.stored && !s.isEmpty():
+		s.fail(ErrHeadersSent) // logged when the handler returns
+	}
+}
+
+// fail keeps the first error.
+func (s *Session) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// Get returns the value under key, or false if there is none or it is not a T;
+// use [Session.Decode] to tell the two apart. Any T that encoding/json can
+// decode will do; take int64 rather than any or float64 for integers beyond
+// 2^53.
+func Get[T any](s *Session, key string) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return get[T](s, key)
+}
+
+func get[T any](s *Session, key string) (T, bool) {
+	s.accessed = true
+	var v T
+	raw, ok := s.obj.get(key)
+	if !ok || reserved(key) {
+		return v, false
+	}
+	if unmarshal(raw, &v) != nil {
+		var zero T
+		return zero, false
+	}
+	return v, true
+}
+
+// Pop is [Get] and, if that finds a T, [Session.Delete].
+func Pop[T any](s *Session, key string) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := get[T](s, key)
+	if ok {
+		s.delete(key)
+	}
+	return v, ok
+}
+
+// Decode decodes the value under key into v, as [json.Unmarshal] does. The
+// error is [ErrNoKey] if there is none, or a [*ValueError].
+func (s *Session) Decode(key string, v any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	raw, ok := s.obj.get(key)
+	if !ok || reserved(key) {
+		return ErrNoKey
+	}
+	if err := unmarshal(raw, v); err != nil {
+		return &ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err, reading: true}
+	}
+	return nil
+}
+
+// Has reports whether there is a value under key.
+func (s *Session) Has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	_, ok := s.obj.get(key)
+	return ok && !reserved(key)
+}
+
+// Delete deletes the value under key, if there is one. When the last value
+// goes, so do the stored session and the cookie.
+func (s *Session) Delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delete(key)
+}
+
+func (s *Session) delete(key string) {
+	s.accessed = true
+	if !reserved(key) {
+		s.deleteRaw(key)
+	}
+}
+
+func (s *Session) deleteRaw(key string) {
+	if s.obj.delete(key) {
+		s.changes.keys.set(key, "")
+		s.changed()
+	}
+}
+
+// SetDefault stores v under key if there is no value yet, and reports whether
+// it did.
+func (s *Session) SetDefault(key string, v any) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	if _, ok := s.obj.get(key); ok {
+		return false
+	}
+	s.set(key, v)
+	_, ok := s.obj.get(key)
+	return ok
+}
+
+// Update is [Session.Set] for every entry of values, in the order of the keys.
+func (s *Session) Update(values map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		s.set(key, values[key])
+	}
+}
+
+// Clear deletes all values, flashes and the session's own expiry. The session
+// ends, unless something is set again in this request; see [Session.Flush] for
+// logging out.
+func (s *Session) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	before := len(s.obj.entries)
+	clearEntries(&s.obj)
+	if len(s.obj.entries) < before || s.changes.any() {
+		s.changes = changes{cleared: true}
+		s.changed()
+	}
+}
+
+// Keys returns the keys in the order in which they were first set.
+func (s *Session) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	keys := make([]string, 0, len(s.obj.entries))
+	for i := range s.obj.entries {
+		if key := s.obj.entries[i].key; !reserved(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// All returns the entries, still encoded, as they are when the iteration
+// begins. The session may be changed meanwhile.
+func (s *Session) All() iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		s.mu.Lock()
+		s.accessed = true
+		entries := slices.Clone(s.obj.entries)
+		s.mu.Unlock()
+		for _, e := range entries {
+			if !reserved(e.key) && !yield(e.key, json.RawMessage(e.raw)) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of entries.
+func (s *Session) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	return s.len()
+}
+
+func (s *Session) len() int {
+	n := 0
+	for i := range s.obj.entries {
+		if !reserved(s.obj.entries[i].key) {
+			n++
+		}
+	}
+	return n
+}
+
+// IsEmpty reports whether the session holds neither values nor flashes. Such a
+// session is not stored, and the visitor gets no cookie for it.
+func (s *Session) IsEmpty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	return s.isEmpty()
+}
+
+func (s *Session) isEmpty() bool {
+	for i := range s.obj.entries {
+		if key := s.obj.entries[i].key; !reserved(key) || key == flashesKey {
+			return false
+		}
+	}
+	return true
+}
+
+// Accessed reports whether the session's content was read or changed in this
+// request.
+func (s *Session) Accessed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accessed
+}
+
+// Modified reports whether there are changes that are not saved yet.
+func (s *Session) Modified() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.modified()
+}
+
+func (s *Session) modified() bool { return s.changes.any() || len(s.flushed) > 0 }
+
+// Token returns the token that the session is stored under, or "" if it is not
+// stored yet. Whoever has the token has the session: keep it out of logs and
+// pages.
+func (s *Session) Token() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token
+}
+
+// Renew gives the session a fresh token when it is saved, and so invalidates
+// the old one where the engine can. Call it whenever the visitor's rights
+// change, at login above all: it defeats session fixation (OWASP Session
+// Management Cheat Sheet, "Renew the Session ID After Any Privilege Level
+// Change"). Django calls it cycle_key.
+func (s *Session) Renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.renew = true
+}
+
+// Flush ends the session, as for logging out: the stored session and the
+// visitor's cookie are deleted, even if the handler then answers with an error.
+// Values that are set afterwards begin a new session under a fresh token.
+func (s *Session) Flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	s.flush()
+}
+
+func (s *Session) flush() {
+	s.flushed = append(s.flushed, s.token)
+	s.forget()
+	s.obj.clear()
+	s.changes = changes{}
+	s.renew, s.touch = false, false
+	s.changed()
+}
+
+// forget cuts the tie to the stored session.
+func (s *Session) forget() {
+	s.stored, s.token, s.loaded = false, "", Record{}
+}
+
+// Touch extends the session's life as a change would, without changing it.
+// With an engine that implements [Toucher] only the expiry is written.
+func (s *Session) Touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touch = true
+}
+
+// Err returns the first mistake that was made with the session in this request:
+// a [*ValueError], [ErrReservedKey], or a SetExpiry that is not positive. The
+// middleware answers such a request from the error handler. It is
+// [ErrHeadersSent] when a session was begun after the response's headers had
+// gone out; for other changes so late, [Session.Save] tells whether they can be
+// saved.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// largest returns the n largest entries.
+func (s *Session) largest(n int) []KeySize {
+	sizes := make([]KeySize, len(s.obj.entries))
+	for i, e := range s.obj.entries {
+		sizes[i] = KeySize{Key: e.key, Bytes: len(e.raw)}
+	}
+	slices.SortStableFunc(sizes, func(a, b KeySize) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	return sizes[:min(n, len(sizes))]
+}
+
+// Format keeps the session's content and token out of what fmt prints, whatever
+// the verb.
+func (s *Session) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Session{…}") }
+
+// LogValue keeps the session's content and token out of logs.
+func (s *Session) LogValue() slog.Value { return slog.StringValue("session.Session{…}") }
+
+// Format keeps the record's content out of what fmt prints, whatever the verb.
+func (r Record) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Record{…}") }
+
+// LogValue keeps the record's content out of logs.
+func (r Record) LogValue() slog.Value { return slog.StringValue("session.Record{…}") }
