@@ -1,0 +1,233 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+//go:embed testdata/corpus
+var corpusFiles embed.FS
+
+// corpusKinds are the files of the corpus, in the order of the tables.
+var corpusKinds = []string{
+	"visitor", "login", "flashes", "checkout", "cart", "oidc", "large-cart", "token-cache",
+	"cart-vi", "checkout-ja", "rails", "laravel", "express",
+}
+
+// A Session is one session to measure.
+type Session struct {
+	Name    string  // what its results are listed under
+	Entries []Entry // what it holds, in order
+	Size    int     // bytes of the whole session as compact JSON
+}
+
+// An Entry is one key of a session and its value.
+type Entry struct {
+	Key   string
+	Value json.RawMessage // compact JSON
+}
+
+// text returns the value as a handler answers with it: a string as it is,
+// anything else as JSON.
+func (e Entry) text() []byte {
+	if s, ok := e.str(); ok {
+		return []byte(s)
+	}
+	return e.Value
+}
+
+func (e Entry) str() (string, bool) {
+	var s string
+	if len(e.Value) == 0 || e.Value[0] != '"' || json.Unmarshal(e.Value, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// readEntry is the entry that a page asks for: the first one with a short value
+// such as a user id, or else the first.
+func (s Session) readEntry() Entry {
+	for _, e := range s.Entries {
+		if c := e.Value[0]; c != '{' && c != '[' && len(e.Value) <= 128 {
+			return e
+		}
+	}
+	return s.Entries[0]
+}
+
+// CorpusKinds returns the names of the kinds of session in the built-in corpus.
+func CorpusKinds() []string { return slices.Clone(corpusKinds) }
+
+// Corpus returns the session of each of the named kinds that is measured, or of
+// all kinds without a name.
+func Corpus(kinds ...string) ([]Session, error) {
+	if len(kinds) == 0 {
+		kinds = corpusKinds
+	}
+	var sessions []Session
+	for _, kind := range kinds {
+		all, err := CorpusSessions(kind)
+		if err != nil {
+			return nil, err
+		}
+		sessions = append(sessions, all[0])
+	}
+	return sessions, nil
+}
+
+// CorpusSessions returns all the sessions of one kind of the built-in corpus,
+// each under the kind's name. The first is the one that Corpus returns.
+func CorpusSessions(kind string) ([]Session, error) {
+	if !slices.Contains(corpusKinds, kind) {
+		return nil, fmt.Errorf("bench: no session kind %q; there are %s", kind, strings.Join(corpusKinds, ", "))
+	}
+	f, err := corpusFiles.Open("testdata/corpus/" + kind + ".jsonl")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	defer f.Close()
+	return ReadSessions(f, kind)
+}
+
+// maxLine is the longest line that ReadSessions takes, in bytes.
+const maxLine = 4 << 20
+
+// A LineError says which line of a file of sessions could not be read, and why.
+// It quotes nothing of the line.
+type LineError struct {
+	Line   int // from 1
+	Reason string
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
+
+// ErrNoSessions says that a file of sessions holds none.
+var ErrNoSessions = errors.New("no sessions in it")
+
+// ReadSessions reads sessions as JSON objects, one a line, and names them all
+// name. Blank lines are skipped. Keys that begin with "_session_" are left out,
+// since frameworks keep their own notes there. Errors are a [*LineError],
+// [ErrNoSessions], or the reader's.
+func ReadSessions(r io.Reader, name string) ([]Session, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	var sessions []Session
+	n := 0
+	for lines.Scan() {
+		n++
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		s, err := parseSession(line)
+		if err != nil {
+			return nil, &LineError{Line: n, Reason: err.Error()}
+		}
+		s.Name = name
+		sessions = append(sessions, s)
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, &LineError{Line: n + 1, Reason: fmt.Sprintf("longer than %d bytes", maxLine)}
+	} else if err != nil {
+		return nil, err
+	}
+	if len(sessions) == 0 {
+		return nil, ErrNoSessions
+	}
+	return sessions, nil
+}
+
+// parseSession reads one JSON object. Its errors quote nothing of it: a syntax
+// error of encoding/json would.
+func parseSession(line []byte) (Session, error) {
+	if line[0] != '{' || !json.Valid(line) {
+		return Session{}, errors.New("not a JSON object")
+	}
+	if !utf8.Valid(line) {
+		return Session{}, errors.New("not valid UTF-8")
+	}
+	var s Session
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.Token() // the brace
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return Session{}, errors.New("not a JSON object")
+		}
+		key := token.(string)
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return Session{}, errors.New("not a JSON object")
+		}
+		if strings.HasPrefix(key, "_session_") {
+			continue
+		}
+		var value bytes.Buffer
+		json.Compact(&value, raw) // valid, so it cannot fail
+		s.set(Entry{Key: key, Value: value.Bytes()})
+	}
+	if len(s.Entries) == 0 {
+		return Session{}, errors.New("an object without a key")
+	}
+	s.Size = s.jsonSize()
+	return s, nil
+}
+
+// set adds an entry; the last of two with one key counts, as in a dictionary.
+func (s *Session) set(e Entry) {
+	for i := range s.Entries {
+		if s.Entries[i].Key == e.Key {
+			s.Entries[i].Value = e.Value
+			return
+		}
+	}
+	s.Entries = append(s.Entries, e)
+}
+
+func (s Session) jsonSize() int {
+	size := len("{}") + len(s.Entries) - 1 // braces and commas
+	for _, e := range s.Entries {
+		var key bytes.Buffer
+		enc := json.NewEncoder(&key)
+		enc.SetEscapeHTML(false)
+		enc.Encode(e.Key)
+		size += key.Len() - len("\n") + len(":") + len(e.Value)
+	}
+	return size
+}
+
+// Representatives picks, from a user's own sessions, those to measure: the one
+// of median size, the one that nine in ten do not exceed, and the largest. They
+// are named name-median, name-p90 and name-max; fewer come back when some of
+// them are the same.
+func Representatives(sessions []Session, name string) []Session {
+	bySize := slices.Clone(sessions)
+	slices.SortStableFunc(bySize, func(a, b Session) int { return a.Size - b.Size })
+	last := len(bySize) - 1
+	var picked []Session
+	taken := make(map[int]bool)
+	for _, p := range []struct {
+		suffix string
+		at     int
+	}{{"-median", last / 2}, {"-p90", last * 9 / 10}, {"-max", last}} {
+		if taken[p.at] {
+			continue
+		}
+		taken[p.at] = true
+		s := bySize[p.at]
+		s.Name = name + p.suffix
+		picked = append(picked, s)
+	}
+	return picked
+}

@@ -1,0 +1,465 @@
+// Package corpusgen makes the files of bench/testdata/corpus.
+//
+// The shapes are those of real applications, as the corpus's README tells; the
+// values are made up here. Whatever is random in a real session (hashes,
+// tokens, signatures, identifiers) comes from ChaCha8 seeded with the file's
+// name, so that the files are the same whenever and wherever they are made.
+package corpusgen
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+)
+
+// Files returns the corpus: the contents of each file under its name. A file
+// holds one session a line.
+func Files() map[string][]byte {
+	files := make(map[string][]byte)
+	for _, kind := range kinds {
+		name := kind.name + ".jsonl"
+		g := &generator{src: rand.NewChaCha8(sha256.Sum256([]byte(name)))}
+		var b bytes.Buffer
+		for range kind.lines {
+			b.Write(kind.make(g))
+			b.WriteByte('\n')
+		}
+		files[name] = b.Bytes()
+	}
+	return files
+}
+
+var kinds = []struct {
+	name  string
+	lines int
+	make  func(*generator) []byte
+}{
+	{"visitor", 20, visitor},
+	{"login", 40, login},
+	{"cart", 60, cart},
+	{"checkout", 40, checkout},
+	{"flashes", 40, flashes},
+	{"oidc", 20, oidc},
+	{"large-cart", 30, largeCart},
+	{"token-cache", 8, tokenCache},
+	{"cart-vi", 40, cartVi},
+	{"checkout-ja", 40, checkoutJa},
+	{"rails", 40, rails},
+	{"laravel", 40, laravel},
+	{"express", 40, express},
+}
+
+// visitor is somebody who only looked at a form, on a Django site with
+// CSRF_USE_SESSIONS.
+func visitor(g *generator) []byte {
+	return object("_csrftoken", g.alphanumeric(32))
+}
+
+// login is what django.contrib.auth.login writes, and the CSRF token.
+func login(g *generator) []byte {
+	return object(g.djangoLogin(g.userID())...)
+}
+
+// cart is a login and the cart of a shop with a few products in it.
+func cart(g *generator) []byte {
+	user := g.userID()
+	fields := g.djangoLogin(user)
+	fields = append(fields, "cart", g.cart(user, catalogue, g.between(6, 8)))
+	return object(fields...)
+}
+
+// largeCart is the cart of somebody who orders for a whole office.
+func largeCart(g *generator) []byte {
+	user := g.userID()
+	fields := g.djangoLogin(user)
+	fields = append(fields,
+		"cart", g.cart(user, catalogue, g.between(22, 24)),
+		"coupon_id", g.between(1, 60))
+	return object(fields...)
+}
+
+// cartVi is a cart of a Vietnamese shop, and two messages.
+func cartVi(g *generator) []byte {
+	user := g.userID()
+	fields := g.djangoLogin(user)
+	n := g.between(3, 5)
+	fields = append(fields,
+		"cart", g.cart(user, catalogueVi, n),
+		"_messages", g.messages(
+			fmt.Sprintf("Đã thêm %d sản phẩm vào giỏ hàng.", n),
+			g.pick(
+				"Mã giảm giá đã được áp dụng.",
+				"Đơn hàng trên 500.000 ₫ được miễn phí vận chuyển.",
+				"Phiên đăng nhập của bạn sẽ hết hạn sau 15 phút.",
+				"Sản phẩm này chỉ còn lại hai chiếc trong kho.")))
+	return object(fields...)
+}
+
+// checkout is a login in the middle of Oscar's checkout.
+func checkout(g *generator) []byte {
+	fields := g.djangoLogin(g.userID())
+	fields = append(fields,
+		"checkout_data", object(
+			"shipping", object(
+				"new_address_fields", object(
+					"title", g.pick("Mr", "Ms", "Mrs", "Dr", ""),
+					"first_name", "Jane",
+					"last_name", "Doe",
+					"line1", fmt.Sprintf("%d %s", g.between(1, 240), g.pick("High Street", "Station Road", "Church Lane", "Mill Road", "Park Avenue", "Queen Street")),
+					"line2", g.pick("", "", "Flat 3", "Floor 2", "c/o Reception"),
+					"line3", "",
+					"line4", g.pick("Leeds", "Bristol", "Norwich", "Cardiff", "Glasgow", "York"),
+					"state", "",
+					"postcode", fmt.Sprintf("%s%d %d%s", g.pick("LS", "BS", "NR", "CF", "YO"), g.between(1, 30), g.between(1, 9), g.letters(2)),
+					"country_id", "GB",
+					"phone_number", fmt.Sprintf("+44 20 7946 0%s", g.number(100, 999)),
+					"notes", g.pick("", "Please ring the bell twice.", "Leave it with the neighbours.", "Deliver after 5 pm.")),
+				"method_code", g.pick("__free__", "standard", "express", "no-shipping-required")),
+			"billing", object("billing_address_same_as_shipping", g.between(0, 3) > 0),
+			"payment", object("method", g.pick("cod", "card", "bank-transfer")),
+			"submission", object(
+				"order_number", 100000+g.between(0, 99999),
+				"basket_id", g.between(1, 99999))))
+	return object(fields...)
+}
+
+// checkoutJa is the first step of an order form in Japanese, as the wizard of
+// django-formtools keeps it.
+func checkoutJa(g *generator) []byte {
+	fields := g.djangoLogin(g.userID())
+	field := func(name, value string) []any {
+		return []any{"address-" + name, []string{value}}
+	}
+	data := []any{
+		"csrfmiddlewaretoken", []string{g.alphanumeric(64)},
+		"order_wizard-current_step", []string{"address"},
+	}
+	for _, f := range [][]any{
+		field("name", "山田 太郎"),
+		field("name_kana", "ヤマダ タロウ"),
+		field("postal_code", fmt.Sprintf("%s-%s", g.number(100, 999), g.number(1000, 9999))),
+		field("prefecture", g.pick("東京都", "大阪府", "京都府", "北海道", "福岡県", "神奈川県")),
+		field("city", g.pick("中央区", "港区", "北区", "西区", "緑区", "東山区")),
+		field("street", fmt.Sprintf("%s%d丁目%d番%d号", g.pick("本町", "栄町", "緑ヶ丘", "桜木町", "新町"), g.between(1, 9), g.between(1, 30), g.between(1, 20))),
+		field("building", g.pick("", "", "第一ビル 3階", "メゾン桜 201号室")),
+		field("phone", fmt.Sprintf("03-0000-%s", g.number(1000, 9999))),
+		field("note", g.pick("", "不在の場合は宅配ボックスに入れてください。", "午後六時以降に配達をお願いします。", "贈り物用の包装を希望します。")),
+	} {
+		data = append(data, f...)
+	}
+	fields = append(fields, "wizard_order_wizard", object(
+		"step", "payment",
+		"step_data", object("address", object(data...)),
+		"step_files", object("address", object()),
+		"extra_data", object()))
+	return object(fields...)
+}
+
+// flashes is a login with messages that the next page will show.
+func flashes(g *generator) []byte {
+	fields := g.djangoLogin(g.userID())
+	texts := []string{
+		"Your profile was updated successfully.",
+		"The article was added to your reading list. You may edit it again below.",
+		"Please correct the error below.",
+		"We have sent you a link to confirm your e-mail address.",
+		"Your subscription will be renewed on the first of next month.",
+		"The password was changed. Sign in again on your other devices.",
+		"3 files were uploaded, 1 was skipped because it is already there.",
+	}
+	first := g.between(0, len(texts)-1)
+	n := g.between(2, 4)
+	chosen := make([]string, n)
+	for i := range chosen {
+		chosen[i] = texts[(first+i)%len(texts)]
+	}
+	fields = append(fields, "_messages", g.messages(chosen...))
+	return object(fields...)
+}
+
+// oidc is a login through an identity provider whose tokens the site keeps, as
+// mozilla-django-oidc does with OIDC_STORE_ACCESS_TOKEN and
+// OIDC_STORE_ID_TOKEN.
+func oidc(g *generator) []byte {
+	id := g.userID()
+	now := 1767225600 + g.between(0, 1<<20)
+	issuer := "https://sso.example.com/realms/main"
+	accessClaims := object(
+		"exp", now+300, "iat", now, "jti", g.uuid(), "iss", issuer, "aud", "account",
+		"sub", g.uuid(), "typ", "Bearer", "azp", "shop", "sid", g.uuid(), "scope", "openid email profile")
+	idClaims := object(
+		"exp", now+300, "iat", now, "jti", g.uuid(), "iss", issuer, "aud", "shop",
+		"sub", g.uuid(), "typ", "ID", "azp", "shop", "nonce", g.alphanumeric(32), "sid", g.uuid(),
+		"email_verified", true, "preferred_username", "user"+id, "email", "user"+id+"@example.com")
+	return object(
+		"_auth_user_id", id,
+		"_auth_user_backend", "mozilla_django_oidc.auth.OIDCAuthenticationBackend",
+		"_auth_user_hash", g.hex(64),
+		"oidc_states", object(),
+		"oidc_access_token", g.jwt(accessClaims),
+		"oidc_id_token", g.jwt(idClaims),
+		"oidc_id_token_expiration", float64(now+900)+float64(g.between(1, 999))/1000,
+		"oidc_login_next", g.pick("/", "/account/", "/orders/"))
+}
+
+// tokenCache is the token cache that Microsoft's library for Python has an
+// application keep in its session, one string of JSON: the classic session that
+// is too large for a cookie.
+func tokenCache(g *generator) []byte {
+	uid, tenant, client := g.uuid(), g.uuid(), g.uuid()
+	home := uid + "." + tenant
+	host := "login.microsoftonline.com"
+	now := 1767225600 + g.between(0, 1<<20)
+	scope := "email openid profile https://graph.microsoft.com/Calendars.Read https://graph.microsoft.com/User.Read"
+	claims := object(
+		"aud", "https://graph.microsoft.com", "iss", "https://sts.windows.net/"+tenant+"/",
+		"iat", now, "nbf", now, "exp", now+4200, "aio", g.base64(60), "app_displayname", "Portal", "appid", client,
+		"ipaddr", "192.0.2.17", "oid", uid, "rh", g.base64(40), "scp", "Calendars.Read email openid profile User.Read",
+		"sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "1.0", "wids", []string{g.uuid()}, "xms_tcdt", now-90000000)
+	idClaims := object(
+		"aud", client, "iss", "https://"+host+"/"+tenant+"/v2.0", "iat", now, "nbf", now, "exp", now+3900,
+		"name", "Jane Doe", "nonce", g.hex(64), "oid", uid, "preferred_username", "jane.doe@example.com",
+		"rh", g.base64(40), "sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "2.0")
+	cache := object(
+		"AccessToken", object(home+"-"+host+"-accesstoken-"+client+"-"+tenant+"-"+scope, object(
+			"credential_type", "AccessToken", "secret", g.jwt(claims), "home_account_id", home, "environment", host,
+			"client_id", client, "target", scope, "realm", tenant, "token_type", "Bearer",
+			"cached_at", fmt.Sprint(now), "expires_on", fmt.Sprint(now+4199), "extended_expires_on", fmt.Sprint(now+4199))),
+		"Account", object(home+"-"+host+"-"+tenant, object(
+			"home_account_id", home, "environment", host, "realm", tenant, "local_account_id", uid,
+			"username", "jane.doe@example.com", "authority_type", "MSSTS")),
+		"IdToken", object(home+"-"+host+"-idtoken-"+client+"-"+tenant+"-", object(
+			"credential_type", "IdToken", "secret", g.jwt(idClaims), "home_account_id", home, "environment", host,
+			"realm", tenant, "client_id", client)),
+		"RefreshToken", object(home+"-"+host+"-refreshtoken-"+client+"--"+scope, object(
+			"credential_type", "RefreshToken", "secret", "1."+g.base64(900), "home_account_id", home, "environment", host,
+			"client_id", client, "target", scope, "last_modification_time", fmt.Sprint(now))),
+		"AppMetadata", object("appmetadata-"+host+"-"+client, object("client_id", client, "environment", host)))
+	return object(
+		"state", g.uuid(),
+		"user", object("name", "Jane Doe", "oid", uid, "preferred_username", "jane.doe@example.com", "tid", tenant),
+		"token_cache", string(cache))
+}
+
+// rails is a login on a Rails site with Devise.
+func rails(g *generator) []byte {
+	fields := []any{
+		"session_id", g.hex(32),
+		"warden.user.user.key", []any{[]int{g.between(1, 99999)}, "$2a$12$" + g.alphanumeric(22)},
+		"warden.user.user.session", object("last_request_at", 1767225600+g.between(0, 1<<20)),
+		"_csrf_token", g.base64(32),
+	}
+	if g.between(0, 1) == 1 {
+		fields = append(fields, "flash", object("discard", []string{},
+			"flashes", object("notice", g.pick("Signed in successfully.", "Your account has been updated successfully.", "Post was successfully created."))))
+	}
+	return object(fields...)
+}
+
+// laravel is a login on a Laravel site.
+func laravel(g *generator) []byte {
+	return object(
+		"_token", g.alphanumeric(40),
+		"_previous", object("url", "https://shop.example.com/"+g.pick("", "dashboard", "orders", "orders/"+g.number(100, 9999), "profile")),
+		"_flash", object("old", []string{}, "new", []string{}),
+		"url", []string{},
+		// The suffix is the SHA-1 of the guard's class name, the same everywhere.
+		"login_web_59ba36addc2b2f9401580f014c7f58ea4e30989d", g.between(1, 99999),
+		"password_hash_web", "$2y$12$"+g.alphanumeric(53))
+}
+
+// express is a login on a site with express-session and Passport.
+func express(g *generator) []byte {
+	return object(
+		"cookie", object(
+			"originalMaxAge", 1209600000,
+			"expires", fmt.Sprintf("2026-%02d-%02dT%02d:%02d:%02d.%03dZ", g.between(1, 12), g.between(1, 28), g.between(0, 23), g.between(0, 59), g.between(0, 59), g.between(0, 999)),
+			"secure", true, "httpOnly", true, "path", "/", "sameSite", "lax"),
+		"passport", object("user", g.hex(24)),
+		"flash", object(),
+		"returnTo", g.pick("/", "/account", "/orders", "/settings/profile"),
+		"csrfSecret", g.base64(18))
+}
+
+// A product of a shop that is made up.
+type product struct{ name, price string }
+
+// catalogue has every article in every variant.
+var catalogue = variants(
+	[]product{
+		{"Ballpoint pen", "1.90"}, {"Coffee beans", "17.50"}, {"USB-C cable", "12.99"}, {"Desk lamp", "39.00"},
+		{"Notebook A5", "3.20"}, {"Printer paper", "6.45"}, {"Water bottle", "21.90"}, {"Headphones", "89.00"},
+		{"Tea towel", "8.75"}, {"Wall calendar", "11.00"}, {"Desk chair", "149.00"}, {"Whiteboard marker", "1.80"},
+		{"Sticky notes", "7.30"}, {"Monitor stand", "45.50"}, {"Keyboard", "62.00"}, {"Mouse pad", "14.20"},
+		{"Extension lead", "9.95"}, {"Plant pot", "13.40"}, {"Batteries", "5.60"}, {"Envelopes", "4.15"},
+		{"Scissors", "6.80"}, {"Hole punch", "15.75"}, {"Travel mug", "18.60"}, {"Backpack", "74.00"},
+		{"Green tea", "10.25"}, {"Hand soap", "3.95"}, {"Light bulb", "4.40"}, {"Webcam", "54.90"},
+	},
+	"", ", blue", ", grey", ", pack of 10", ", large", ", refill")
+
+var catalogueVi = variants([]product{
+	{"Áo thun cổ tròn, màu trắng", "159000"},
+	{"Cà phê rang xay, 500 g", "120000"},
+	{"Nón lá thủ công", "85000"},
+	{"Bình giữ nhiệt inox", "245000"},
+	{"Sổ tay bìa cứng", "62000"},
+	{"Trà sen Tây Hồ, hộp 100 g", "310000"},
+	{"Giày thể thao nữ", "499000"},
+	{"Đèn bàn học chống cận", "375000"},
+	{"Khăn lụa Vạn Phúc", "420000"},
+	{"Bánh đậu xanh, hộp 300 g", "55000"},
+}, "", ", loại lớn", ", màu xanh")
+
+// variants returns each article in each variant.
+func variants(articles []product, variants ...string) []product {
+	var all []product
+	for _, a := range articles {
+		for _, v := range variants {
+			all = append(all, product{a.name + v, a.price})
+		}
+	}
+	return all
+}
+
+// cart returns n different products of a catalogue, in the cart's shape: a
+// dictionary by product id.
+func (g *generator) cart(user string, catalogue []product, n int) json.RawMessage {
+	var entries []any
+	for _, at := range g.distinct(n, len(catalogue)) {
+		id := 1000 + 37*at
+		entries = append(entries, fmt.Sprint(id), object(
+			"userid", json.Number(user),
+			"product_id", id,
+			"name", catalogue[at].name,
+			"quantity", g.between(1, 6),
+			"price", catalogue[at].price,
+			"image", fmt.Sprintf("/media/products/%d.jpg", id)))
+	}
+	return object(entries...)
+}
+
+// djangoLogin returns the keys of a login in the order in which Django writes
+// them. They make 220 bytes.
+func (g *generator) djangoLogin(user string) []any {
+	return []any{
+		"_auth_user_id", user,
+		"_auth_user_backend", "django.contrib.auth.backends.ModelBackend",
+		"_auth_user_hash", g.hex(64),
+		"_csrftoken", g.alphanumeric(32),
+	}
+}
+
+// userID returns two digits, so that sessions of a kind do not differ in size for
+// their user ids.
+func (g *generator) userID() string { return g.number(10, 99) }
+
+// messages returns texts as django.contrib.messages keeps them in a session: a
+// string of JSON inside the JSON.
+func (g *generator) messages(texts ...string) string {
+	var list []any
+	levels := []int{20, 25, 30, 40} // INFO, SUCCESS, WARNING, ERROR
+	for _, text := range texts {
+		list = append(list, []any{"__json_message", 0, levels[g.between(0, 3)], text, ""})
+	}
+	return string(encode(list))
+}
+
+// jwt returns a signed token (RFC 7519) of the given claims; the signature has
+// RS256's size and is random.
+func (g *generator) jwt(claims []byte) string {
+	header := object("alg", "RS256", "typ", "JWT", "kid", g.alphanumeric(43))
+	return base64.RawURLEncoding.EncodeToString(header) + "." +
+		base64.RawURLEncoding.EncodeToString(claims) + "." + g.base64(256)
+}
+
+// A generator makes the random parts.
+type generator struct{ src *rand.ChaCha8 }
+
+// between returns a number from lo to hi, both included.
+func (g *generator) between(lo, hi int) int {
+	return lo + int(g.src.Uint64()%uint64(hi-lo+1))
+}
+
+// number is between, in decimal.
+func (g *generator) number(lo, hi int) string { return fmt.Sprint(g.between(lo, hi)) }
+
+// distinct returns k different numbers below n.
+func (g *generator) distinct(k, n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	for i := range k {
+		j := g.between(i, n-1)
+		numbers[i], numbers[j] = numbers[j], numbers[i]
+	}
+	return numbers[:k]
+}
+
+func (g *generator) pick(choices ...string) string {
+	return choices[g.between(0, len(choices)-1)]
+}
+
+func (g *generator) from(alphabet string, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = alphabet[g.between(0, len(alphabet)-1)]
+	}
+	return string(b)
+}
+
+const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+func (g *generator) letters(n int) string { return g.from(upper, n) }
+
+func (g *generator) alphanumeric(n int) string {
+	return g.from("abcdefghijklmnopqrstuvwxyz"+upper+"0123456789", n)
+}
+
+func (g *generator) bytes(n int) []byte {
+	b := make([]byte, n)
+	g.src.Read(b)
+	return b
+}
+
+// hex returns n hexadecimal digits.
+func (g *generator) hex(n int) string { return hex.EncodeToString(g.bytes(n / 2)) }
+
+// base64 returns n random bytes in base64url.
+func (g *generator) base64(n int) string { return base64.RawURLEncoding.EncodeToString(g.bytes(n)) }
+
+func (g *generator) uuid() string {
+	h := g.hex(32)
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
+}
+
+// object returns a JSON object of keys and values that alternate, in the order
+// given.
+func object(keysAndValues ...any) json.RawMessage {
+	b := []byte{'{'}
+	for i := 0; i < len(keysAndValues); i += 2 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, encode(keysAndValues[i])...)
+		b = append(b, ':')
+		b = append(b, encode(keysAndValues[i+1])...)
+	}
+	return append(b, '}')
+}
+
+// encode returns v as compact JSON, with <, > and & as they are: the frameworks
+// whose sessions these are do not escape them either.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("corpusgen: " + err.Error()) // every value is made above
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
