@@ -1,0 +1,186 @@
+package dbstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"sessionengine/session"
+)
+
+// CleanupResult is what one pass of the cleanup did.
+type CleanupResult struct {
+	Deleted int64         // rows
+	Took    time.Duration // with the pauses between batches
+	Err     error         // nil, or what ended the pass early
+}
+
+// DeleteExpired implements [session.ExpiredDeleter]. It deletes the rows that
+// are expired as it starts, oldest first, [Options.CleanupBatch] at a time, each
+// batch in a transaction of its own, and rests after each as long as it took.
+//
+// A pass finds its rows through the index on expire_date. It ends early when
+// another one, on this machine or elsewhere, is ahead of it.
+func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
+	if !s.begin() {
+		return 0, session.ErrClosed
+	}
+	defer s.end()
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.closing, cancel)()
+	deleted, err := s.deleteExpired(run)
+	switch {
+	case err == nil:
+		return deleted, nil
+	case ctx.Err() == nil && s.closing.Err() != nil:
+		return deleted, session.ErrClosed
+	}
+	return deleted, s.failure(ctx, "delete expired", err)
+}
+
+func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
+	now := s.now()
+	var from any = "1000-01-01 00:00:00" // the first moment that MySQL knows
+	if s.dialect == Postgres {
+		from = time.Time{}
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return deleted, err
+		}
+		start := time.Now()
+		keys, last, err := s.findExpired(ctx, from, now)
+		if err != nil || len(keys) == 0 {
+			return deleted, err
+		}
+		n, err := s.deleteKeys(ctx, keys, now)
+		if err != nil {
+			return deleted, err
+		}
+		deleted += n
+		if n == 0 || len(keys) < s.opts.CleanupBatch {
+			return deleted, nil
+		}
+		// The next batch starts where this one ended: the index may still hold
+		// entries of the rows that have just been deleted, and passing over
+		// them again and again takes long in a large table.
+		from = last
+		if err := pause(ctx, time.Since(start)); err != nil {
+			return deleted, err
+		}
+	}
+}
+
+// findExpired returns the keys of the oldest rows that expired at from or later
+// and at now or earlier, and the moment at which the last of them did.
+func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, last any, err error) {
+	for r := (retry{}); ; {
+		keys, last, err = s.findExpiredOnce(ctx, from, now)
+		if err == nil || !r.again(ctx, s, err) {
+			return keys, last, err
+		}
+	}
+}
+
+func (s *Store) findExpiredOnce(ctx context.Context, from, now any) (keys []any, last any, err error) {
+	if err := s.lockWriter(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer s.unlockWriter()
+	rows, err := s.expired.query(ctx, []any{from, now})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	var key string
+	for rows.Next() {
+		if err := rows.Scan(&key, &last); err != nil {
+			return nil, nil, err
+		}
+		keys = append(keys, key)
+	}
+	switch v := last.(type) {
+	case []byte:
+		last = string(v)
+	case time.Time:
+		last = s.dialect.timeArg(v)
+	}
+	return keys, last, rows.Err()
+}
+
+// deleteKeys deletes the rows with these keys that are still expired: a request
+// may have prolonged one since it was found.
+func (s *Store) deleteKeys(ctx context.Context, keys []any, now any) (int64, error) {
+	query := s.sql.deleteExpired + s.dialect.placeholders(2, len(keys)+1) + ")"
+	args := append([]any{now}, keys...)
+	return s.writing(ctx, func(ctx context.Context) (sql.Result, error) {
+		return s.db.ExecContext(ctx, query, args...)
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// StartCleanup deletes expired sessions in the background, now and then every
+// interval, until ctx ends or the store is closed; 0 is ten minutes. Any number
+// of machines may do so for the same table: intervals vary by a tenth at
+// random, so that they do not stay in step.
+//
+// [Options.OnCleanup] and the log tell what it does. It is an error to start it
+// twice.
+func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error {
+	if interval == 0 {
+		interval = 10 * time.Minute
+	}
+	if interval < 0 {
+		return fmt.Errorf("dbstore: the cleanup's interval is negative: %v", interval)
+	}
+	if !s.begin() {
+		return session.ErrClosed
+	}
+	defer s.end()
+	if !s.cleaning.CompareAndSwap(false, true) {
+		return errors.New("dbstore: the cleanup is already running")
+	}
+	s.background.Go(func() {
+		defer s.cleaning.Store(false)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.closing, cancel)()
+		for {
+			start := time.Now()
+			deleted, err := s.DeleteExpired(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			s.report(ctx, CleanupResult{deleted, time.Since(start), err})
+			if pause(ctx, interval-interval/10+rand.N(interval/5+1)) != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (s *Store) report(ctx context.Context, r CleanupResult) {
+	if r.Err != nil {
+		s.opts.Logger.ErrorContext(ctx, "deleting expired sessions failed", "err", r.Err, "deleted", r.Deleted, "took", r.Took)
+	} else {
+		s.opts.Logger.InfoContext(ctx, "expired sessions deleted", "deleted", r.Deleted, "took", r.Took)
+	}
+	if s.opts.OnCleanup != nil {
+		s.opts.OnCleanup(r)
+	}
+}

@@ -1,0 +1,159 @@
+package dbstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"sessionengine/session"
+)
+
+// class is what an error of a database means to the store.
+type class int
+
+const (
+	other class = iota
+	// transient: the statement has done nothing, and may succeed if it is
+	// run again: the database was locked, or chose it to break a deadlock.
+	transient
+	// duplicate: the key of a new row is taken.
+	duplicate
+	// exists: a table or an index that was to be created is there.
+	exists
+	// noTable: the table is not there.
+	noTable
+)
+
+// classify tells what err means, and returns the text of it that is safe to
+// show: the messages of some databases quote the values of the statement. The
+// text is empty if err has none.
+//
+// This package imports no driver, so it knows their errors by what they offer:
+// a method SQLState (pgx, lib/pq), a method Code (modernc.org/sqlite), or a
+// field Number (go-sql-driver/mysql) or ExtendedCode (mattn/go-sqlite3).
+func classify(d Dialect, err error) (class, string) {
+	switch d {
+	case SQLite:
+		return classifySQLite(err)
+	case Postgres:
+		if e, ok := errors.AsType[interface {
+			error
+			SQLState() string
+		}](err); ok {
+			return classifyPostgres(e.SQLState(), err.Error())
+		}
+	case MySQL:
+		if number, ok := errorField(err, "Number"); ok {
+			return classifyMySQL(number, err.Error())
+		}
+	}
+	return other, err.Error()
+}
+
+// classifySQLite goes by https://www.sqlite.org/rescode.html. SQLite's messages
+// name tables and columns, never values.
+func classifySQLite(err error) (class, string) {
+	code, ok := errorField(err, "ExtendedCode")
+	if e, is := errors.AsType[interface {
+		error
+		Code() int
+	}](err); is {
+		code, ok = uint64(e.Code()), true
+	}
+	text := err.Error()
+	switch {
+	case !ok:
+		return other, text
+	case code == 1555 || code == 2067: // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE
+		return duplicate, text
+	case code&0xff == 5 || code&0xff == 6: // SQLITE_BUSY, SQLITE_LOCKED
+		return transient, text
+	case code&0xff == 1 && strings.Contains(text, "no such table"):
+		return noTable, text
+	}
+	return other, text
+}
+
+// classifyPostgres goes by appendix A of PostgreSQL's documentation. Messages
+// of the classes 22 and 23 may quote values.
+func classifyPostgres(state, text string) (class, string) {
+	switch state {
+	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock not available
+		return transient, text
+	case "23505":
+		return duplicate, "unique violation (SQLSTATE 23505)"
+	case "42P07", "42710": // duplicate table, duplicate object
+		return exists, text
+	case "42P01":
+		return noTable, text
+	}
+	if strings.HasPrefix(state, "22") || strings.HasPrefix(state, "23") {
+		return other, "SQLSTATE " + state
+	}
+	return other, text
+}
+
+// classifyMySQL goes by the error references of MySQL and MariaDB. Their
+// messages quote values, and with the driver's interpolateParams the statement
+// as it was sent, so that only those known not to are shown.
+func classifyMySQL(number uint64, text string) (class, string) {
+	switch number {
+	case 1205, 1213: // lock wait timeout, deadlock
+		return transient, text
+	case 1020: // row changed since last read, with MariaDB's innodb_snapshot_isolation
+		return transient, text
+	case 1062: // duplicate entry
+		return duplicate, "error 1062: duplicate entry"
+	case 1050, 1061: // table exists, duplicate key name
+		return exists, text
+	case 1146:
+		return noTable, text
+	case 1021, 1030, 1040, 1041, 1044, 1045, 1046, 1049, 1053, 1114, 1129, 1130, 1142, 1158, 1159, 1160, 1161,
+		1203, 1206, 1226, 1290, 1317, 1792, 1836, 1927, 3024:
+		// Of the server's state, its limits and the user's rights.
+		return other, text
+	}
+	return other, fmt.Sprintf("error %d", number)
+}
+
+// errorField returns the value of the number that err, or an error that it
+// wraps, has as a field of that name.
+func errorField(err error, name string) (uint64, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		v := reflect.ValueOf(err)
+		if v.Kind() == reflect.Pointer {
+			v = v.Elem()
+		}
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		switch f := v.FieldByName(name); {
+		case f.CanUint():
+			return f.Uint(), true
+		case f.CanInt():
+			return uint64(f.Int()), true
+		}
+	}
+	return 0, false
+}
+
+// failure returns err as the store reports it.
+func (s *Store) failure(ctx context.Context, op string, err error) error {
+	if errors.Is(err, session.ErrClosed) {
+		return session.ErrClosed
+	}
+	class, text := classify(s.dialect, err)
+	if class == noTable {
+		err = fmt.Errorf("%w (Migrate creates the table)", err)
+	} else if text != err.Error() {
+		// What was left out stays out of reach of Unwrap, too.
+		err = errors.New(text)
+	}
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		// Drivers report in their own words that the context ended.
+		return fmt.Errorf("dbstore: %s: %w: %w", op, cause, err)
+	}
+	return fmt.Errorf("dbstore: %s: %w", op, err)
+}

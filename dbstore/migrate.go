@@ -1,0 +1,132 @@
+package dbstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"sessionengine/session"
+)
+
+// Migrate creates the table and its index where they are missing, as Django's
+// own migration does, and leaves alone what is there: a table that Django made
+// is ready for use. It may be run at every start, and by several machines at
+// once.
+//
+// Django's second index on PostgreSQL, for LIKE queries on session_key, is left
+// out, since nothing uses it. On MySQL the table is created with the character
+// set utf8mb4, whatever the database's own.
+func (s *Store) Migrate(ctx context.Context) error {
+	if !s.begin() {
+		return session.ErrClosed
+	}
+	defer s.end()
+	if err := s.migrate(ctx); err != nil {
+		return s.failure(ctx, "migrate", err)
+	}
+	return nil
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	// What is there is not created again: "IF NOT EXISTS" asks for rights, and
+	// an index for a lock on the table, even where it then does nothing.
+	if ok, err := s.hasTable(ctx); err != nil {
+		return err
+	} else if !ok {
+		if err := s.define(ctx, s.createTable()); err != nil {
+			return err
+		}
+	}
+	if ok, err := s.hasIndex(ctx); err != nil || ok {
+		return err
+	}
+	return s.define(ctx, s.createIndex())
+}
+
+// hasTable tells whether the table is there. That it lacks a column is an
+// error.
+func (s *Store) hasTable(ctx context.Context) (bool, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT session_key, session_data, expire_date FROM "+s.table.quoted(s.dialect)+" WHERE 1 = 0")
+	if err == nil {
+		return true, rows.Close()
+	}
+	if class, _ := classify(s.dialect, err); class == noTable {
+		return false, nil
+	}
+	return false, err
+}
+
+// hasIndex tells whether an index begins with expire_date.
+func (s *Store) hasIndex(ctx context.Context) (bool, error) {
+	var query string
+	args := []any{s.table.name}
+	if s.table.schema != "" {
+		args = append(args, s.table.schema)
+	}
+	switch s.dialect {
+	case SQLite:
+		query = "SELECT COUNT(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c WHERE c.seqno = 0 AND c.name = 'expire_date'"
+		if s.table.schema != "" {
+			query = "SELECT COUNT(*) FROM pragma_index_list(?1, ?2) AS i, pragma_index_info(i.name, ?2) AS c WHERE c.seqno = 0 AND c.name = 'expire_date'"
+		}
+	case Postgres:
+		query = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]" +
+			" WHERE a.attname = 'expire_date' AND i.indrelid = '" + s.table.quoted(s.dialect) + "'::regclass"
+		args = nil
+	case MySQL:
+		schema := "DATABASE()"
+		if s.table.schema != "" {
+			schema = "?"
+		}
+		query = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_name = ? AND table_schema = " + schema +
+			" AND column_name = 'expire_date' AND seq_in_index = 1"
+	}
+	var n int
+	err := s.db.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n > 0, err
+}
+
+// createTable is what "manage.py sqlmigrate sessions 0001" prints.
+func (s *Store) createTable() string {
+	text, datetime, options := "text", "datetime", ""
+	switch s.dialect {
+	case Postgres:
+		datetime = "timestamp with time zone"
+	case MySQL:
+		text, datetime, options = "longtext", "datetime(6)", " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+	}
+	q := s.dialect.quote
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s varchar(40) NOT NULL PRIMARY KEY, %s %s NOT NULL, %s %s NOT NULL)%s",
+		s.table.quoted(s.dialect), q("session_key"), q("session_data"), text, q("expire_date"), datetime, options)
+}
+
+func (s *Store) createIndex() string {
+	q := s.dialect.quote
+	name, table := q(s.table.expireIndex(s.dialect)), s.table.quoted(s.dialect)
+	switch s.dialect {
+	case SQLite:
+		name = "IF NOT EXISTS " + name
+		if s.table.schema != "" {
+			name = "IF NOT EXISTS " + q(s.table.schema) + "." + q(s.table.expireIndex(s.dialect))
+			table = q(s.table.name)
+		}
+	case Postgres:
+		name = "IF NOT EXISTS " + name
+	}
+	return fmt.Sprintf("CREATE INDEX %s ON %s (%s)", name, table, q("expire_date"))
+}
+
+// define runs a statement that creates something. That another machine has
+// created it meanwhile is no error; PostgreSQL, in spite of "IF NOT EXISTS",
+// then reports a unique violation in its own catalogue.
+func (s *Store) define(ctx context.Context, statement string) error {
+	_, err := s.writing(ctx, func(ctx context.Context) (sql.Result, error) {
+		return s.db.ExecContext(ctx, statement)
+	})
+	if err != nil {
+		if class, _ := classify(s.dialect, err); class == exists || class == duplicate {
+			return nil
+		}
+	}
+	return err
+}

@@ -1,0 +1,442 @@
+package dbstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessionengine/session"
+)
+
+// Options configures a [Store]. The zero value has the default of every field.
+type Options struct {
+	// Table is the name of the table, after its schema and a dot if need be;
+	// empty is "django_session".
+	Table string
+
+	// Reader is a pool for the statements that only read, for a database that
+	// serves readers and writers best through separate ones, as SQLite does.
+	// It has to be the same database: on a replica that lags behind, a visitor
+	// is logged out again right after logging in. Nil is the pool given to New.
+	Reader *sql.DB
+
+	// OwnDB hands the pools over to the store: Close closes them, and nothing
+	// else uses them. With SQLite, the store then queues its writers in the
+	// order they come instead of letting them contend for the lock.
+	OwnDB bool
+
+	// NoPrepare sends each statement to the driver as it is, instead of
+	// preparing it once for each connection. It is meant for a driver that
+	// keeps prepared statements itself, or has to do without, as pgx is told to
+	// behind a connection pooler; other drivers then take more round trips.
+	NoPrepare bool
+
+	// RawKeys stores session keys as they are, as Django does, instead of their
+	// hashes, and accepts the keys that Django makes. Whoever reads the table
+	// can then take over the sessions in it.
+	RawKeys bool
+
+	// Encoding is how a session is written in the column session_data; nil
+	// stores the JSON text as it is.
+	Encoding Encoding
+
+	// CleanupBatch is how many expired rows are deleted at a time; 0 is 500.
+	CleanupBatch int
+
+	// OnCleanup, unless nil, is called after each pass of the cleanup that
+	// StartCleanup runs. It must not call Close.
+	OnCleanup func(CleanupResult)
+
+	// Logger is told of the passes of the cleanup; nil discards.
+	Logger *slog.Logger
+}
+
+// Encoding converts between a serialized session and the text in the column
+// session_data. It is safe for concurrent use.
+type Encoding interface {
+	// Encode returns the text for data, without keeping a reference to data.
+	// The text is valid UTF-8 without NUL characters.
+	Encode(data []byte) (text string, err error)
+	// Decode returns what was given to Encode. A text that is not genuine is an
+	// error, and its session is taken for one that does not exist. Errors do
+	// not contain parts of the text.
+	Decode(text string) (data []byte, err error)
+}
+
+// Store keeps sessions in a table. It is safe for concurrent use, by any number
+// of processes on any number of machines.
+type Store struct {
+	db      *sql.DB
+	reader  *sql.DB
+	dialect Dialect
+	table   tableName
+	opts    Options
+	sql     queries
+
+	load, insert, update, renew, touch, delete, expired *statement
+
+	// current is load on the pool that writes, for the state that made an
+	// update fail.
+	current *statement
+
+	// writer is full while a statement writes, where the database has room for
+	// one writer at a time; nil elsewhere.
+	writer chan struct{}
+
+	// closing ends when Close is called; whatever waits goes on then.
+	closing context.Context
+	stop    context.CancelFunc
+	once    sync.Once
+
+	// mu is read-locked by every operation, so that Close waits for them.
+	mu     sync.RWMutex
+	closed bool
+
+	background sync.WaitGroup // the goroutine of StartCleanup
+	cleaning   atomic.Bool    // there is one
+}
+
+var (
+	_ session.SessionStore   = (*Store)(nil)
+	_ session.ExpiredDeleter = (*Store)(nil)
+	_ session.Toucher        = (*Store)(nil)
+)
+
+// New returns a store for a database that the application has opened. It does
+// not use the database yet: the table has to be there, or is made by
+// [Store.Migrate], before the first session is stored.
+//
+// The store neither changes the pool's settings nor closes it, unless
+// opts.OwnDB says so.
+func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("dbstore: the database is nil")
+	}
+	if dialect < SQLite || dialect > MySQL {
+		return nil, fmt.Errorf("dbstore: unknown dialect %v", dialect)
+	}
+	if opts.Table == "" {
+		opts.Table = "django_session"
+	}
+	table, err := parseTableName(opts.Table)
+	if err != nil {
+		return nil, err
+	}
+	if opts.CleanupBatch == 0 {
+		opts.CleanupBatch = 500
+	}
+	if opts.CleanupBatch < 0 || opts.CleanupBatch > 10000 {
+		return nil, fmt.Errorf("dbstore: CleanupBatch is %d, and has to be between 1 and 10000", opts.CleanupBatch)
+	}
+	if opts.Reader == nil {
+		opts.Reader = db
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		db:      db,
+		reader:  opts.Reader,
+		dialect: dialect,
+		table:   table,
+		opts:    opts,
+		sql:     dialect.queries(table, opts.CleanupBatch),
+	}
+	s.closing, s.stop = context.WithCancel(context.Background())
+	if dialect == SQLite && opts.OwnDB {
+		s.writer = make(chan struct{}, 1)
+	}
+	prepare := !opts.NoPrepare
+	s.load = &statement{db: s.reader, text: s.sql.load, prepare: prepare}
+	s.current = s.load
+	if s.reader != s.db {
+		s.current = &statement{db: s.db, text: s.sql.load, prepare: prepare}
+	}
+	s.insert = &statement{db: s.db, text: s.sql.insert, prepare: prepare}
+	s.update = &statement{db: s.db, text: s.sql.update, prepare: prepare}
+	s.renew = &statement{db: s.db, text: s.sql.renew, prepare: prepare}
+	s.touch = &statement{db: s.db, text: s.sql.touch, prepare: prepare}
+	s.delete = &statement{db: s.db, text: s.sql.delete, prepare: prepare}
+	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare}
+	return s, nil
+}
+
+// Close stops the cleanup, waits for the operations under way, and releases
+// what the store holds on the database; with [Options.OwnDB] it closes the
+// database. Operations that come later give [session.ErrClosed]. Closing again
+// does nothing.
+func (s *Store) Close() error {
+	var err error
+	s.once.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Store) close() error {
+	s.stop()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.background.Wait()
+
+	var errs []error
+	for _, st := range s.statements() {
+		errs = append(errs, st.close())
+	}
+	if s.opts.OwnDB {
+		// The writer comes last: the last connection to an SQLite database
+		// moves its write-ahead log into it, which a reader cannot do.
+		if s.reader != s.db {
+			errs = append(errs, s.reader.Close())
+		}
+		errs = append(errs, s.db.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("dbstore: close: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) statements() []*statement {
+	return []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.expired}
+}
+
+// begin starts an operation; it is false once the store is closed. Unless it is
+// false, end has to follow.
+func (s *Store) begin() bool {
+	s.mu.RLock()
+	if s.closed {
+		s.mu.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (s *Store) end() { s.mu.RUnlock() }
+
+// Load implements [session.SessionStore] with one query, or none for a token
+// that cannot exist. A row whose session_data cannot be decoded gives
+// [session.ErrInvalidToken].
+func (s *Store) Load(ctx context.Context, token string) (*session.Record, error) {
+	if !s.begin() {
+		return nil, session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return nil, session.ErrInvalidToken
+	}
+	row, err := s.read(ctx, s.load, key)
+	if err != nil {
+		return nil, s.readFailure(ctx, "load", err)
+	}
+	if !time.Now().Before(row.expires) {
+		return nil, session.ErrExpired
+	}
+	rec := &session.Record{Expires: row.expires, Version: row.text}
+	if s.opts.Encoding == nil {
+		rec.Data = []byte(row.text)
+	} else if rec.Data, err = s.opts.Encoding.Decode(row.text); err != nil {
+		return nil, fmt.Errorf("dbstore: load: decode: %w: %w", session.ErrInvalidToken, err)
+	}
+	return rec, nil
+}
+
+// readFailure is failure for what read returns.
+func (s *Store) readFailure(ctx context.Context, op string, err error) error {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return session.ErrNotFound
+	case errors.Is(err, errUnreadable):
+		return fmt.Errorf("dbstore: %s: %w: %w", op, session.ErrInvalidToken, errUnreadable)
+	}
+	return s.failure(ctx, op, err)
+}
+
+// Save implements [session.SessionStore] with one statement: an INSERT for an
+// empty token, otherwise an UPDATE of the row whose session_data is still
+// rec.Version. If there is no such row, a query follows that tells
+// [session.ErrConflict] from [session.ErrGone]. A session that has expired is
+// gone, cleaned up or not.
+//
+// An error that comes of the context's end, or of a broken connection, does not
+// tell whether the session was saved; see the package documentation.
+func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	if token == "" {
+		return s.create(ctx, "save", rec)
+	}
+	if !s.begin() {
+		return "", session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return "", session.ErrGone
+	}
+	text, err := s.encode(rec.Data)
+	if err != nil {
+		return "", s.failure(ctx, "save", err)
+	}
+	expires := s.dialect.timeArg(rec.Expires)
+	n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
+	if err == nil && n == 0 {
+		err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
+	}
+	if err != nil {
+		return "", s.writeFailure(ctx, "save", err)
+	}
+	rec.Version = text
+	return token, nil
+}
+
+// Renew implements [session.SessionStore]: Save, with a new key put in the
+// place of the old one by the same UPDATE, so that no moment has both or
+// neither.
+func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (string, error) {
+	if token == "" {
+		return s.create(ctx, "renew", rec)
+	}
+	if !s.begin() {
+		return "", session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return "", session.ErrGone
+	}
+	text, err := s.encode(rec.Data)
+	if err != nil {
+		return "", s.failure(ctx, "renew", err)
+	}
+	newToken, err := s.withNewToken(func(newKey string) error {
+		n, err := s.exec(ctx, s.renew, newKey, text, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
+		if err == nil && n == 0 {
+			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+		}
+		return err
+	})
+	if err != nil {
+		return "", s.writeFailure(ctx, "renew", err)
+	}
+	rec.Version = text
+	return newToken, nil
+}
+
+// Touch implements [session.Toucher]: Save without session_data.
+func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
+	if !s.begin() {
+		return session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return session.ErrGone
+	}
+	n, err := s.exec(ctx, s.touch, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
+	if err == nil && n == 0 {
+		err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
+	}
+	if err != nil {
+		return s.writeFailure(ctx, "touch", err)
+	}
+	return nil
+}
+
+// Delete implements [session.SessionStore] with one statement, or none for a
+// token that cannot exist.
+func (s *Store) Delete(ctx context.Context, token string) error {
+	if !s.begin() {
+		return session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return nil
+	}
+	if _, err := s.exec(ctx, s.delete, key); err != nil {
+		return s.failure(ctx, "delete", err)
+	}
+	return nil
+}
+
+func (s *Store) create(ctx context.Context, op string, rec *session.Record) (string, error) {
+	if !s.begin() {
+		return "", session.ErrClosed
+	}
+	defer s.end()
+	text, err := s.encode(rec.Data)
+	if err != nil {
+		return "", s.failure(ctx, op, err)
+	}
+	token, err := s.withNewToken(func(key string) error {
+		_, err := s.exec(ctx, s.insert, key, text, s.dialect.timeArg(rec.Expires))
+		return err
+	})
+	if err != nil {
+		return "", s.failure(ctx, op, err)
+	}
+	rec.Version = text
+	return token, nil
+}
+
+// withNewToken calls store with the key of a fresh token, and again with
+// another one should that key be taken.
+func (s *Store) withNewToken(store func(key string) error) (string, error) {
+	var err error
+	for range 3 {
+		token := newToken()
+		key, _ := storedKey(token, s.opts.RawKeys)
+		if err = store(key); err == nil {
+			return token, nil
+		}
+		if class, _ := classify(s.dialect, err); class != duplicate {
+			break
+		}
+	}
+	return "", err
+}
+
+// whyUnchanged tells why an update changed no row: the session is gone, or its
+// data is not version any more.
+//
+// MySQL without clientFoundRows also reports no row for an update that put the
+// values there that were there already; that one was made, and gives nil.
+func (s *Store) whyUnchanged(ctx context.Context, key, version, text string, expires time.Time) error {
+	row, err := s.read(ctx, s.current, key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return session.ErrGone
+	case errors.Is(err, errUnreadable):
+		return session.ErrConflict
+	case err != nil:
+		return err
+	case !time.Now().Before(row.expires):
+		return session.ErrGone
+	case s.dialect == MySQL && row.text == version && row.text == text && row.expires.Equal(expires):
+		return nil
+	}
+	return session.ErrConflict
+}
+
+// writeFailure is failure for what whyUnchanged may have returned.
+func (s *Store) writeFailure(ctx context.Context, op string, err error) error {
+	if err == session.ErrGone || err == session.ErrConflict {
+		return err
+	}
+	return s.failure(ctx, op, err)
+}
+
+func (s *Store) encode(data []byte) (string, error) {
+	if s.opts.Encoding == nil {
+		return string(data), nil
+	}
+	return s.opts.Encoding.Encode(data)
+}
+
+// now is the present as an argument of a statement. The clock is this
+// process's: databases have clocks of their own, and time zones.
+func (s *Store) now() any { return s.dialect.timeArg(time.Now()) }
