@@ -303,13 +303,23 @@ func (s *Session) explain(err error) error {
 // commitLate is commit after the header went out, when the browser can no
 // longer be told anything.
 func (s *Session) commitLate(ctx context.Context) error {
+	err := s.tryLate(ctx)
+	if err != nil {
+		s.m.log.LogAttrs(ctx, slog.LevelError, "session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
+	}
+	return err
+}
+
+func (s *Session) tryLate(ctx context.Context) error {
 	if s.err != nil {
+		s.abandon()
 		return s.err
 	}
 	if s.discarded || !s.stored && !s.isEmpty() || s.renew && s.stored {
 		// A new session whose token nobody learns would only fill the store,
 		// and a renewed one would log the visitor out.
 		s.abandon()
+		s.fail(ErrHeadersSent)
 		return ErrHeadersSent
 	}
 	before := s.token

@@ -190,7 +190,6 @@ func (req *request) saveLate() {
 	}
 	if err := s.commitLate(req.Context); err != nil {
 		s.fail(err)
-		req.m.log.LogAttrs(req.Context, slog.LevelError, "session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
 	}
 }
 

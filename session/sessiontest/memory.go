@@ -34,9 +34,10 @@ type memorySession struct {
 }
 
 var (
-	_ session.SessionStore   = (*Memory)(nil)
-	_ session.Toucher        = (*Memory)(nil)
-	_ session.ExpiredDeleter = (*Memory)(nil)
+	_ session.SessionStore     = (*Memory)(nil)
+	_ session.Toucher          = (*Memory)(nil)
+	_ session.UnchangedDeleter = (*Memory)(nil)
+	_ session.ExpiredDeleter   = (*Memory)(nil)
 )
 
 // NewMemory returns an empty store.
@@ -133,6 +134,20 @@ func (m *Memory) Touch(ctx context.Context, token string, rec *session.Record) e
 	s := m.sessions[token]
 	s.expires = rec.Expires.UTC().Truncate(time.Second)
 	m.sessions[token] = s
+	return nil
+}
+
+// DeleteUnchanged implements [session.UnchangedDeleter].
+func (m *Memory) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sessiontest: delete unchanged: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.check(token, rec); err != nil {
+		return err
+	}
+	delete(m.sessions, token)
 	return nil
 }
 
