@@ -2,7 +2,6 @@ package dbstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -87,10 +86,6 @@ func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, las
 }
 
 func (s *Store) findExpiredOnce(ctx context.Context, from, now any) (keys []any, last any, err error) {
-	if err := s.lockWriter(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer s.unlockWriter()
 	rows, err := s.expired.query(ctx, []any{from, now})
 	if err != nil {
 		return nil, nil, err
@@ -115,11 +110,12 @@ func (s *Store) findExpiredOnce(ctx context.Context, from, now any) (keys []any,
 // deleteKeys deletes the rows with these keys that are still expired: a request
 // may have prolonged one since it was found.
 func (s *Store) deleteKeys(ctx context.Context, keys []any, now any) (int64, error) {
-	query := s.sql.deleteExpired + s.dialect.placeholders(2, len(keys)+1) + ")"
-	args := append([]any{now}, keys...)
-	return s.writing(ctx, func(ctx context.Context) (sql.Result, error) {
-		return s.db.ExecContext(ctx, query, args...)
-	})
+	st := &statement{
+		db:    s.db,
+		text:  s.sql.deleteExpired + s.dialect.placeholders(2, len(keys)+1) + ")",
+		alone: true,
+	}
+	return s.exec(ctx, st, append([]any{now}, keys...)...)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -2,7 +2,6 @@ package dbstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"sessionengine/session"
@@ -119,10 +118,8 @@ func (s *Store) createIndex() string {
 // define runs a statement that creates something. That another machine has
 // created it meanwhile is no error; PostgreSQL, in spite of "IF NOT EXISTS",
 // then reports a unique violation in its own catalogue.
-func (s *Store) define(ctx context.Context, statement string) error {
-	_, err := s.writing(ctx, func(ctx context.Context) (sql.Result, error) {
-		return s.db.ExecContext(ctx, statement)
-	})
+func (s *Store) define(ctx context.Context, text string) error {
+	_, err := s.exec(ctx, &statement{db: s.db, text: text, alone: true})
 	if err != nil {
 		if class, _ := classify(s.dialect, err); class == exists || class == duplicate {
 			return nil

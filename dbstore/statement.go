@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// statement is one of the store's statements, prepared when it is first used.
+// statement is one of the store's statements.
 type statement struct {
 	db      *sql.DB
 	text    string
-	prepare bool
+	prepare bool // when it is first used
+	alone   bool // takes long, and shares no transaction
 
 	mu       sync.Mutex
 	prepared atomic.Pointer[sql.Stmt]
@@ -37,15 +38,40 @@ func (st *statement) get(ctx context.Context) (*sql.Stmt, error) {
 	return p, err
 }
 
-func (st *statement) exec(ctx context.Context, args []any) (sql.Result, error) {
+// exec runs a statement that writes, and returns the number of rows it changed.
+func (st *statement) exec(ctx context.Context, args []any) (int64, error) {
 	if !st.prepare {
-		return st.db.ExecContext(ctx, st.text, args...)
+		return affected(st.db.ExecContext(ctx, st.text, args...))
 	}
 	p, err := st.get(ctx)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return p.ExecContext(ctx, args...)
+	return affected(p.ExecContext(ctx, args...))
+}
+
+// ready prepares the statement if it is one to prepare.
+func (st *statement) ready(ctx context.Context) error {
+	if !st.prepare {
+		return nil
+	}
+	_, err := st.get(ctx)
+	return err
+}
+
+// execIn is exec as part of a transaction, for a statement that is ready.
+func (st *statement) execIn(ctx context.Context, tx *sql.Tx, args []any) (int64, error) {
+	if !st.prepare {
+		return affected(tx.ExecContext(ctx, st.text, args...))
+	}
+	return affected(tx.StmtContext(ctx, st.prepared.Load()).ExecContext(ctx, args...))
+}
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func (st *statement) query(ctx context.Context, args []any) (*sql.Rows, error) {
@@ -74,9 +100,14 @@ type row struct {
 
 // read returns the row that st finds under key, or sql.ErrNoRows.
 func (s *Store) read(ctx context.Context, st *statement, key string) (row, error) {
-	run, err := s.detached(ctx)
-	if err != nil {
-		return row{}, err
+	run := ctx
+	if s.writer != nil {
+		// Reading a row of an SQLite database takes microseconds, and watching
+		// a context while it does takes longer than that.
+		if err := ctx.Err(); err != nil {
+			return row{}, err
+		}
+		run = context.WithoutCancel(ctx)
 	}
 	for r := (retry{}); ; {
 		found, err := readOnce(run, st, key)
@@ -107,59 +138,18 @@ func readOnce(ctx context.Context, st *statement, key string) (row, error) {
 	return found, rows.Close()
 }
 
-// exec runs a statement that writes, and returns the number of rows it changed.
-func (s *Store) exec(ctx context.Context, st *statement, args ...any) (int64, error) {
-	return s.writing(ctx, func(ctx context.Context) (sql.Result, error) { return st.exec(ctx, args) })
-}
-
-// writing runs a write, one at a time where that is the rule, and again after
-// an error that asks for it.
-func (s *Store) writing(ctx context.Context, f func(context.Context) (sql.Result, error)) (int64, error) {
-	run, err := s.detached(ctx)
-	if err != nil {
-		return 0, err
-	}
+// exec runs a statement that writes, again after an error that asks for it, and
+// returns the number of rows it changed.
+func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, err error) {
 	for r := (retry{}); ; {
-		if err := s.lockWriter(ctx); err != nil {
-			return 0, err
+		if s.writer != nil {
+			n, err = s.writer.exec(ctx, st, args)
+		} else {
+			n, err = st.exec(ctx, args)
 		}
-		result, err := f(run)
-		s.unlockWriter()
-		if err == nil {
-			return result.RowsAffected()
+		if err == nil || !r.again(ctx, s, err) {
+			return n, err
 		}
-		if !r.again(ctx, s, err) {
-			return 0, err
-		}
-	}
-}
-
-// detached returns the context to run a statement with. A statement on an
-// SQLite database of the store's own takes microseconds: it is not worth being
-// cancelled, and a write that is not interrupted is not left in doubt. Waiting
-// for the lock, before it and between attempts, does end with ctx.
-func (s *Store) detached(ctx context.Context) (context.Context, error) {
-	if s.writer == nil {
-		return ctx, nil
-	}
-	return context.WithoutCancel(ctx), ctx.Err()
-}
-
-func (s *Store) lockWriter(ctx context.Context) error {
-	if s.writer == nil {
-		return nil
-	}
-	select {
-	case s.writer <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *Store) unlockWriter() {
-	if s.writer != nil {
-		<-s.writer
 	}
 }
 

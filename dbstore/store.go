@@ -26,8 +26,9 @@ type Options struct {
 	Reader *sql.DB
 
 	// OwnDB hands the pools over to the store: Close closes them, and nothing
-	// else uses them. With SQLite, the store then queues its writers in the
-	// order they come instead of letting them contend for the lock.
+	// else uses them. On SQLite, the store then runs its writes one after
+	// another instead of letting them contend for the lock, and puts those that
+	// wait at the same time into one transaction.
 	OwnDB bool
 
 	// NoPrepare sends each statement to the driver as it is, instead of
@@ -84,9 +85,9 @@ type Store struct {
 	// update fail.
 	current *statement
 
-	// writer is full while a statement writes, where the database has room for
-	// one writer at a time; nil elsewhere.
-	writer chan struct{}
+	// writer queues the writes on an SQLite database of the store's own; nil
+	// elsewhere.
+	writer *writer
 
 	// closing ends when Close is called; whatever waits goes on then.
 	closing context.Context
@@ -149,7 +150,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	}
 	s.closing, s.stop = context.WithCancel(context.Background())
 	if dialect == SQLite && opts.OwnDB {
-		s.writer = make(chan struct{}, 1)
+		s.writer = &writer{db: db}
 	}
 	prepare := !opts.NoPrepare
 	s.load = &statement{db: s.reader, text: s.sql.load, prepare: prepare}
