@@ -107,7 +107,7 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 		return s.end(ctx)
 	}
 	if s.startMissing() {
-		s.obj.set(startKey, fmt.Sprint(now.Unix()))
+		s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 	}
 	data := s.obj.encode()
 	if s.stored && !s.renew && bytes.Equal(data, s.loaded.Data) { // what was changed was changed back
@@ -241,7 +241,7 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 		err = t.Touch(ctx, token, &rec)
 	} else {
 		if s.startMissing() {
-			s.obj.set(startKey, fmt.Sprint(now.Unix()))
+			s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 			rec.Data = s.obj.encode()
 		}
 		token, err = s.m.store.Save(ctx, token, &rec)

@@ -1,3 +1,52 @@
 // Package session keeps what a web application remembers of a visitor between
-// requests.
+// requests: a dictionary that is loaded when a handler asks for it, and saved
+// before the response begins if the handler changed it.
+//
+// Where sessions are kept is decided by the [SessionStore] that a [Manager] is
+// made with. Package signedcookie keeps them in the visitor's cookie, package
+// dbstore in a SQL database; nothing but the line that makes the store knows
+// which:
+//
+//	store, err := signedcookie.New(secret, signedcookie.Options{})
+//	store, err := sqlite.Open(ctx, "sessions.db", nil)
+//
+//	m, err := session.NewManager(store, session.Options{})
+//	http.ListenAndServe(addr, m.Handler(mux))
+//
+// A handler then says
+//
+//	s, err := session.Load(r)
+//	if err != nil {
+//		return // the store is down; the middleware answers 503
+//	}
+//	s.Set("user_id", 20)
+//	team, ok := session.Get[string](s, "team")
+//
+// and never has to say "save". Users of Django's sessions will find all they
+// know; README.md has the table of names.
+//
+// # What the middleware does
+//
+// A request whose handler does not load the session costs nothing and gets no
+// header. One that loads it gets "Vary: Cookie". The session is saved, and its
+// cookie set, only if it was changed, before the first byte of the response
+// goes out; should that fail, the client gets an error response, and nothing of
+// the handler's. Nothing is saved when the handler answers with a 5xx status or
+// panics, except that a logout ([Session.Flush]) holds. A visitor whose session
+// is empty has no cookie, and no row in a database.
+//
+// Requests of one visitor may run at the same time. The changes of all of them
+// are kept, key by key; a session that one of them ends stays ended, and the
+// others, if they have changed it, are answered with 400.
+//
+// # Security
+//
+// The zero [Options] are the secure ones: the cookie is Secure, HttpOnly and
+// SameSite=Lax, and each option that weakens it begins with Insecure. Call
+// [Session.Renew] when a visitor logs in, and [Session.Flush] when they log
+// out. Tokens, and the keys and values of sessions, are never part of an error
+// text or a log line.
+//
+// What an engine cannot do is said in its own documentation: above all, a
+// session in a cookie cannot be ended by the server before it expires.
 package session
