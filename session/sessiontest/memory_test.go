@@ -24,3 +24,7 @@ func TestMemoryInRealTime(t *testing.T) {
 	f.SynctestBubble = false
 	sessiontest.Run(t, newMemory, f)
 }
+
+func BenchmarkMemory(b *testing.B) {
+	sessiontest.RunBenchmarks(b, func(*testing.B) session.SessionStore { return sessiontest.NewMemory() })
+}
