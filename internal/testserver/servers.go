@@ -1,0 +1,68 @@
+package testserver
+
+import (
+	"os/exec"
+	"path/filepath"
+
+	_ "github.com/go-sql-driver/mysql" // the driver "mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// Postgres returns a PostgreSQL server that has not been started yet. Its
+// database is "postgres", in UTF-8, and accepts the user "postgres" without a
+// password.
+func Postgres() *Server {
+	binary := func(name string) (string, error) {
+		return find(name, "/usr/lib/postgresql/*/bin/"+name, "/usr/pgsql-*/bin/"+name, "/opt/homebrew/opt/postgresql*/bin/"+name)
+	}
+	return &Server{kind: kind{
+		name: "PostgreSQL",
+		user: "postgres",
+		setUp: func(dir string, user *credential) error {
+			initdb, err := binary("initdb")
+			if err != nil {
+				return err
+			}
+			return runAs(user, dir, initdb, "--pgdata="+filepath.Join(dir, "data"), "--username=postgres", "--auth=trust",
+				"--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+		},
+		run: func(dir, host, port string) (*exec.Cmd, error) {
+			postgres, err := binary("postgres")
+			if err != nil {
+				return nil, err
+			}
+			return exec.Command(postgres, "-D", filepath.Join(dir, "data"), "-h", host, "-p", port, "-k", dir, "-N", "200"), nil
+		},
+		open: func(addr string) (string, string) {
+			return "pgx", "postgres://postgres@" + addr + "/postgres?sslmode=disable"
+		},
+	}}
+}
+
+// MySQL returns a MariaDB or MySQL server that has not been started yet. Its
+// database is "test", and accepts the user "root" without a password.
+func MySQL() *Server {
+	return &Server{kind: kind{
+		name: "MariaDB",
+		user: "mysql",
+		setUp: func(dir string, user *credential) error {
+			if _, err := find("mariadbd", "/usr/sbin/mariadbd"); err != nil {
+				return err
+			}
+			install, err := find("mariadb-install-db", "/usr/bin/mariadb-install-db")
+			if err != nil {
+				return err
+			}
+			return runAs(user, dir, install, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--auth-root-authentication-method=normal")
+		},
+		run: func(dir, host, port string) (*exec.Cmd, error) {
+			mariadbd, err := find("mariadbd", "/usr/sbin/mariadbd")
+			if err != nil {
+				return nil, err
+			}
+			return exec.Command(mariadbd, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--bind-address="+host, "--port="+port,
+				"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--max-connections=200"), nil
+		},
+		open: func(addr string) (string, string) { return "mysql", "root@tcp(" + addr + ")/test" },
+	}}
+}
