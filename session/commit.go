@@ -44,9 +44,13 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
+	modified := s.modified() || s.renew && s.stored
+	if !modified && !s.touch && !s.m.extends {
+		return nil
+	}
 	now := time.Now()
 	extension := s.extensionDue(now)
-	if !s.modified() && !(s.renew && s.stored) && !extension {
+	if !modified && !extension {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.m.opts.CommitTimeout)

@@ -113,16 +113,33 @@ const maxCookieBytes = 4096
 // our name, as browsers do when they were set for different paths or domains.
 const maxCookiesTried = 3
 
-// tokens returns the tokens that the request brings, first the one of the
-// longest path (RFC 6265, section 5.4).
-func (m *Manager) tokens(r *http.Request) []string {
-	var tokens []string
-	for _, c := range r.CookiesNamed(m.cookie.Name) {
-		if c.Value != "" && len(tokens) < maxCookiesTried {
-			tokens = append(tokens, c.Value)
+// tokens yields the tokens that the request brings, first the one of the longest
+// path (RFC 6265, section 5.4). It reads the header itself (section 4.2.1),
+// since making an http.Cookie of each cookie costs more than all the rest of a
+// request that reads its session.
+func (m *Manager) tokens(r *http.Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		tried := 0
+		for _, line := range r.Header["Cookie"] {
+			for line != "" {
+				var pair string
+				pair, line, _ = strings.Cut(line, ";")
+				name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+				if !ok || name != m.cookie.Name {
+					continue
+				}
+				if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+					value = value[1 : n-1]
+				}
+				if value == "" {
+					continue
+				}
+				if tried++; tried > maxCookiesTried || !yield(value) {
+					return
+				}
+			}
 		}
 	}
-	return tokens
 }
 
 // setCookie puts the cookie with token into h, in the place of one of the same

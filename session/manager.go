@@ -95,6 +95,8 @@ type Manager struct {
 	cookie http.Cookie // the template of every cookie
 	life   time.Duration
 	log    *slog.Logger
+
+	extends bool // requests that change nothing may have to write too
 }
 
 // NewManager returns a Manager that keeps sessions in store. It checks the
@@ -149,6 +151,7 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if m.life == 0 {
 		m.life = defaultLifetime
 	}
+	m.extends = opts.IdleTimeout > 0 || opts.AbsoluteTimeout > 0 || opts.SaveEveryRequest
 	if m.opts.CommitTimeout == 0 {
 		m.opts.CommitTimeout = defaultCommitTimeout
 	}

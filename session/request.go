@@ -64,7 +64,7 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 // is ever adopted for a new one.
 func (req *request) read(ctx context.Context) (*Session, error) {
 	s := &Session{m: req.m, req: req}
-	for _, token := range req.m.tokens(req.r) {
+	for token := range req.m.tokens(req.r) {
 		s.presented = true
 		rec, err := req.m.store.Load(ctx, token)
 		if err == nil {

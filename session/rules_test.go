@@ -1046,3 +1046,44 @@ func TestRule12_CookieRulesAreCheckedWhenTheManagerIsBuilt(t *testing.T) {
 	}
 }
 
+func TestTheCookieHeaderIsReadAsNetHTTPDoes(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"team":"red"}`), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range [][]string{
+		{"sessionid=" + token},
+		{"a=b; sessionid=" + token + "; c=d"},
+		{"a=b;sessionid=" + token + ";"},
+		{`sessionid="` + token + `"`},
+		{"a=b", "sessionid=" + token},
+		{"\tsessionid = " + token + " "},
+		{";;=;sessionid;x=y=z;sessionid=" + token},
+		{"xsessionid=" + token},
+		{"sessionid_=" + token},
+		{"Sessionid=" + token},
+		{"sessionid=; sessionid=" + token},
+		{"sessionid"},
+		{`sessionid="`},
+		{`a="; sessionid=` + token + `"`},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Cookie"] = header
+		want := "none"
+		for _, c := range r.CookiesNamed("sessionid") {
+			if c.Value == token {
+				want = "red"
+			}
+		}
+		w := httptest.NewRecorder()
+		m.Handler(teamHandler(t)).ServeHTTP(w, r)
+		if w.Body.String() != want {
+			t.Errorf("%q: %s, want %s", header, w.Body, want)
+		}
+	}
+}
