@@ -1,0 +1,131 @@
+package signedcookie
+
+import (
+	"errors"
+	"time"
+
+	"sessionengine/session"
+)
+
+// A Codec turns a session into the value of a cookie and back. [New] makes one
+// for each [Scheme]; [NewWithCodec] takes one of another kind, for example to
+// read and write the cookies of another framework.
+//
+// Whoever holds a cookie's value can present anything in its place, so a codec
+// must authenticate every bit of it:
+//
+//   - Decode accepts nothing but what Encode returned, character for character.
+//     No second text may decode to the same session: encodings of base64 that
+//     ignore line breaks or unused bits need a check.
+//   - The cookie's name is part of what is authenticated: a value that was
+//     issued for one cookie is worth nothing in another one.
+//   - Nothing is decompressed, parsed or decrypted before it is authenticated,
+//     and what it grows to is bounded.
+//
+// A codec is safe for concurrent use.
+type Codec interface {
+	// Encode returns the value of the named cookie for a session that is valid
+	// until expires, a part of a second dropped. The value consists of
+	// characters that RFC 6265, section 4.1.1, calls cookie-octets. It keeps no
+	// reference to data. The store checks the length.
+	Encode(cookie string, data []byte, expires time.Time) (value string, err error)
+
+	// Decode returns what was given to Encode; data belongs to the caller. A
+	// value that Encode did not return gives an error that matches
+	// [session.ErrNotFound], and otherwise an error is a failure of the server.
+	// The store compares expires with the clock.
+	Decode(cookie, value string) (data []byte, expires time.Time, err error)
+}
+
+// envelope protects a payload with one key.
+type envelope interface {
+	// seal returns a cookie's value. It may overwrite payload, and keeps no
+	// reference to it.
+	seal(cookie string, payload []byte) (string, error)
+
+	// open returns the payload of a value, which is canonical base64, if it was
+	// sealed with this key for this cookie.
+	open(cookie, value string) (payload []byte, ok bool)
+}
+
+// codec is the Codec of the schemes.
+type codec struct {
+	payloads  *payloads
+	envelopes []envelope // one for each secret; the first one seals
+	padded    bool       // whether the base64 of a value is padded
+}
+
+func (c *codec) Encode(cookie string, data []byte, expires time.Time) (string, error) {
+	s := c.payloads.scratch()
+	defer c.payloads.pool.Put(s)
+	value, err := c.envelopes[0].seal(cookie, c.payloads.encode(s, data, expires))
+	if err != nil {
+		return "", errors.New("signedcookie: the cookie could not be sealed") // err might tell of its content
+	}
+	return value, nil
+}
+
+func (c *codec) Decode(cookie, value string) ([]byte, time.Time, error) {
+	if canonicalBase64(value, c.padded) {
+		for _, e := range c.envelopes {
+			payload, ok := e.open(cookie, value)
+			if !ok {
+				continue
+			}
+			data, expires, err := c.payloads.decode(payload)
+			if err != nil {
+				return nil, time.Time{}, err
+			}
+			return data, expires, nil
+		}
+	}
+	return nil, time.Time{}, session.ErrInvalidToken
+}
+
+// canonicalBase64 tells whether s is what an encoder of base64url (RFC 4648,
+// section 5) writes. Decoders of encoding/base64 skip line breaks, and unless
+// they are strict they ignore the bits of the last character that stand for
+// nothing, so that several texts decode to the same bytes.
+func canonicalBase64(s string, padded bool) bool {
+	if padded {
+		if len(s)%4 != 0 {
+			return false
+		}
+		for range 2 {
+			if n := len(s); n > 0 && s[n-1] == '=' {
+				s = s[:n-1]
+			}
+		}
+	}
+	if len(s) == 0 {
+		return false
+	}
+	var last uint8
+	for i := range len(s) {
+		if last = base64Value[s[i]]; last == notBase64 {
+			return false
+		}
+	}
+	switch len(s) % 4 {
+	case 1:
+		return false
+	case 2:
+		return last&0x0f == 0
+	case 3:
+		return last&0x03 == 0
+	}
+	return true
+}
+
+const notBase64 = 0xff
+
+var base64Value = func() (value [256]uint8) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for c := range value {
+		value[c] = notBase64
+	}
+	for v, c := range alphabet {
+		value[c] = uint8(v)
+	}
+	return value
+}()

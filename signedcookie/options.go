@@ -1,0 +1,129 @@
+package signedcookie
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Scheme is how a cookie is protected. All of them keep clients from changing a
+// session; [Encrypted] and [Sealed] also keep them from reading it. A store
+// refuses the cookies of another scheme than its own.
+type Scheme int
+
+const (
+	// Signed cookies are made by github.com/gorilla/securecookie with
+	// HMAC-SHA-256. Their content can be read by whoever holds them.
+	Signed Scheme = iota
+
+	// Encrypted cookies are made by securecookie with AES-256 in counter mode
+	// and HMAC-SHA-256.
+	Encrypted
+
+	// Sealed cookies are encrypted and authenticated with AES-256-GCM and a key
+	// of their own each. They are about a quarter shorter than the others, and
+	// take less time.
+	Sealed
+)
+
+func (s Scheme) String() string {
+	switch s {
+	case Signed:
+		return "signed"
+	case Encrypted:
+		return "encrypted"
+	case Sealed:
+		return "sealed"
+	}
+	return fmt.Sprintf("Scheme(%d)", int(s))
+}
+
+// Defaults and bounds of [Options].
+const (
+	// DefaultCookie is the name that a store's cookies have until
+	// [Store.ForCookie] gives another one.
+	DefaultCookie = "sessionid"
+
+	// MaxCookieBytes is the most that browsers take for a cookie's name and
+	// value together (RFC 6265bis, section 5.6).
+	MaxCookieBytes = 4096
+
+	// DefaultMaxDataBytes is the default of [Options.MaxDataBytes].
+	DefaultMaxDataBytes = 64 << 10
+
+	// DefaultCacheBytes is the default of [Options.CacheBytes].
+	DefaultCacheBytes = 1 << 20
+
+	// MaxDictionaryBytes is the most that a dictionary may have.
+	MaxDictionaryBytes = 8 << 10
+)
+
+// Options set up a [Store]. The zero value is what most sites want.
+//
+// Printing or logging Options does not show the secrets in them.
+type Options struct {
+	// Scheme is how cookies are protected.
+	Scheme Scheme
+
+	// FallbackSecrets are secrets whose cookies are still accepted. New cookies
+	// are made with the secret given to [New]; a session that is saved gets one.
+	FallbackSecrets [][]byte `json:"-"`
+
+	// Compression is how much time to spend to make cookies smaller.
+	Compression Compression
+
+	// Dictionaries are the site's own, made by [TrainDictionary]: the first one
+	// is used for new cookies, instead of the built-in one, and cookies made
+	// with any of them are accepted. A dictionary that is no longer given ends
+	// the sessions that were saved with it, so keep one until they have expired.
+	Dictionaries [][]byte
+
+	// PadTo, if it is greater than 1, makes the size of a session before
+	// encryption a multiple of that many bytes, so that the length of a cookie
+	// tells less about its content. It needs a Scheme that encrypts.
+	PadTo int
+
+	// MaxCookieBytes is the greatest size of a cookie's name and value
+	// together; 0 means [MaxCookieBytes], which it cannot exceed. A smaller one
+	// leaves room where a proxy limits the size of headers.
+	MaxCookieBytes int
+
+	// MaxDataBytes is the greatest size of a serialized session, before
+	// compression; 0 means [DefaultMaxDataBytes]. It bounds the memory that
+	// loading a session takes.
+	MaxDataBytes int
+
+	// CacheBytes bounds the memory for cookies that were verified a moment ago,
+	// so that the requests of one page verify their cookie once; 0 means
+	// [DefaultCacheBytes], and a negative number means no cache.
+	CacheBytes int
+}
+
+// Format prints the options without secrets and dictionaries. It makes Options
+// safe in a log, whatever the verb.
+func (o Options) Format(f fmt.State, verb rune) {
+	io.WriteString(f, o.describe())
+}
+
+// LogValue makes Options safe in a log.
+func (o Options) LogValue() slog.Value { return slog.StringValue(o.describe()) }
+
+func (o Options) describe() string {
+	return fmt.Sprintf("signedcookie.Options{%v, %d fallback secrets, %d dictionaries}", o.Scheme, len(o.FallbackSecrets), len(o.Dictionaries))
+}
+
+// CodecOptions set up a store with a codec of its own: see [NewWithCodec].
+type CodecOptions struct {
+	MaxCookieBytes int // as in Options
+	CacheBytes     int // as in Options
+}
+
+func checkCookieBytes(n int) (int, error) {
+	switch {
+	case n == 0:
+		return MaxCookieBytes, nil
+	case n < 0 || n > MaxCookieBytes:
+		return 0, fmt.Errorf("signedcookie: Options.MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, MaxCookieBytes)
+	}
+	return n, nil
+}

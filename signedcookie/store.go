@@ -1,0 +1,195 @@
+package signedcookie
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"sessionengine/session"
+)
+
+// Store keeps sessions in the cookies themselves. It is safe for concurrent use.
+//
+// Printing or logging a Store does not show its keys.
+type Store struct {
+	codec    Codec
+	what     string // the kind of codec, for people
+	cookie   string
+	maxBytes int // of a cookie, its name and value together
+	maxData  int // of a session; 0 leaves it to the codec
+	cache    *cache
+}
+
+var (
+	_ session.SessionStore = (*Store)(nil)
+	_ session.CookieNamer  = (*Store)(nil)
+	_ fmt.Formatter        = (*Store)(nil)
+	_ slog.LogValuer       = (*Store)(nil)
+)
+
+// New returns a store whose keys are made from secret, which is at least 32
+// random bytes, for example the output of
+//
+//	openssl rand -base64 32
+//
+// Whoever knows the secret can make sessions of any content. All machines of a
+// site use the same one. New keeps no reference to the secrets.
+func New(secret []byte, opts Options) (*Store, error) {
+	maxBytes, err := checkCookieBytes(opts.MaxCookieBytes)
+	if err != nil {
+		return nil, err
+	}
+	c := &codec{padded: opts.Scheme != Sealed}
+	c.payloads, err = newPayloads(opts)
+	if err != nil {
+		return nil, err
+	}
+	for i, secret := range append([][]byte{secret}, opts.FallbackSecrets...) {
+		what := "the secret"
+		if i > 0 {
+			what = fmt.Sprintf("Options.FallbackSecrets[%d]", i-1)
+		}
+		if err := checkSecret(what, secret); err != nil {
+			return nil, err
+		}
+		e, err := newEnvelope(opts.Scheme, secret)
+		if err != nil {
+			return nil, err
+		}
+		c.envelopes = append(c.envelopes, e)
+	}
+	return &Store{
+		codec:    c,
+		what:     opts.Scheme.String(),
+		cookie:   DefaultCookie,
+		maxBytes: maxBytes,
+		maxData:  c.payloads.limit,
+		cache:    newCache(opts.CacheBytes),
+	}, nil
+}
+
+// NewWithCodec returns a store whose cookies are made by a codec.
+func NewWithCodec(codec Codec, opts CodecOptions) (*Store, error) {
+	if codec == nil {
+		return nil, errors.New("signedcookie: NewWithCodec needs a codec")
+	}
+	maxBytes, err := checkCookieBytes(opts.MaxCookieBytes)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{
+		codec:    codec,
+		what:     fmt.Sprintf("%T", codec),
+		cookie:   DefaultCookie,
+		maxBytes: maxBytes,
+		cache:    newCache(opts.CacheBytes),
+	}, nil
+}
+
+func newEnvelope(scheme Scheme, secret []byte) (envelope, error) {
+	switch scheme {
+	case Signed, Encrypted:
+		return newSecureCookie(secret, scheme == Encrypted)
+	case Sealed:
+		return newSealed(secret), nil
+	}
+	return nil, fmt.Errorf("signedcookie: unknown Options.Scheme %d", int(scheme))
+}
+
+// ForCookie returns a store for the cookie of that name, with a cache of its
+// own. A cookie is accepted under the name that it was made for only.
+func (s *Store) ForCookie(name string) (session.SessionStore, error) {
+	if name == "" || strings.ContainsFunc(name, notTokenChar) {
+		return nil, fmt.Errorf("signedcookie: %q is no name for a cookie (RFC 6265, section 4.1.1)", name)
+	}
+	if len(name) >= s.maxBytes {
+		return nil, fmt.Errorf("signedcookie: the cookie's name has %d bytes, and the limit for name and value is %d", len(name), s.maxBytes)
+	}
+	bound := *s
+	bound.cookie = name
+	bound.cache = s.cache.empty()
+	return &bound, nil
+}
+
+// notTokenChar tells what RFC 9110, section 5.6.2, keeps out of a token.
+func notTokenChar(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
+// Load returns the session that token, a cookie's value, holds. It needs no
+// context, and does not ask whether ctx is over.
+func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
+	if token == "" {
+		return nil, session.ErrNotFound
+	}
+	// Not s.maxBytes, which may have been larger when the cookie was made.
+	if len(s.cookie)+len(token) > MaxCookieBytes {
+		return nil, session.ErrInvalidToken
+	}
+	if rec := s.cache.load(token); rec != nil {
+		if !time.Now().Before(rec.Expires) {
+			return nil, session.ErrExpired
+		}
+		return rec, nil
+	}
+	data, expires, err := s.codec.Decode(s.cookie, token)
+	if err != nil {
+		return nil, err
+	}
+	if !time.Now().Before(expires) {
+		return nil, session.ErrExpired
+	}
+	s.cache.store(token, data, expires)
+	return &session.Record{Data: data, Expires: expires}, nil
+}
+
+// Save returns a cookie's value that holds rec. What token is does not matter:
+// nothing is kept on the server, so that nothing can be found deleted or changed
+// meanwhile, and of two requests that change one session at the same time the
+// one whose response reaches the browser last wins.
+//
+// A session that does not fit into a cookie gives a [*session.TooLargeError].
+// Its Size and Limit count the cookie's name and value together, as browsers do;
+// or, for a session that fits but exceeds [Options.MaxDataBytes], the bytes of
+// the session.
+func (s *Store) Save(_ context.Context, token string, rec *session.Record) (newToken string, err error) {
+	newToken, err = s.codec.Encode(s.cookie, rec.Data, rec.Expires)
+	if err != nil {
+		return "", err
+	}
+	if size := len(s.cookie) + len(newToken); size > s.maxBytes {
+		return "", &session.TooLargeError{Size: size, Limit: s.maxBytes}
+	}
+	if s.maxData > 0 && len(rec.Data) > s.maxData {
+		return "", &session.TooLargeError{Size: len(rec.Data), Limit: s.maxData}
+	}
+	rec.Version = ""
+	return newToken, nil
+}
+
+// Renew is Save. The old value stays good until it expires: see the package
+// documentation.
+func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
+	return s.Save(ctx, token, rec)
+}
+
+// Delete does nothing: a cookie's value is good until it expires. See the
+// package documentation.
+func (s *Store) Delete(context.Context, string) error { return nil }
+
+// Format prints what the store is, without its keys, whatever the verb.
+func (s *Store) Format(f fmt.State, verb rune) { io.WriteString(f, s.describe()) }
+
+// LogValue makes a Store safe in a log.
+func (s *Store) LogValue() slog.Value { return slog.StringValue(s.describe()) }
+
+func (s *Store) describe() string {
+	if s == nil {
+		return "signedcookie.Store(nil)"
+	}
+	return fmt.Sprintf("signedcookie.Store{%s, cookie %s}", s.what, s.cookie)
+}
