@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,23 @@ func (c *check) parallel(n int, f func(i int)) {
 	close(start)
 	wg.Wait()
 }
+
+// collide is parallel for the rounds of a race. Who comes first changes from
+// round to round, and the lead grows: a step of the other one that has to be
+// hit may be nanoseconds away, or a query.
+func (c *check) collide(round, n int, f func(i int)) {
+	lead := time.Duration(round/2) * 20 * time.Microsecond
+	c.parallel(n, func(i int) {
+		if i%2 != round%2 {
+			time.Sleep(lead)
+			runtime.Gosched()
+		}
+		f(i)
+	})
+}
+
+// rounds is how often a race is run.
+const rounds = 20
 
 var concurrencyCases = []testCase{
 	{
@@ -117,11 +135,11 @@ var concurrencyCases = []testCase{
 		name: "a save that races with a logout does not undo it",
 		rule: "Whatever comes first, Save or Delete, the session is dead when both are done, in a store that is Revocable: Save gives session.ErrGone or was there before.",
 		run: func(c *check) {
-			for round := range 20 {
+			for round := range rounds {
 				token, rec := c.create(payload(round), inSeconds(3600))
 				rec.Data = payload(round + 1000)
 				var newToken string
-				c.parallel(2, func(i int) {
+				c.collide(round, 2, func(i int) {
 					if i == 0 {
 						if err := c.delete(token); err != nil {
 							c.Errorf("Delete beside Save: %v", err)
@@ -152,13 +170,13 @@ var concurrencyCases = []testCase{
 			if !c.touches() {
 				return
 			}
-			for round := range 20 {
+			for round := range rounds {
 				token, rec := c.create(payload(round), inSeconds(3600))
 				touched := *rec
 				touched.Expires = inSeconds(7200)
 				rec.Data = payload(round + 1000)
 				want := payload(round)
-				c.parallel(2, func(i int) {
+				c.collide(round, 2, func(i int) {
 					var err error
 					if i == 0 {
 						err = c.touch(token, &touched)
@@ -174,16 +192,46 @@ var concurrencyCases = []testCase{
 		},
 	},
 	{
+		name: "of one who saves and one who deletes what is unchanged one wins",
+		rule: "Of a Save and a DeleteUnchanged of one loaded state exactly one succeeds: what was saved is not deleted, and what was deleted stays so.",
+		run: func(c *check) {
+			if !c.deletesUnchanged() {
+				return
+			}
+			for round := range rounds {
+				token, rec := c.create(payload(round), inSeconds(3600))
+				deleted := *rec
+				rec.Data = payload(round + 1000)
+				errs := make([]error, 2)
+				c.collide(round, 2, func(i int) {
+					if i == 0 {
+						errs[i] = c.deleteUnchanged(token, &deleted)
+					} else {
+						_, errs[i] = c.save(token, rec)
+					}
+				})
+				switch {
+				case errs[0] == nil && errors.Is(errs[1], session.ErrGone):
+					c.wantDead("after DeleteUnchanged won", token)
+				case errs[1] == nil && errors.Is(errs[0], session.ErrConflict):
+					c.wantData("after Save won", token, rec.Data)
+				default:
+					c.Errorf("DeleteUnchanged gave the error %v and Save beside it %v, want one success and session.ErrGone for Save or session.ErrConflict for DeleteUnchanged", errs[0], errs[1])
+				}
+			}
+		},
+	},
+	{
 		name: "many sessions are used at once",
 		rule: "A store is safe for concurrent use: goroutines that create, load, save, renew and delete sessions of their own do not see each other's.",
 		run: func(c *check) {
-			const workers, rounds = 16, 10
+			const workers, lives = 16, 10
 			ctx, cancel := context.WithTimeout(c.ctx, patience)
 			defer cancel()
 			c = c.with(ctx)
 			c.parallel(workers, func(worker int) {
-				for round := range rounds {
-					if err := c.oneLife(worker*rounds + round); err != nil {
+				for life := range lives {
+					if err := c.oneLife(worker*lives + life); err != nil {
 						c.Errorf("beside other sessions: %v", err)
 						return
 					}
@@ -223,12 +271,12 @@ func (c *check) oneLife(n int) error {
 // under the token that the winner got and hold what the winner wrote.
 func (c *check) race(name string, n int, write func(i int, token string, rec *session.Record) (string, error)) {
 	c.Helper()
-	for round := range 20 {
+	for round := range rounds {
 		token, _ := c.create(payload(round), inSeconds(3600))
 		loaded := c.mustLoad(token)
 		var winners atomic.Int32
 		won := make([]string, n)
-		c.parallel(n, func(i int) {
+		c.collide(round, n, func(i int) {
 			mine := *loaded
 			mine.Data = payload(1000 + i)
 			newToken, err := write(i, token, &mine)

@@ -52,6 +52,14 @@ var contextCases = []testCase{
 				if err != nil {
 					c.wantData("after Delete with a context that is over", token, payload(1))
 				}
+				if c.deletesUnchanged() {
+					token, rec := c.create(payload(1), inSeconds(3600))
+					err = oc.deleteUnchanged(token, rec)
+					want("DeleteUnchanged", err)
+					if err != nil {
+						c.wantData("after DeleteUnchanged with a context that is over", token, payload(1))
+					}
+				}
 			}
 		},
 	},

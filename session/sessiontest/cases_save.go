@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -335,6 +336,57 @@ var deleteCases = []testCase{
 				}
 			}
 			c.wantData("a session after Delete of other tokens", live, payload(2))
+		},
+	},
+}
+
+var deleteUnchangedCases = []testCase{
+	{
+		name: "DeleteUnchanged deletes what nobody has changed",
+		rule: "DeleteUnchanged of a session as it was loaded or saved deletes it, and only it; of one that is deleted already it gives session.ErrGone.",
+		run: func(c *check) {
+			if !c.deletesUnchanged() {
+				return
+			}
+			other, _ := c.create(payload(2), inSeconds(3600))
+			saved, ofSave := c.create(payload(1), inSeconds(3600))
+			loaded, _ := c.create(payload(1), inSeconds(3600))
+			deleted, ofDeleted := c.create(payload(1), inSeconds(3600))
+			if err := c.delete(deleted); err != nil {
+				c.Fatalf("Delete: %v", err)
+			}
+			for token, rec := range map[string]*session.Record{saved: ofSave, loaded: c.mustLoad(loaded)} {
+				if err := c.deleteUnchanged(token, rec); err != nil {
+					c.Errorf("DeleteUnchanged: %v", err)
+				}
+				c.wantDead("after DeleteUnchanged", token)
+				c.wantErr("DeleteUnchanged once more", c.deleteUnchanged(token, rec), session.ErrGone)
+			}
+			c.wantErr("DeleteUnchanged after Delete", c.deleteUnchanged(deleted, ofDeleted), session.ErrGone)
+			c.wantData("another session", other, payload(2))
+		},
+	},
+	{
+		name: "DeleteUnchanged leaves what somebody has changed",
+		rule: "DeleteUnchanged of a session that was changed since the record's Version gives session.ErrConflict, as it does without the session's own version, and the session stays as it is.",
+		run: func(c *check) {
+			if !c.deletesUnchanged() {
+				return
+			}
+			token, rec := c.create(payload(1), inSeconds(3600))
+			stale := *rec
+			rec.Data = payload(2)
+			token = c.mustSave(token, rec)
+			c.wantErr("DeleteUnchanged of a stale record", c.deleteUnchanged(token, &stale), session.ErrConflict)
+			c.wantData("after DeleteUnchanged of a stale record", token, payload(2))
+			c.wantErr("DeleteUnchanged without a version", c.deleteUnchanged(token, record(payload(2))), session.ErrConflict)
+			c.wantData("after DeleteUnchanged without a version", token, payload(2))
+
+			chosen := reversed(token)
+			if err := c.deleteUnchanged(chosen, rec); !errors.Is(err, session.ErrGone) && !errors.Is(err, session.ErrNotFound) {
+				c.Errorf("DeleteUnchanged of a token that was never issued gave %v, want an error that matches session.ErrGone or session.ErrNotFound", err)
+			}
+			c.wantData("after DeleteUnchanged of another token", token, payload(2))
 		},
 	},
 }

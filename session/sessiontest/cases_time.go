@@ -126,7 +126,7 @@ var timeCases = []testCase{
 	},
 	{
 		name:  "an expired session is over for writers too",
-		rule:  "Save, Renew and Touch of a session that has expired since it was loaded give session.ErrGone in a store that is Revocable, the same whether or not it was cleaned up meanwhile. Delete of it gives nil.",
+		rule:  "Save, Renew, Touch and DeleteUnchanged of a session that has expired since it was loaded give session.ErrGone in a store that is Revocable, the same whether or not it was cleaned up meanwhile. Delete of it gives nil.",
 		waits: true,
 		run: func(c *check) {
 			expires := soon()
@@ -140,8 +140,11 @@ var timeCases = []testCase{
 				token, rec := c.create(payload(1), expires)
 				all = append(all, open{op, token, rec})
 			}
-			deleted, _ := c.create(payload(1), expires)
+			deleted, rec := c.create(payload(1), expires)
 			waitUntil(expires)
+			if c.deletesUnchanged() {
+				c.wantErr("DeleteUnchanged of an expired session", c.deleteUnchanged(deleted, rec), session.ErrGone)
+			}
 			for _, o := range all {
 				o.rec.Data = payload(2)
 				o.rec.Expires = inSeconds(3600)

@@ -17,6 +17,9 @@ var featureCases = []testCase{
 			if _, ok := c.store.(session.Toucher); ok != c.f.Toucher {
 				c.Errorf("the store is a session.Toucher: %v, declared: %v", ok, c.f.Toucher)
 			}
+			if _, ok := c.store.(session.UnchangedDeleter); ok != c.f.UnchangedDeleter {
+				c.Errorf("the store is a session.UnchangedDeleter: %v, declared: %v", ok, c.f.UnchangedDeleter)
+			}
 			if _, ok := c.store.(session.ExpiredDeleter); ok != c.f.ExpiredDeleter {
 				c.Errorf("the store is a session.ExpiredDeleter: %v, declared: %v", ok, c.f.ExpiredDeleter)
 			}
@@ -25,6 +28,9 @@ var featureCases = []testCase{
 			}
 			if c.f.Toucher && !c.f.StableToken {
 				c.Errorf("Toucher is declared without StableToken: Touch leaves the token as it is")
+			}
+			if c.f.UnchangedDeleter && !(c.f.Revocable && c.f.DetectsConflicts) {
+				c.Errorf("UnchangedDeleter is declared without Revocable and DetectsConflicts")
 			}
 		},
 	},
@@ -79,6 +85,9 @@ var featureCases = []testCase{
 			c.wantErr("Delete after Close", c.delete(token), session.ErrClosed)
 			if c.touches() {
 				c.wantErr("Touch after Close", c.touch(token, rec), session.ErrClosed)
+			}
+			if c.deletesUnchanged() {
+				c.wantErr("DeleteUnchanged after Close", c.deleteUnchanged(token, rec), session.ErrClosed)
 			}
 			if c.cleans() {
 				_, err = c.deleteExpired()

@@ -131,6 +131,12 @@ func (c *check) touches() bool {
 	return ok && c.f.Toucher
 }
 
+// deletesUnchanged tells whether to go on with a case about DeleteUnchanged.
+func (c *check) deletesUnchanged() bool {
+	_, ok := c.store.(session.UnchangedDeleter)
+	return ok && c.f.UnchangedDeleter
+}
+
 // cleans tells whether to go on with a case about DeleteExpired.
 func (c *check) cleans() bool {
 	_, ok := c.store.(session.ExpiredDeleter)
@@ -146,6 +152,15 @@ func (c *check) touch(token string, rec *session.Record) error {
 	if string(rec.Data) != string(before.Data) || !rec.Expires.Equal(before.Expires) {
 		c.Errorf("Touch changed the data or the expiry of the record it was given")
 	}
+	return err
+}
+
+// deleteUnchanged is DeleteUnchanged of a store that is an UnchangedDeleter,
+// checked.
+func (c *check) deleteUnchanged(token string, rec *session.Record) error {
+	c.Helper()
+	err := c.store.(session.UnchangedDeleter).DeleteUnchanged(c.ctx, token, rec)
+	c.inspect("DeleteUnchanged", err, token, rec)
 	return err
 }
 

@@ -52,6 +52,7 @@ func MemoryFeatures() Features {
 		DetectsConflicts: true,
 		StableToken:      true,
 		Toucher:          true,
+		UnchangedDeleter: true,
 		ExpiredDeleter:   true,
 		SynctestBubble:   true,
 	}

@@ -153,7 +153,7 @@ type operation struct {
 }
 
 func (op operation) String() string {
-	text := fmt.Sprintf("%-14s", op.name)
+	text := fmt.Sprintf("%-16s", op.name)
 	switch op.name {
 	case "create":
 		text += fmt.Sprintf(" in slot %d", op.to)
@@ -211,7 +211,7 @@ func (r *randomRun) next(n int) operation {
 		name   string
 		weight int
 	}{
-		{"create", 10}, {"load", 26}, {"save", 24}, {"renew", 8}, {"delete", 5}, {"touch", 10},
+		{"create", 10}, {"load", 26}, {"save", 24}, {"renew", 8}, {"delete", 5}, {"touch", 10}, {"delete unchanged", 3},
 		{"load forged", 3}, {"save forged", 3}, {"delete forged", 2}, {"save cancelled", 3},
 		{"delete expired", 3}, {"wait", wait},
 	}
@@ -312,6 +312,16 @@ func (a *actor) do(op operation) (answer, problem string) {
 		err := a.delete(s.token)
 		s.life.dead = true
 		return judge(err, nil)
+	case "delete unchanged":
+		if !a.deletesUnchanged() {
+			return "cannot", ""
+		}
+		err := a.deleteUnchanged(s.token, &s.rec)
+		answer, problem = judge(err, a.allowed(s)...)
+		if err == nil {
+			s.life.dead = true
+		}
+		return answer, problem
 	case "load forged":
 		_, err := a.load(forged(s.token, op.forge))
 		return judge(err, session.ErrNotFound)

@@ -32,6 +32,10 @@ type Features struct {
 	// StableToken.
 	Toucher bool
 
+	// UnchangedDeleter says that the store is a [session.UnchangedDeleter],
+	// which needs Revocable and DetectsConflicts.
+	UnchangedDeleter bool
+
 	// ExpiredDeleter says that the store is a [session.ExpiredDeleter].
 	ExpiredDeleter bool
 
@@ -107,7 +111,7 @@ func (tc testCase) inTime(t *testing.T, f Features, run func(t *testing.T)) {
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		featureCases, tokenCases, saveCases, renewCases, deleteCases, timeCases,
+		featureCases, tokenCases, saveCases, renewCases, deleteCases, deleteUnchangedCases, timeCases,
 		touchCases, cleanupCases, contextCases, sizeCases, concurrencyCases, peerCases,
 	} {
 		all = append(all, group...)
