@@ -53,6 +53,8 @@ const (
 	expiryKey      = "_session_expiry"  // seconds, 0 for "when the browser closes", or an ISO 8601 time
 	startKey       = "_session_start"   // Unix seconds of the session's creation
 	flashesKey     = "_session_flashes" // array of values
+	ownerKey       = "_session_owner"   // string
+	labelKey       = "_session_label"   // string
 )
 
 func reserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

@@ -120,7 +120,7 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 		}
 		return nil
 	}
-	rec := Record{Data: data, Expires: expires, Version: s.loaded.Version}
+	rec := Record{Data: data, Expires: expires, Owner: s.text(ownerKey), Label: s.text(labelKey), Version: s.loaded.Version}
 	save := s.m.store.Save
 	if s.renew && s.stored {
 		save = s.m.store.Renew
@@ -145,16 +145,14 @@ func (s *Session) startMissing() bool {
 // remove deletes a stored session that has become empty, unless another request
 // has put something in meanwhile.
 func (s *Session) remove(ctx context.Context) error {
-	var err error
+	err := errors.ErrUnsupported
 	if d, ok := s.m.store.(UnchangedDeleter); ok {
 		err = d.DeleteUnchanged(ctx, s.token, &s.loaded)
-		if errors.Is(err, ErrGone) {
-			err = nil
-		}
-	} else {
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
 		err = s.m.store.Delete(ctx, s.token)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrGone) {
 		return err
 	}
 	s.forget()
@@ -239,11 +237,12 @@ func (s *Session) extend(ctx context.Context, now time.Time) error {
 func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 	rec := s.loaded
 	rec.Expires = s.expires(now)
-	token := s.token
-	var err error
+	rec.Owner, rec.Label = s.text(ownerKey), s.text(labelKey)
+	token, err := s.token, errors.ErrUnsupported
 	if t, ok := s.m.store.(Toucher); ok && !s.startMissing() {
 		err = t.Touch(ctx, token, &rec)
-	} else {
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
 		if s.startMissing() {
 			s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 			rec.Data = s.obj.encode()

@@ -880,3 +880,59 @@ func TestWhatDjangoStoredIsUnderstood(t *testing.T) {
 		}
 	})
 }
+
+func TestOwnerAndLabel(t *testing.T) {
+	store := &ownerStore{probe: newProbe()}
+	m, err := session.NewManager(store, session.Options{IdleTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t: t, m: m, store: store.probe}
+	v.visit(func(s *session.Session) { s.SetOwner("user 7"); s.SetLabel("Firefox \U0001F98A") })
+	if v.token != "" {
+		t.Error("an owner alone makes no session")
+	}
+	v.visit(func(s *session.Session) { login(s); s.SetOwner("user 7"); s.SetLabel("Firefox \U0001F98A") })
+	v.visit(func(s *session.Session) {
+		if s.Owner() != "user 7" || s.Label() != "Firefox \U0001F98A" || s.Len() != 1 {
+			t.Errorf("%q %q", s.Owner(), s.Label())
+		}
+		s.Set("n", 1)
+	})
+	v.visit(func(s *session.Session) { s.SetOwner("") })
+	if got := strings.Join(store.owners, ", "); got != "user 7/Firefox \U0001F98A, user 7/Firefox \U0001F98A, /Firefox \U0001F98A" {
+		t.Errorf("the engine was told: %s", got)
+	}
+	s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
+		"/": func(w http.ResponseWriter, r *http.Request) { mustLoad(t, r).SetOwner("\xff") },
+	})
+	if res := s.get("/"); res.StatusCode != 500 {
+		t.Errorf("an owner that is not UTF-8: %d", res.StatusCode)
+	}
+}
+
+// ownerStore notes the owners that it is told.
+type ownerStore struct {
+	*probe
+	owners []string
+}
+
+func (o *ownerStore) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	o.owners = append(o.owners, rec.Owner+"/"+rec.Label)
+	return o.probe.Save(ctx, token, rec)
+}
+
+func TestAnEngineThatCanTouchAndDeleteOnlySome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitor(t, session.Options{IdleTimeout: time.Hour})
+		v.visit(login)
+		v.store.failOn(errors.ErrUnsupported, "touch", "delete-unchanged")
+		time.Sleep(10 * time.Minute)
+		if calls := v.visit(look); calls != "load touch save" {
+			t.Errorf("the store was asked: %s", calls)
+		}
+		if calls := v.visit(func(s *session.Session) { s.Clear() }); calls != "load delete-unchanged delete" {
+			t.Errorf("the store was asked: %s", calls)
+		}
+	})
+}

@@ -70,6 +70,14 @@ type Record struct {
 	// second, never round up.
 	Expires time.Time
 
+	// Owner is the application's name for whoever the session belongs to, and
+	// Label what it calls the session itself, a device for example; both may be
+	// empty. They are part of Data too, from where the middleware fills them in
+	// whenever it saves, so that an engine can list and end the sessions of an
+	// owner. Engines that do not offer that ignore them, and Load need not
+	// return them.
+	Owner, Label string
+
 	// Version is the stored state that Load saw or Save left, in the engine's
 	// own terms, and opaque to everyone else. A cookie engine leaves it empty.
 	Version string
@@ -91,7 +99,9 @@ type Toucher interface {
 	// Touch sets the expiry of the session that token stands for to
 	// rec.Expires, provided that its data is still what rec.Version tells:
 	// [ErrConflict] if it changed, [ErrGone] if it was deleted. The token stays
-	// the same; rec.Version is updated.
+	// the same; rec.Version is updated. An engine that can touch some sessions
+	// only gives an error that matches [errors.ErrUnsupported] for the others,
+	// which are then saved.
 	Touch(ctx context.Context, token string, rec *Record) error
 }
 
@@ -102,7 +112,8 @@ type Toucher interface {
 type UnchangedDeleter interface {
 	// DeleteUnchanged deletes the session that token stands for, provided that
 	// its data is still what rec.Version tells: [ErrConflict] if it changed,
-	// [ErrGone] if it was deleted.
+	// [ErrGone] if it was deleted. An error that matches [errors.ErrUnsupported]
+	// asks for Delete.
 	DeleteUnchanged(ctx context.Context, token string, rec *Record) error
 }
 

@@ -1,0 +1,48 @@
+package session
+
+// SetOwner says whose session this is: the application's name for the user,
+// given at login, "" for nobody. Engines that can list and end the sessions of
+// an owner go by it; with others it is kept in the session and does nothing.
+func (s *Session) SetOwner(owner string) { s.setText(ownerKey, owner) }
+
+// SetLabel says what the owner should see the session called in a list of their
+// sessions, the device for example; "" for nothing.
+func (s *Session) SetLabel(label string) { s.setText(labelKey, label) }
+
+// Owner returns what [Session.SetOwner] said last, or "".
+func (s *Session) Owner() string { return s.getText(ownerKey) }
+
+// Label returns what [Session.SetLabel] said last, or "".
+func (s *Session) Label() string { return s.getText(labelKey) }
+
+func (s *Session) setText(key, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	if text == "" {
+		s.deleteRaw(key)
+		return
+	}
+	raw, err := marshal(text)
+	if err != nil {
+		s.fail(&ValueError{Key: key, Type: "string", Err: err})
+		return
+	}
+	s.setRaw(key, raw)
+}
+
+func (s *Session) getText(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	return s.text(key)
+}
+
+// text returns the string under a reserved key.
+func (s *Session) text(key string) string {
+	var text string
+	if raw, ok := s.obj.get(key); ok && unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}
