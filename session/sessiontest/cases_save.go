@@ -12,13 +12,21 @@ import (
 var saveCases = []testCase{
 	{
 		name: "what was saved is loaded",
-		rule: "Load gives the data byte for byte and the expiry to the second: a store does not parse, re-encode, fold or cut the data.",
+		rule: "Load gives the data byte for byte and the expiry to the second: a store does not parse, re-encode, fold or cut the data. What takes more than half of MaxBytes may be refused.",
 		run: func(c *check) {
 			for _, d := range documents {
 				for _, life := range []time.Duration{time.Minute, 14 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
-					expires := inSeconds(int(life / time.Second))
-					token, _ := c.create([]byte(d.data), expires)
-					rec := c.mustLoad(token)
+					rec := &session.Record{Data: []byte(d.data), Expires: inSeconds(int(life / time.Second))}
+					expires := rec.Expires
+					token, err := c.save("", rec)
+					if _, ok := errors.AsType[*session.TooLargeError](err); ok && len(d.data) > c.f.MaxBytes/2 && c.f.MaxBytes > 0 {
+						continue // base64, twice, takes nearly twice the bytes
+					}
+					if err != nil {
+						c.Errorf("%s: Save of a new session: %v", d.what, err)
+						continue
+					}
+					rec = c.mustLoad(token)
 					if string(rec.Data) != d.data {
 						c.Errorf("%s: %s", d.what, difference(rec.Data, []byte(d.data)))
 					}
