@@ -40,7 +40,7 @@ func (d Dialect) String() string {
 // queries is the text of every statement that serves requests. The package
 // documentation says what they rely on.
 type queries struct {
-	load, insert, update, renew, touch, delete string
+	load, insert, update, renew, touch, delete, deleteUnchanged string
 
 	// expired finds a batch of expired rows, from a moment on.
 	expired string
@@ -74,17 +74,18 @@ func (d Dialect) queries(table tableName, batch int) queries {
 	where := " WHERE session_key = ? AND " + same + " AND expire_date > ?"
 
 	q := queries{
-		load:          "SELECT session_data, " + expires + " FROM " + t + " WHERE session_key = ?",
-		insert:        "INSERT INTO " + t + " (session_key, session_data, expire_date) VALUES (?, ?, ?)",
-		update:        "UPDATE " + t + " SET session_data = ?, expire_date = ?" + where,
-		renew:         "UPDATE " + t + " SET session_key = ?, session_data = ?, expire_date = ?" + where,
-		touch:         "UPDATE " + t + " SET expire_date = ?" + where,
-		delete:        "DELETE FROM " + t + " WHERE session_key = ?",
-		expired:       "SELECT session_key, " + expires + " FROM " + t + " WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(batch),
-		deleteExpired: "DELETE FROM " + t + " WHERE expire_date <= ? AND session_key IN (",
+		load:            "SELECT session_data, " + expires + " FROM " + t + " WHERE session_key = ?",
+		insert:          "INSERT INTO " + t + " (session_key, session_data, expire_date) VALUES (?, ?, ?)",
+		update:          "UPDATE " + t + " SET session_data = ?, expire_date = ?" + where,
+		renew:           "UPDATE " + t + " SET session_key = ?, session_data = ?, expire_date = ?" + where,
+		touch:           "UPDATE " + t + " SET expire_date = ?" + where,
+		delete:          "DELETE FROM " + t + " WHERE session_key = ?",
+		deleteUnchanged: "DELETE FROM " + t + where,
+		expired:         "SELECT session_key, " + expires + " FROM " + t + " WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(batch),
+		deleteExpired:   "DELETE FROM " + t + " WHERE expire_date <= ? AND session_key IN (",
 	}
 	if d == Postgres {
-		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.expired} {
+		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.deleteUnchanged, &q.expired} {
 			*s = numbered(*s)
 		}
 	}

@@ -41,17 +41,18 @@
 // Each operation is one statement in a transaction of its own, and one round
 // trip once the statement is prepared on the connection:
 //
-//	Load    SELECT session_data, expire_date … WHERE session_key = ?
-//	Save    INSERT …                                                  with an empty token
-//	Save    UPDATE … SET session_data, expire_date
-//	        WHERE session_key = ? AND session_data = ? AND expire_date > ?
-//	Renew   the same UPDATE, which sets session_key as well
-//	Touch   the same UPDATE, which sets expire_date only
-//	Delete  DELETE … WHERE session_key = ?
+//	Load             SELECT session_data, expire_date … WHERE session_key = ?
+//	Save             INSERT …                                  with an empty token
+//	Save             UPDATE … SET session_data, expire_date
+//	                 WHERE session_key = ? AND session_data = ? AND expire_date > ?
+//	Renew            the same UPDATE, which sets session_key as well
+//	Touch            the same UPDATE, which sets expire_date only
+//	DeleteUnchanged  DELETE … with the condition of the UPDATE
+//	Delete           DELETE … WHERE session_key = ?
 //
 // A record's version is the text of session_data as it was read, and an UPDATE
 // compares it with what is stored, byte by byte: of two that started from the
-// same state the second changes no row. A query then tells
+// same state, the second changes no row. A query then tells
 // [session.ErrConflict] from [session.ErrGone]. So no column for a version is
 // needed, and a change that Django made is seen as well.
 //
@@ -61,8 +62,8 @@
 // microsecond.
 //
 // A statement that the database rejected because of a lock or a deadlock has
-// done nothing, and is tried again until its context ends, or for ten seconds
-// if it has no end. Nothing else is tried again.
+// done nothing, and is tried again until its context ends, or [Options.Timeout]
+// is over. Nothing else is tried again.
 //
 // # Durability
 //

@@ -16,7 +16,7 @@ type statement struct {
 	db      *sql.DB
 	text    string
 	prepare bool // when it is first used
-	alone   bool // takes long, and shares no transaction
+	alone   bool // may take long: shares no transaction, and has no time limit
 
 	mu       sync.Mutex
 	prepared atomic.Pointer[sql.Stmt]
@@ -100,6 +100,8 @@ type row struct {
 
 // read returns the row that st finds under key, or sql.ErrNoRows.
 func (s *Store) read(ctx context.Context, st *statement, key string) (row, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	run := ctx
 	if s.writer != nil {
 		// Reading a row of an SQLite database takes microseconds, and watching
@@ -141,6 +143,11 @@ func readOnce(ctx context.Context, st *statement, key string) (row, error) {
 // exec runs a statement that writes, again after an error that asks for it, and
 // returns the number of rows it changed.
 func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, err error) {
+	if !st.alone {
+		var cancel context.CancelFunc
+		ctx, cancel = s.bound(ctx)
+		defer cancel()
+	}
 	for r := (retry{}); ; {
 		if s.writer != nil {
 			n, err = s.writer.exec(ctx, st, args)
@@ -153,8 +160,14 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, 
 	}
 }
 
-// maxRetry is how long a statement is tried again if its context has no end.
-const maxRetry = 10 * time.Second
+// bound puts an end to ctx after Options.Timeout, on a server that may not
+// answer. An SQLite database of the store's own always does.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.writer != nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.opts.Timeout)
+}
 
 // retry paces the attempts at one statement.
 type retry struct {
@@ -171,20 +184,13 @@ func (r *retry) again(ctx context.Context, s *Store, err error) bool {
 	if r.since.IsZero() {
 		r.since = time.Now()
 		r.delay = time.Millisecond
-	} else if time.Since(r.since) > maxRetry {
+	} else if time.Since(r.since) > s.opts.Timeout {
 		return false
 	}
 	// Writers that collided should not meet again.
-	timer := time.NewTimer(r.delay/2 + rand.N(r.delay))
-	defer timer.Stop()
+	wait := r.delay/2 + rand.N(r.delay)
 	r.delay = min(2*r.delay, 100*time.Millisecond)
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-s.closing.Done():
-	}
-	return false
+	return pause(ctx, wait) == nil && s.closing.Err() == nil
 }
 
 // placeholders returns the placeholders from the first-th to the last-th.

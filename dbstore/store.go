@@ -42,6 +42,10 @@ type Options struct {
 	// can then take over the sessions in it.
 	RawKeys bool
 
+	// Timeout bounds each statement that serves a request, with the wait for a
+	// connection and for locks, and what is tried again; 0 is ten seconds.
+	Timeout time.Duration
+
 	// Encoding is how a session is written in the column session_data; nil
 	// stores the JSON text as it is.
 	Encoding Encoding
@@ -79,7 +83,7 @@ type Store struct {
 	opts    Options
 	sql     queries
 
-	load, insert, update, renew, touch, delete, expired *statement
+	load, insert, update, renew, touch, delete, deleteUnchanged, expired *statement
 
 	// current is load on the pool that writes, for the state that made an
 	// update fail.
@@ -103,9 +107,10 @@ type Store struct {
 }
 
 var (
-	_ session.SessionStore   = (*Store)(nil)
-	_ session.ExpiredDeleter = (*Store)(nil)
-	_ session.Toucher        = (*Store)(nil)
+	_ session.SessionStore     = (*Store)(nil)
+	_ session.ExpiredDeleter   = (*Store)(nil)
+	_ session.Toucher          = (*Store)(nil)
+	_ session.UnchangedDeleter = (*Store)(nil)
 )
 
 // New returns a store for a database that the application has opened. It does
@@ -133,6 +138,12 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	}
 	if opts.CleanupBatch < 0 || opts.CleanupBatch > 10000 {
 		return nil, fmt.Errorf("dbstore: CleanupBatch is %d, and has to be between 1 and 10000", opts.CleanupBatch)
+	}
+	if opts.Timeout == 0 {
+		opts.Timeout = 10 * time.Second
+	}
+	if opts.Timeout < 0 {
+		return nil, fmt.Errorf("dbstore: Timeout is negative: %v", opts.Timeout)
 	}
 	if opts.Reader == nil {
 		opts.Reader = db
@@ -162,6 +173,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	s.update = &statement{db: s.db, text: s.sql.update, prepare: prepare}
 	s.renew = &statement{db: s.db, text: s.sql.renew, prepare: prepare}
 	s.touch = &statement{db: s.db, text: s.sql.touch, prepare: prepare}
+	s.deleteUnchanged = &statement{db: s.db, text: s.sql.deleteUnchanged, prepare: prepare}
 	s.delete = &statement{db: s.db, text: s.sql.delete, prepare: prepare}
 	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare}
 	return s, nil
@@ -203,7 +215,7 @@ func (s *Store) close() error {
 }
 
 func (s *Store) statements() []*statement {
-	return []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.expired}
+	return []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.deleteUnchanged, s.expired}
 }
 
 // begin starts an operation; it is false once the store is closed. Unless it is
@@ -360,6 +372,26 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 	}
 	if _, err := s.exec(ctx, s.delete, key); err != nil {
 		return s.failure(ctx, "delete", err)
+	}
+	return nil
+}
+
+// DeleteUnchanged implements [session.UnchangedDeleter] with one statement.
+func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
+	if !s.begin() {
+		return session.ErrClosed
+	}
+	defer s.end()
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if !ok {
+		return session.ErrGone
+	}
+	n, err := s.exec(ctx, s.deleteUnchanged, key, rec.Version, s.now())
+	if err == nil && n == 0 {
+		err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+	}
+	if err != nil {
+		return s.writeFailure(ctx, "delete", err)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ func features(paths *string) sessiontest.Features {
 		DetectsConflicts: true,
 		StableToken:      true,
 		Toucher:          true,
+		UnchangedDeleter: true,
 		ExpiredDeleter:   true,
 		SynctestBubble:   true,
 	}

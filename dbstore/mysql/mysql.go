@@ -1,0 +1,134 @@
+// Package mysql opens a MySQL or MariaDB database for package dbstore, through
+// github.com/go-sql-driver/mysql. It also serves databases that speak MySQL's
+// protocol; COMPATIBILITY.md in the folder above tells what they document of
+// what the store relies on.
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"sessionengine/dbstore"
+)
+
+// Options configures [Open]. The zero value has the default of every field.
+type Options struct {
+	dbstore.Options // OwnDB is set by Open
+
+	// MaxConns is the largest number of connections; 0 is four for each
+	// processor, and at least 16. All of the machines' together should stay
+	// below the server's max_connections.
+	MaxConns int
+}
+
+// Open opens the database that dsn tells, and checks that it answers. The DSN
+// is the driver's, user:password@tcp(host:3306)/database?param=value, or a URL,
+// mysql://user:password@host/database?param=value. Close closes the database.
+//
+// Whatever dsn says, connections speak utf8mb4, commit each statement, report
+// the rows that an update found, and are given up once the server turns out to
+// be read-only, as after a failover. Unless it says otherwise, SQL is strict, so
+// that nothing is cut off to fit, and a connection attempt is given up after
+// five seconds. Connections are kept for five minutes without use and for half
+// an hour in all, and one that the server has closed is noticed before it is
+// used.
+//
+// Open does not create the table: [dbstore.Store.Migrate] does.
+func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error) {
+	if opts.MaxConns < 0 {
+		return nil, fmt.Errorf("mysql: the number of connections is negative: %d", opts.MaxConns)
+	}
+	if opts.MaxConns == 0 {
+		opts.MaxConns = max(16, 4*runtime.GOMAXPROCS(0))
+	}
+	config, err := parse(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("mysql: %w", err)
+	}
+	db, err := open(config, opts)
+	if err != nil {
+		return nil, fmt.Errorf("mysql: %w", err)
+	}
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("mysql: open: %w", err), db.Close())
+	}
+	opts.OwnDB = true
+	store, err := dbstore.New(db, dbstore.MySQL, opts.Options)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return store, nil
+}
+
+// parse reads a DSN of the driver, or a URL.
+func parse(dsn string) (*mysql.Config, error) {
+	if !strings.HasPrefix(dsn, "mysql://") {
+		return mysql.ParseDSN(dsn)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		// The error quotes the URL, and so the password.
+		return nil, errors.New("the URL is malformed")
+	}
+	config, err := mysql.ParseDSN("/?" + u.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	config.Net, config.Addr = "tcp", u.Host
+	if u.Port() == "" {
+		config.Addr += ":3306"
+	}
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.DBName = strings.TrimPrefix(u.Path, "/")
+	return config, nil
+}
+
+func open(config *mysql.Config, opts Options) (*sql.DB, error) {
+	config.ClientFoundRows = true
+	config.RejectReadOnly = true
+	config.CheckConnLiveness = true
+	config.Logger = logger{opts.Logger}
+	if config.Timeout == 0 {
+		config.Timeout = 5 * time.Second
+	}
+	if config.Params == nil {
+		config.Params = make(map[string]string)
+	}
+	config.Params["autocommit"] = "1"
+	if config.Params["sql_mode"] == "" {
+		config.Params["sql_mode"] = "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+	}
+	if err := config.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(opts.MaxConns)
+	db.SetMaxIdleConns(opts.MaxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxLifetime(30 * time.Minute)
+	return db, nil
+}
+
+// logger passes on what the driver reports of its connections, which is nothing
+// that a request has to know.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Print(v ...any) {
+	if l.log != nil {
+		l.log.Warn("mysql connection: " + fmt.Sprint(v...))
+	}
+}

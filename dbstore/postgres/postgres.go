@@ -1,0 +1,93 @@
+// Package postgres opens a PostgreSQL database for package dbstore, through
+// github.com/jackc/pgx. It also serves databases that speak PostgreSQL's
+// protocol; COMPATIBILITY.md in the folder above tells what they document of
+// what the store relies on.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"sessionengine/dbstore"
+)
+
+// Options configures [Open]. The zero value has the default of every field.
+type Options struct {
+	dbstore.Options // OwnDB and NoPrepare are set by Open
+
+	// MaxConns is the largest number of connections; 0 is four for each
+	// processor, and at least 16. All of the machines' together should stay
+	// below the server's max_connections.
+	MaxConns int
+}
+
+// Open opens the database that connString tells, a URL such as
+// postgres://user:password@host/database or a list of keywords and values, with
+// the settings that pgx.ParseConfig describes, and checks that it answers. Close
+// closes it.
+//
+// Connections are kept for five minutes without use and for half an hour in
+// all, and one that the server has closed is noticed before it is used, without
+// asking the server. A connection attempt is given up after five seconds unless
+// connString has another connect_timeout.
+//
+// Statements are prepared and kept by pgx. Behind a pooler that cannot have
+// that, connString says default_query_exec_mode=exec.
+//
+// Open does not create the table: [dbstore.Store.Migrate] does.
+func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store, error) {
+	if opts.MaxConns < 0 {
+		return nil, fmt.Errorf("postgres: the number of connections is negative: %d", opts.MaxConns)
+	}
+	if opts.MaxConns == 0 {
+		opts.MaxConns = max(16, 4*runtime.GOMAXPROCS(0))
+	}
+	config, err := pgx.ParseConfig(connString)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	db := open(config, opts.MaxConns)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
+	}
+	opts.OwnDB = true
+	opts.NoPrepare = true
+	store, err := dbstore.New(db, dbstore.Postgres, opts.Options)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return store, nil
+}
+
+func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	if name := config.RuntimeParams["application_name"]; name == "" {
+		config.RuntimeParams["application_name"] = "sessionengine"
+	}
+	// A peer that is gone without a word is given up after half a minute.
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	config.DialFunc = dialer.DialContext
+	db := stdlib.OpenDB(*config,
+		// Unless told otherwise, the driver asks the server after each second
+		// of idleness: a second round trip for most requests of a quiet site.
+		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
+		stdlib.OptionResetSession(checkAlive),
+	)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxLifetime(30 * time.Minute)
+	return db
+}
