@@ -16,7 +16,7 @@ var saveCases = []testCase{
 		run: func(c *check) {
 			for _, d := range documents {
 				for _, life := range []time.Duration{time.Minute, 14 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
-					rec := &session.Record{Data: []byte(d.data), Expires: inSeconds(int(life / time.Second))}
+					rec := newRecord([]byte(d.data), inSeconds(int(life/time.Second)))
 					expires := rec.Expires
 					token, err := c.save("", rec)
 					if _, ok := errors.AsType[*session.TooLargeError](err); ok && len(d.data) > c.f.MaxBytes/2 && c.f.MaxBytes > 0 {

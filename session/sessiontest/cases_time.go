@@ -2,6 +2,7 @@ package sessiontest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sessionengine/session"
@@ -240,6 +241,36 @@ var touchCases = []testCase{
 			}
 			if _, err := c.renew(token, rec); err != nil {
 				c.Errorf("Renew of a record that was touched: %v", err)
+			}
+		},
+	},
+	{
+		name: "what cannot be done for a session leaves it as it is",
+		rule: "A store that can touch only some sessions, or delete only some on condition, does it or gives errors.ErrUnsupported and has done nothing: the middleware then saves, or deletes.",
+		run: func(c *check) {
+			if toucher, ok := c.store.(session.Toucher); ok && !c.touches() {
+				token, rec := c.create(payload(1), inSeconds(3600))
+				before := rec.Expires
+				rec.Expires = inSeconds(7200)
+				err := toucher.Touch(c.ctx, token, rec)
+				want := rec.Expires
+				if err != nil {
+					c.wantErr("Touch of a session that cannot be touched", err, errors.ErrUnsupported)
+					want = before
+				}
+				if loaded := c.mustLoad(token); !loaded.Expires.Equal(want) {
+					c.Errorf("after Touch, which gave the error %v, the session expires at %v, want %v", err, loaded.Expires, want)
+				}
+				c.wantData("after Touch and Save", c.mustSave(token, rec), payload(1))
+			}
+			if deleter, ok := c.store.(session.UnchangedDeleter); ok && !c.deletesUnchanged() {
+				token, rec := c.create(payload(1), inSeconds(3600))
+				if err := deleter.DeleteUnchanged(c.ctx, token, rec); err != nil {
+					c.wantErr("DeleteUnchanged of a session that cannot be deleted so", err, errors.ErrUnsupported)
+					c.wantData("after DeleteUnchanged without support", token, payload(1))
+				} else if c.f.Revocable {
+					c.wantDead("after DeleteUnchanged", token)
+				}
 			}
 		},
 	},

@@ -26,12 +26,6 @@ var featureCases = []testCase{
 			if _, ok := c.store.(session.CookieNamer); !ok && c.f.CookieBound {
 				c.Errorf("CookieBound is declared, and the store is not a session.CookieNamer")
 			}
-			if c.f.Toucher && !c.f.StableToken {
-				c.Errorf("Toucher is declared without StableToken: Touch leaves the token as it is")
-			}
-			if c.f.UnchangedDeleter && !(c.f.Revocable && c.f.DetectsConflicts) {
-				c.Errorf("UnchangedDeleter is declared without Revocable and DetectsConflicts")
-			}
 		},
 	},
 	{

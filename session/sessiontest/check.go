@@ -53,7 +53,13 @@ func payload(n int) []byte {
 
 // record returns a new record with an hour to live.
 func record(data []byte) *session.Record {
-	return &session.Record{Data: data, Expires: inSeconds(3600)}
+	return newRecord(data, inSeconds(3600))
+}
+
+// newRecord returns a new record. It has an owner and a label, which engines
+// that do nothing with them must bear.
+func newRecord(data []byte, expires time.Time) *session.Record {
+	return &session.Record{Data: data, Expires: expires, Owner: marker + " owner", Label: marker + " label"}
 }
 
 // inSeconds returns the whole second that is more than n-1 and at most n
@@ -103,8 +109,8 @@ func (c *check) write(name string, op func(context.Context, string, *session.Rec
 	data := string(rec.Data)
 	newToken, err := op(c.ctx, token, rec)
 	c.inspect(name, err, token, rec)
-	if string(rec.Data) != data || !rec.Expires.Equal(before.Expires) {
-		c.Errorf("%s changed the data or the expiry of the record it was given", name)
+	if string(rec.Data) != data || !rec.Expires.Equal(before.Expires) || rec.Owner != before.Owner || rec.Label != before.Label {
+		c.Errorf("%s changed more than the version of the record it was given", name)
 	}
 	switch {
 	case err != nil && newToken != "":
@@ -125,16 +131,17 @@ func (c *check) delete(token string) error {
 	return err
 }
 
-// touches tells whether to go on with a case about Touch.
+// touches tells whether the store must be able to touch every session.
 func (c *check) touches() bool {
 	_, ok := c.store.(session.Toucher)
-	return ok && c.f.Toucher
+	return ok && c.f.Toucher && c.f.StableToken
 }
 
-// deletesUnchanged tells whether to go on with a case about DeleteUnchanged.
+// deletesUnchanged tells whether the store must be able to delete every session
+// on condition.
 func (c *check) deletesUnchanged() bool {
 	_, ok := c.store.(session.UnchangedDeleter)
-	return ok && c.f.UnchangedDeleter
+	return ok && c.f.UnchangedDeleter && c.f.Revocable && c.f.DetectsConflicts
 }
 
 // cleans tells whether to go on with a case about DeleteExpired.
@@ -199,7 +206,7 @@ func (c *check) inspect(name string, err error, token string, rec *session.Recor
 // create saves a new session and fails the test if it cannot.
 func (c *check) create(data []byte, expires time.Time) (token string, rec *session.Record) {
 	c.Helper()
-	rec = &session.Record{Data: data, Expires: expires}
+	rec = newRecord(data, expires)
 	token, err := c.save("", rec)
 	if err != nil {
 		c.Fatalf("Save of a new session: %v", err)

@@ -23,6 +23,7 @@ func TestEngines(t *testing.T) {
 			DetectsConflicts: true,
 			StableToken:      true,
 			Toucher:          true,
+			UnchangedDeleter: true,
 			ExpiredDeleter:   true,
 			SynctestBubble:   true,
 		}},

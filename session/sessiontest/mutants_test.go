@@ -159,6 +159,7 @@ const (
 	caseUnrevocable = "what cannot be revoked ends when it expires"
 	caseTouch       = "Touch moves the expiry and nothing else"
 	caseTouchAgain  = "a session can be touched again and again"
+	caseUnsupported = "what cannot be done for a session leaves it as it is"
 	caseTouchOther  = "Touch by another request loses nothing"
 	caseCleanup     = "DeleteExpired deletes what is expired and nothing else"
 	caseCleanupStop = "DeleteExpired stops when its context ends"
@@ -871,7 +872,7 @@ func lies() []lie {
 		{"Memory detects no conflicts", newMemory, memory(func(f *sessiontest.Features) { f.DetectsConflicts = false }),
 			[]string{caseStale, caseFifty, caseRenewRace}},
 		{"Memory changes tokens", newMemory, memory(func(f *sessiontest.Features) { f.StableToken = false }),
-			[]string{caseFeatures, caseUpdate}},
+			[]string{caseUpdate}},
 		{"Memory is no Toucher", newMemory, memory(func(f *sessiontest.Features) { f.Toucher = false }), []string{caseFeatures}},
 		{"Memory is no UnchangedDeleter", newMemory, memory(func(f *sessiontest.Features) { f.UnchangedDeleter = false }), []string{caseFeatures}},
 		{"Memory is no ExpiredDeleter", newMemory, memory(func(f *sessiontest.Features) { f.ExpiredDeleter = false }), []string{caseFeatures}},
@@ -906,6 +907,12 @@ func lies() []lie {
 		{"some sizes are refused", func(*testing.T) session.SessionStore {
 			return picky{stateless{limit: 4096}}
 		}, statelessFeatures, []string{caseLimit}},
+		{"a Touch that cannot be done is left out without a word", func(*testing.T) session.SessionStore {
+			return touching{stateless{limit: 4096}, nil}
+		}, cookie(func(f *sessiontest.Features) { f.Toucher = true }), []string{caseUnsupported}},
+		{"a Touch that cannot be done is a failure of the store", func(*testing.T) session.SessionStore {
+			return touching{stateless{limit: 4096}, errors.New("cannot")}
+		}, cookie(func(f *sessiontest.Features) { f.Toucher = true }), []string{caseUnsupported}},
 		{"no I/O and no context asked", newStateless, cookie(func(f *sessiontest.Features) { f.IgnoresContext = false }), []string{caseContext}},
 		{"a cookie's name does not matter", func(*testing.T) session.SessionStore {
 			return named{stateless{limit: 4096}}
@@ -938,6 +945,26 @@ var _ io.Closer = forgetful{}
 func (s forgetful) Close() error {
 	s.load = func(context.Context, string) (*session.Record, error) { return nil, session.ErrNotFound }
 	return nil
+}
+
+// touching answers Touch and does nothing.
+type touching struct {
+	stateless
+	answer error
+}
+
+func (s touching) Touch(context.Context, string, *session.Record) error { return s.answer }
+
+// TestTouchMayBeUnsupported shows the other side of two of the lies.
+func TestTouchMayBeUnsupported(t *testing.T) {
+	f := statelessFeatures
+	f.Toucher = true
+	newStore := func(*testing.T) session.SessionStore {
+		return touching{stateless{limit: 4096}, errors.ErrUnsupported}
+	}
+	if reports := sessiontest.CaseReports(t, caseUnsupported, newStore, f); len(reports) > 0 {
+		t.Errorf("a store that declares what it cannot do fails: %s", reports)
+	}
 }
 
 // picky refuses one size of seven.

@@ -28,12 +28,14 @@ type Features struct {
 	// it was issued for, or for nothing if the engine is Revocable.
 	StableToken bool
 
-	// Toucher says that the store is a [session.Toucher], which needs
-	// StableToken.
+	// Toucher says that the store is a [session.Toucher]. Only one that has
+	// StableToken must be able to touch every session; others may give
+	// [errors.ErrUnsupported].
 	Toucher bool
 
-	// UnchangedDeleter says that the store is a [session.UnchangedDeleter],
-	// which needs Revocable and DetectsConflicts.
+	// UnchangedDeleter says that the store is a [session.UnchangedDeleter].
+	// Only one that is Revocable and DetectsConflicts must be able to delete
+	// every session so; others may give [errors.ErrUnsupported].
 	UnchangedDeleter bool
 
 	// ExpiredDeleter says that the store is a [session.ExpiredDeleter].
