@@ -1,0 +1,158 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/session"
+)
+
+// testDjangoTable uses a table that Django made, with rows in it as Django
+// writes them.
+func testDjangoTable(t *testing.T, b Backend) {
+	place := b.Place(t)
+	db := b.db(t, place)
+	db.Exec("DROP TABLE IF EXISTS django_session") // of an earlier run on a server
+	for _, statement := range b.CreateDjangoTable {
+		exec(t, db, statement)
+	}
+	t.Cleanup(func() { b.db(t, place).Exec("DROP TABLE django_session") })
+	store := b.storeAt(t, place, dbstore.Options{RawKeys: true})
+
+	const key = "pu2a8e6m164eiaulneec20qc56ghn7yw"
+	expires := inAnHour().Add(671946 * time.Microsecond)
+	for _, row := range []struct {
+		key     string
+		expires time.Time
+	}{
+		{key, expires},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", expires.Truncate(time.Second)},
+		{"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond)},
+	} {
+		exec(t, db, fmt.Sprintf("INSERT INTO django_session VALUES ('%s', 'eyJhIjoxfQ', %s)", row.key, b.DjangoTime(row.expires)))
+	}
+	rec := load(t, store, key)
+	if string(rec.Data) != "eyJhIjoxfQ" || !rec.Expires.Equal(expires) {
+		t.Errorf("loaded %s until %v, want until %v", rec.Data, rec.Expires, expires)
+	}
+	if got := load(t, store, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").Expires; !got.Equal(expires.Truncate(time.Second)) {
+		t.Errorf("loaded one until %v, want %v", got, expires.Truncate(time.Second))
+	}
+	if _, err := store.Load(context.Background(), "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"); !errors.Is(err, session.ErrExpired) {
+		t.Errorf("Load of an expired session: %v, want %v", err, session.ErrExpired)
+	}
+
+	// What is written back is what Django would have written.
+	ctx := context.Background()
+	for _, expires := range []time.Time{expires.Add(time.Hour), expires.Truncate(time.Second).Add(time.Hour)} {
+		rec.Expires = expires
+		if _, err := store.Save(ctx, key, rec); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		query := fmt.Sprintf("SELECT COUNT(*) FROM django_session WHERE session_key = '%s' AND expire_date = %s", key, b.DjangoTime(expires))
+		if err := db.QueryRow(query).Scan(&n); err != nil || n != 1 {
+			t.Errorf("expire_date is not as Django writes %v (%v)", expires, err)
+		}
+	}
+	if n, err := store.DeleteExpired(ctx); n != 1 || err != nil {
+		t.Errorf("DeleteExpired: %d, %v; want 1", n, err)
+	}
+}
+
+// testRawKeys stores keys as Django does.
+func testRawKeys(t *testing.T, b Backend) {
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), RawKeys: true}
+	store := b.storeAt(t, place, opts)
+	ctx := context.Background()
+	token := create(t, store, record(`{}`))
+	var key string
+	db := b.db(t, place)
+	if err := db.QueryRow("SELECT session_key FROM " + opts.Table).Scan(&key); err != nil || key != token {
+		t.Errorf("the stored key is not the token (%v)", err)
+	}
+	for _, tc := range []struct {
+		name, token string
+		want        error
+	}{
+		{"as short as Django accepts", "abcdefg8", nil},
+		{"as long as the column holds", strings.Repeat("a8", 20), nil},
+		{"shorter than Django accepts", "abcdef7", session.ErrInvalidToken},
+		{"longer than the column holds", strings.Repeat("a8", 20) + "a", session.ErrInvalidToken},
+		{"a character that Django does not use", "abcdefg_", session.ErrInvalidToken},
+		{"a capital letter", "Abcdefg8", session.ErrInvalidToken},
+		{"nothing", "", session.ErrInvalidToken},
+	} {
+		if len(tc.token) <= 40 && tc.token != "" {
+			exec(t, db, "DELETE FROM "+opts.Table)
+			exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '{}', %s)", opts.Table, tc.token, b.DjangoTime(inAnHour())))
+		}
+		if _, err := store.Load(ctx, tc.token); !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
+		}
+	}
+}
+
+// testMigrate creates a table from several places at once, and finds what is
+// missing.
+func testMigrate(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place := b.Place(t)
+	db := b.db(t, place)
+
+	opts := dbstore.Options{Table: newTable()}
+	stores := make([]*dbstore.Store, 8)
+	for i := range stores {
+		store, err := dbstore.New(db, b.Dialect, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+		stores[i] = store
+	}
+	var wg sync.WaitGroup
+	for _, store := range stores {
+		wg.Go(func() {
+			if err := store.Migrate(ctx); err != nil {
+				t.Errorf("Migrate beside others: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	token := create(t, stores[0], record(`{}`))
+	load(t, stores[1], token)
+
+	// Once more, on a table that is in use.
+	if err := stores[2].Migrate(ctx); err != nil {
+		t.Errorf("Migrate again: %v", err)
+	}
+
+	// A table without its index gets it.
+	opts = dbstore.Options{Table: newTable()}
+	for _, statement := range b.CreateDjangoTable[:1] {
+		exec(t, db, strings.ReplaceAll(statement, "django_session", opts.Table))
+	}
+	store := b.storeAt(t, place, opts)
+	create(t, store, record(`{}`))
+	if plan := b.explain(t, b.db(t, place), "SELECT session_key FROM "+opts.Table+" WHERE expire_date < "+b.DjangoTime(time.Unix(0, 0).UTC())); !strings.Contains(plan, "_expire_date_") {
+		t.Errorf("no index was added: %s", plan)
+	}
+
+	// A table that is something else is an error, and left alone.
+	opts = dbstore.Options{Table: newTable()}
+	exec(t, db, "CREATE TABLE "+opts.Table+" (id int PRIMARY KEY)")
+	store, err := dbstore.New(db, b.Dialect, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if err := store.Migrate(ctx); err == nil {
+		t.Error("Migrate accepted a table without the columns")
+	}
+}
