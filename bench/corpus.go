@@ -66,6 +66,15 @@ func (s Session) readEntry() Entry {
 // CorpusKinds returns the names of the kinds of session in the built-in corpus.
 func CorpusKinds() []string { return slices.Clone(corpusKinds) }
 
+// DefaultKinds returns the kinds of session that are compared unless others are
+// asked for: shapes whose sizes go from a few bytes to more than a cookie holds.
+func DefaultKinds() []string {
+	return []string{"visitor", "login", "flashes", "checkout", "cart", "oidc", "large-cart", "token-cache"}
+}
+
+// QuickKinds returns those that are compared in a hurry.
+func QuickKinds() []string { return []string{"login", "cart", "large-cart"} }
+
 // Corpus returns the session of each of the named kinds that is measured, or of
 // all kinds without a name.
 func Corpus(kinds ...string) ([]Session, error) {
@@ -180,7 +189,7 @@ func parseSession(line []byte) (Session, error) {
 	if len(s.Entries) == 0 {
 		return Session{}, errors.New("an object without a key")
 	}
-	s.Size = s.jsonSize()
+	s.Size = len(s.json())
 	return s, nil
 }
 
@@ -193,18 +202,6 @@ func (s *Session) set(e Entry) {
 		}
 	}
 	s.Entries = append(s.Entries, e)
-}
-
-func (s Session) jsonSize() int {
-	size := len("{}") + len(s.Entries) - 1 // braces and commas
-	for _, e := range s.Entries {
-		var key bytes.Buffer
-		enc := json.NewEncoder(&key)
-		enc.SetEscapeHTML(false)
-		enc.Encode(e.Key)
-		size += key.Len() - len("\n") + len(":") + len(e.Value)
-	}
-	return size
 }
 
 // Representatives picks, from a user's own sessions, those to measure: the one
@@ -230,4 +227,27 @@ func Representatives(sessions []Session, name string) []Session {
 		picked = append(picked, s)
 	}
 	return picked
+}
+
+// json returns the whole session as compact JSON.
+func (s Session) json() []byte {
+	b := []byte{'{'}
+	for i, e := range s.Entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, quote(e.Key)...)
+		b = append(b, ':')
+		b = append(b, e.Value...)
+	}
+	return append(b, '}')
+}
+
+// quote returns a key as JSON, without the escapes that are there for HTML.
+func quote(key string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.Encode(key) // a string, so it cannot fail
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

@@ -124,8 +124,8 @@ func decide(comparisons []*Comparison, alpha float64) {
 type Quiet struct {
 	// Spread is that of the empty handler over the rounds, the same few
 	// instructions again and again: the distance between its quartiles as a
-	// share of its median. NaN without measurements.
-	Spread float64
+	// share of its median. 0 with less than two measurements.
+	Spread float64 `json:"spread"`
 }
 
 // The limits of a spread, beyond which a machine counts as noisy and as too
@@ -138,7 +138,7 @@ const (
 // quietness judges the machine by the empty handler's times.
 func quietness(empty []float64) Quiet {
 	if len(empty) < 2 {
-		return Quiet{Spread: math.NaN()}
+		return Quiet{}
 	}
 	sorted := slices.Clone(empty)
 	slices.Sort(sorted)

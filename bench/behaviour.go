@@ -1,0 +1,187 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// A Behaviour is something about an engine that no figure shows, and that was
+// tried out.
+type Behaviour string
+
+// The behaviours that are tried.
+const (
+	// Replay: a copy of the cookie, taken before the logout, still works.
+	Replay Behaviour = "a stolen copy of the cookie works after the logout"
+	// Rollback: an older copy of the cookie brings back older values.
+	Rollback Behaviour = "an old copy of the cookie brings old values back"
+	// LostUpdate: of two requests at once that set a key each, one key is lost.
+	LostUpdate Behaviour = "of two requests at once, one loses what it set"
+	// Resurrection: a logout during a slow request is undone when that ends.
+	Resurrection Behaviour = "a slow request undoes a logout meanwhile"
+	// Bounded: there is a size that a session cannot have.
+	Bounded Behaviour = "a session of 64 kB of random text is refused"
+)
+
+// Behaviours returns what is tried, in the order of the table. All of it is
+// better not true of an engine.
+func Behaviours() []Behaviour {
+	return []Behaviour{Replay, Rollback, LostUpdate, Resurrection, Bounded}
+}
+
+// BehaviourResult is whether a behaviour is true of an engine.
+type BehaviourResult struct {
+	Engine    string    `json:"engine"`
+	Behaviour Behaviour `json:"behaviour"`
+	Observed  bool      `json:"observed"`
+}
+
+// observeBehaviours tries all of them on a site.
+func observeBehaviours(ctx context.Context, site Site) ([]BehaviourResult, error) {
+	p := prober{site, newTemplate(ctx)}
+	var results []BehaviourResult
+	for _, b := range []struct {
+		Behaviour
+		try func() (bool, error)
+	}{
+		{Replay, p.replay},
+		{Rollback, p.rollback},
+		{LostUpdate, p.lostUpdate},
+		{Resurrection, p.resurrection},
+		{Bounded, p.bounded},
+	} {
+		observed, err := b.try()
+		if err != nil {
+			return nil, fmt.Errorf("trying whether %s: %w", b.Behaviour, err)
+		}
+		results = append(results, BehaviourResult{Behaviour: b.Behaviour, Observed: observed})
+	}
+	return results, nil
+}
+
+type prober struct {
+	site     Site
+	template *http.Request
+}
+
+// do lets v send a request whose handler does a, and returns the text it got.
+// A failure of the site is an error, unless the status is among allowed.
+func (p prober) do(v *visitor, a Action, allowed ...int) (string, error) {
+	var rec recorder
+	v.visit(p.site.Handler(a), &rec)
+	for _, status := range allowed {
+		if rec.status == status {
+			return "", nil
+		}
+	}
+	return string(rec.body), rec.failure()
+}
+
+// login returns a visitor with a session in which key is "old".
+func (p prober) login() (*visitor, error) {
+	v := visitor{template: p.template}
+	_, err := p.do(&v, set("key", "old"))
+	if err == nil && v.cookie() == "" {
+		err = errors.New("a new session came without a cookie")
+	}
+	return &v, err
+}
+
+// copyOf returns somebody else who has the visitor's cookie.
+func (p prober) copyOf(v *visitor) *visitor {
+	thief := visitor{template: p.template}
+	thief.setCookie(v.cookie())
+	return &thief
+}
+
+func set(key, value string) Action {
+	raw, _ := json.Marshal(value) // a string, so it cannot fail
+	return Action{Set: []Entry{{key, raw}}}
+}
+
+func read(key string) Action { return Action{Read: Entry{key, json.RawMessage(`""`)}} }
+
+func (p prober) replay() (bool, error) {
+	v, err := p.login()
+	if err != nil {
+		return false, err
+	}
+	thief := p.copyOf(v)
+	if _, err := p.do(v, Action{Flush: true}); err != nil {
+		return false, err
+	}
+	got, err := p.do(thief, read("key"))
+	return got == "old", err
+}
+
+func (p prober) rollback() (bool, error) {
+	v, err := p.login()
+	if err != nil {
+		return false, err
+	}
+	older := p.copyOf(v)
+	if _, err := p.do(v, set("key", "new")); err != nil {
+		return false, err
+	}
+	got, err := p.do(older, read("key"))
+	return got == "old", err
+}
+
+func (p prober) lostUpdate() (bool, error) {
+	v, err := p.login()
+	if err != nil {
+		return false, err
+	}
+	slow := set("first", "1")
+	slow.Meanwhile = func() {
+		// The browser sends this one with the cookie it has, too.
+		_, err = p.do(v, set("second", "2"))
+	}
+	if _, slowErr := p.do(v, slow); slowErr != nil || err != nil {
+		return false, errors.Join(slowErr, err)
+	}
+	first, err := p.do(v, read("first"))
+	if err != nil {
+		return false, err
+	}
+	second, err := p.do(v, read("second"))
+	return first != "1" || second != "2", err
+}
+
+func (p prober) resurrection() (bool, error) {
+	v, err := p.login()
+	if err != nil {
+		return false, err
+	}
+	slow := set("key", "slow")
+	slow.Meanwhile = func() { _, err = p.do(v, Action{Flush: true}) }
+	// An engine that notices refuses, with a status of its own choice.
+	if _, slowErr := p.do(v, slow, http.StatusBadRequest, http.StatusConflict); slowErr != nil || err != nil {
+		return false, errors.Join(slowErr, err)
+	}
+	got, err := p.do(v, read("key"))
+	return got == "slow", err
+}
+
+func (p prober) bounded() (bool, error) {
+	random := make([]byte, 48<<10) // 64 kB of base64
+	rand.Read(random)
+	text := base64.RawStdEncoding.EncodeToString(random)
+	v := visitor{template: p.template}
+	if _, err := p.do(&v, set("key", text)); err != nil {
+		if _, ok := errors.AsType[*tooLargeError](err); ok {
+			return true, nil
+		}
+		return false, err
+	}
+	got, err := p.do(&v, read("key"))
+	if err == nil && got != text {
+		err = errors.New("a large session came back different")
+	}
+	return false, err
+}

@@ -1,0 +1,89 @@
+package bench_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"sessionengine/bench"
+)
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*math.Abs(want) }
+
+// The figures are worked out by hand for round inputs.
+func TestModelPage(t *testing.T) {
+	m := bench.Model{
+		RoundTrip:       time.Millisecond,
+		Uplink:          8,  // a megabyte a second
+		Downlink:        80, // ten
+		ReadsPerWrite:   3,  // a quarter of the pages write
+		RequestsPerPage: 11,
+		CPUHour:         3.6,
+		GBOut:           1,
+		MillionQueries:  2,
+	}
+	read := bench.Load{Seconds: 10e-6, Queries: 1, Up: 1000}
+	write := bench.Load{Seconds: 50e-6, Queries: 2, Up: 1000, Down: 2000}
+	untouched := bench.Load{Seconds: 1e-6, Up: 1000}
+
+	got := m.Page(read, write, untouched)
+	want := bench.Page{
+		Server:   20e-6 + 10e-6,                  // 3/4 x 10 + 1/4 x 50, and ten others
+		Queries:  1.25,                           // 3/4 x 1 + 1/4 x 2
+		Database: 1.25e-3,                        // a millisecond each
+		Up:       1010,                           // once, and ten references
+		Down:     500,                            // 1/4 x 2000
+		Wire:     1010e-6 + 50e-6,                // at 1 and 10 bytes a microsecond
+		Price:    1e6*30e-6*1e-3 + 500e-3 + 2.50, // a core costs 0.001 a second
+	}
+	for _, f := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"server", got.Server, want.Server},
+		{"queries", got.Queries, want.Queries},
+		{"database", got.Database, want.Database},
+		{"up", got.Up, want.Up},
+		{"down", got.Down, want.Down},
+		{"wire", got.Wire, want.Wire},
+		{"price", got.Price, want.Price},
+		{"seconds", got.Seconds(), 30e-6 + 1.25e-3 + 1060e-6},
+	} {
+		if !near(f.got, f.want) {
+			t.Errorf("%s: got %v, want %v", f.name, f.got, f.want)
+		}
+	}
+
+	m.HTTP1 = true
+	if got := m.Page(read, write, untouched).Up; !near(got, 11000) {
+		t.Errorf("HTTP/1.1: %v bytes up, want the cookie eleven times", got)
+	}
+	m.RequestsPerPage = 1
+	if got := m.Page(read, write, untouched).Up; !near(got, 1000) {
+		t.Errorf("one request: %v bytes up, want the cookie once", got)
+	}
+	m.ReadsPerWrite = 0
+	if got := m.Page(read, write, untouched).Queries; !near(got, 2) {
+		t.Errorf("writes only: %v queries, want 2", got)
+	}
+}
+
+func TestModelCheck(t *testing.T) {
+	if err := bench.DefaultModel().Check(); err != nil {
+		t.Errorf("the default: %v", err)
+	}
+	for name, change := range map[string]func(*bench.Model){
+		"negative round trip": func(m *bench.Model) { m.RoundTrip = -1 },
+		"no uplink":           func(m *bench.Model) { m.Uplink = 0 },
+		"not a number":        func(m *bench.Model) { m.Downlink = math.NaN() },
+		"negative reads":      func(m *bench.Model) { m.ReadsPerWrite = -1 },
+		"no requests":         func(m *bench.Model) { m.RequestsPerPage = 0 },
+		"negative price":      func(m *bench.Model) { m.GBOut = -0.01 },
+	} {
+		m := bench.DefaultModel()
+		change(&m)
+		if m.Check() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

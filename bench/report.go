@@ -1,0 +1,261 @@
+package bench
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"slices"
+	"time"
+)
+
+// A Report is what follows from the results of a run, and the results.
+type Report struct {
+	*Results
+	Quiet  Quiet            `json:"quiet"`
+	Ratios []RatioResult    `json:"ratios"`
+	Floor  []FloorRatio     `json:"floor_ratios"`
+	Model  Model            `json:"model"`
+	Pages  []PageComparison `json:"pages"`
+	Survey *Survey          `json:"survey,omitempty"` // of the user's own sessions
+}
+
+// A RatioResult compares an engine with the first one of the run.
+type RatioResult struct {
+	Session string `json:"session"`
+	Kind    Kind   `json:"kind"`
+	Engine  string `json:"engine"`
+	Over    string `json:"over"`
+	Comparison
+}
+
+// A FloorRatio is how many times its floor an engine takes.
+type FloorRatio struct {
+	Engine  string  `json:"engine"`
+	Session string  `json:"session"`
+	Kind    Kind    `json:"kind"`
+	Ratio   Summary `json:"ratio"`
+}
+
+// A PageComparison is what the model says about pages of one session, with the
+// database so far away.
+type PageComparison struct {
+	Session   string        `json:"session"`
+	RoundTrip time.Duration `json:"round_trip_ns"`
+	Engines   []EnginePage  `json:"engines"`
+
+	// Ahead is the engine whose pages are complete first, or "" if the
+	// measurements cannot tell it from the next one. TooLarge names the engines
+	// that cannot carry the session; they take no part.
+	Ahead    string   `json:"ahead,omitempty"`
+	TooLarge []string `json:"too_large,omitempty"`
+
+	// Comparison is that of the two best engines, if there are two.
+	*Comparison `json:"comparison,omitempty"`
+
+	// EqualAt is, for two engines of which one sends queries, the round trip to
+	// the database at which they take equally long: the one without queries is
+	// ahead when it is longer. Nil for other engines.
+	EqualAt *Summary `json:"equal_at_round_trip_ns,omitempty"`
+}
+
+// An EnginePage is a page with one engine.
+type EnginePage struct {
+	Engine string `json:"engine"`
+	Page
+	Cookie float64 `json:"cookie_bytes"` // of a request that reads
+
+	times []float64 // seconds, in each round
+}
+
+// Analyze draws the conclusions from results, with the model's inputs.
+func Analyze(results *Results, model Model) *Report {
+	r := &Report{Results: results, Quiet: quietness(results.Empty.Nanosec), Model: model}
+	r.compareEngines()
+	r.compareFloors()
+	r.comparePages()
+	return r
+}
+
+func (r *Report) compareEngines() {
+	base := r.Settings.Engines[0]
+	var all []*Comparison
+	for _, s := range r.Settings.Sessions {
+		for _, kind := range Kinds() {
+			for _, engine := range r.Settings.Engines[1:] {
+				a, b := r.request(engine, s.Name, kind), r.request(base, s.Name, kind)
+				if a == nil || b == nil || len(a.Nanosec) == 0 || len(b.Nanosec) == 0 {
+					continue
+				}
+				c := compare(r.net(a), r.net(b), r.Quiet.confidence())
+				r.Ratios = append(r.Ratios, RatioResult{s.Name, kind, engine, base, c})
+			}
+		}
+	}
+	for i := range r.Ratios {
+		all = append(all, &r.Ratios[i].Comparison)
+	}
+	decide(all, r.Quiet.alpha())
+}
+
+func (r *Report) compareFloors() {
+	for i := range r.Floors {
+		f := &r.Floors[i]
+		q := r.request(f.Engine, f.Session, f.Kind)
+		if q == nil || len(q.Nanosec) == 0 || len(f.Nanosec) == 0 {
+			continue
+		}
+		c := compare(r.net(q), f.Nanosec, r.Quiet.confidence())
+		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, c.Ratio})
+	}
+}
+
+// comparePages lets the model work out pages from the figures of each round, so
+// that what it says has the uncertainty of what was measured: with the database
+// on the web server itself, and as far away as the inputs tell.
+func (r *Report) comparePages() {
+	trips := []time.Duration{0}
+	if r.Model.RoundTrip > 0 {
+		trips = append(trips, r.Model.RoundTrip)
+	}
+	var all []*Comparison
+	for _, trip := range trips {
+		for _, s := range r.Settings.Sessions {
+			p := r.pages(s.Name, trip)
+			if p.Comparison != nil {
+				all = append(all, p.Comparison)
+			}
+			r.Pages = append(r.Pages, p)
+		}
+	}
+	decide(all, r.Quiet.alpha())
+	for i := range r.Pages {
+		p := &r.Pages[i]
+		switch {
+		case r.Quiet.TooNoisy():
+		case len(p.Engines) == 1 && len(p.TooLarge) > 0:
+			p.Ahead = p.Engines[0].Engine
+		case p.Comparison != nil && p.Different:
+			p.Ahead = p.best()[0].Engine
+		}
+	}
+}
+
+// best returns the pages, the quickest first.
+func (p *PageComparison) best() []EnginePage {
+	pages := slices.Clone(p.Engines)
+	slices.SortStableFunc(pages, func(a, b EnginePage) int {
+		return cmp.Compare(a.Seconds(), b.Seconds())
+	})
+	return pages
+}
+
+func (r *Report) pages(session string, trip time.Duration) PageComparison {
+	result := PageComparison{Session: session, RoundTrip: trip}
+	model := r.Model
+	model.RoundTrip = trip
+	for _, engine := range r.Settings.Engines {
+		read, write, untouched := r.request(engine, session, Read), r.request(engine, session, Write), r.request(engine, session, Untouched)
+		if read == nil || write == nil || untouched == nil {
+			continue // interrupted
+		}
+		if read.TooLarge != "" || write.TooLarge != "" {
+			result.TooLarge = append(result.TooLarge, engine)
+			continue
+		}
+		reads, writes, others := r.net(read), r.net(write), r.net(untouched)
+		if len(reads) == 0 {
+			continue
+		}
+		page := EnginePage{Engine: engine, Cookie: read.CookieUp}
+		for i := range reads {
+			page.times = append(page.times, model.Page(read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])).Seconds())
+		}
+		middle := func(v []float64) float64 { return Summarize(v, 0.95).Median }
+		page.Page = model.Page(read.load(middle(reads)), write.load(middle(writes)), untouched.load(middle(others)))
+		result.Engines = append(result.Engines, page)
+	}
+	if best := result.best(); len(best) > 1 {
+		c := compare(best[0].times, best[1].times, r.Quiet.confidence())
+		result.Comparison = &c
+	}
+	result.EqualAt = equalAt(result.Engines, trip, r.Quiet.confidence())
+	return result
+}
+
+func (q *RequestResult) load(nanosec float64) Load {
+	return Load{Seconds: nanosec / 1e9, Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}
+}
+
+// equalAt returns the round trip in nanoseconds at which two engines take
+// equally long, if exactly one of them sends queries.
+func equalAt(pages []EnginePage, trip time.Duration, confidence float64) *Summary {
+	if len(pages) != 2 || (pages[0].Queries == 0) == (pages[1].Queries == 0) {
+		return nil
+	}
+	without, with := pages[0], pages[1]
+	if without.Queries > 0 {
+		without, with = with, without
+	}
+	trips := make([]float64, len(with.times))
+	for i := range trips {
+		atZero := with.times[i] - with.Queries*trip.Seconds()
+		trips[i] = 1e9 * (without.times[i] - atZero) / with.Queries
+	}
+	s := Summarize(trips, confidence)
+	return &s
+}
+
+// A Crossover is the size of cookie at which two engines take equally long.
+type Crossover struct {
+	Bytes        float64 // of the cookie that carries the session
+	Small, Large string  // the engine that is ahead below, and above
+}
+
+// crossover finds it between the sessions of the run, in the order of their
+// cookies: where the engine that is ahead changes, it draws a straight line. It
+// returns nil if one engine is ahead for all sessions, or the order changes more
+// than once.
+func (r *Report) crossover(trip time.Duration) *Crossover {
+	type point struct {
+		cookie, lead float64 // how much the engine without queries is ahead, in seconds
+		without      string
+		with         string
+	}
+	var points []point
+	for _, p := range r.Pages {
+		if p.RoundTrip != trip || p.EqualAt == nil {
+			continue
+		}
+		without, with := p.Engines[0], p.Engines[1]
+		if without.Queries > 0 {
+			without, with = with, without
+		}
+		points = append(points, point{without.Cookie, with.Seconds() - without.Seconds(), without.Engine, with.Engine})
+	}
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.cookie, b.cookie) })
+	var found *Crossover
+	for i := 1; i < len(points); i++ {
+		a, b := points[i-1], points[i]
+		if (a.lead > 0) == (b.lead > 0) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = &Crossover{
+			Bytes: a.cookie + (b.cookie-a.cookie)*a.lead/(a.lead-b.lead),
+			Small: a.without, Large: a.with,
+		}
+		if a.lead < 0 {
+			found.Small, found.Large = found.Large, found.Small
+		}
+	}
+	return found
+}
+
+// WriteJSON writes the report with all raw results.
+func (r *Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "\t")
+	return enc.Encode(r)
+}

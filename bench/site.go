@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"sessionengine/session"
+)
+
+// storeSite is a Site over a session.Manager.
+type storeSite struct {
+	manager *session.Manager
+	close   func() error
+}
+
+// NewSite returns a site that keeps its sessions in store, with the defaults of
+// package session. Closing the site calls close, unless that is nil.
+func NewSite(store session.SessionStore, close func() error) (Site, error) {
+	m, err := session.NewManager(store, session.Options{ErrorHandler: answerError})
+	if err != nil {
+		return nil, err
+	}
+	if close == nil {
+		close = func() error { return nil }
+	}
+	return &storeSite{m, close}, nil
+}
+
+func answerError(w http.ResponseWriter, _ *http.Request, err error) {
+	status := session.ErrorStatus(err)
+	if _, ok := errors.AsType[*session.TooLargeError](err); ok {
+		status = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, err.Error(), status)
+}
+
+func (s *storeSite) Close() error { return s.close() }
+
+func (s *storeSite) Handler(a Action) http.Handler {
+	if a.TouchesNothing() {
+		return s.manager.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	}
+	_, readsString := a.Read.str()
+	return s.manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sess, err := session.Load(r)
+		if err != nil {
+			return // the middleware answers
+		}
+		if a.Renew {
+			sess.Renew()
+		}
+		for _, e := range a.Set {
+			sess.Set(e.Key, e.Value)
+		}
+		if a.Count != nil {
+			sess.Set(CountKey, a.Count.Add(1))
+		}
+		var text string
+		switch {
+		case a.Read.Key == "":
+		case readsString:
+			text, _ = session.Get[string](sess, a.Read.Key)
+		default:
+			raw, _ := session.Get[json.RawMessage](sess, a.Read.Key)
+			text = string(raw)
+		}
+		if a.Flush {
+			sess.Flush()
+		}
+		if a.Meanwhile != nil {
+			a.Meanwhile()
+		}
+		if text != "" {
+			io.WriteString(w, text)
+		}
+	}))
+}

@@ -1,0 +1,274 @@
+// Compare measures what it costs to keep sessions in cookies and in a database,
+// on sessions of usual shapes or of your own, and tells which engine to take
+// under which circumstances.
+//
+// Run "go run . -h" for its flags.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"sessionengine/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "compare: interrupted")
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "compare:", err)
+	}
+	os.Exit(exitStatus(err))
+}
+
+// A usageError is a mistake in how the program was called.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitStatus(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return 2
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		return 130 // as for a program that SIGINT has ended
+	}
+	return 1
+}
+
+// options are what the flags say.
+type options struct {
+	engines  []bench.Engine
+	sessions []bench.Session
+	own      []bench.Session // all of the user's, nil without -sessions
+	rounds   int
+	duration time.Duration
+	seed     uint64
+	json     string
+	model    bench.Model
+}
+
+// run compares the engines as args say. The report goes to stdout, progress to
+// stderr if that is a terminal. When ctx ends, it reports what it has.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	opts, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return usageError{err}
+	}
+
+	// A file that cannot be written is better known before the measurements.
+	var output *os.File
+	if opts.json != "" {
+		output, err = os.CreateTemp(filepath.Dir(opts.json), filepath.Base(opts.json)+".*.tmp")
+		if err != nil {
+			return usageError{fmt.Errorf("-json: %w", withoutPath(err, opts.json))}
+		}
+		defer os.Remove(output.Name()) // unless it was renamed
+		defer output.Close()
+	}
+
+	report, err := measure(ctx, opts, stderr)
+	if report == nil {
+		return err
+	}
+	if err := report.WriteText(stdout); err != nil {
+		return err
+	}
+	if output != nil {
+		if err := finish(output, report, opts.json); err != nil {
+			return fmt.Errorf("-json: %w", err)
+		}
+	}
+	return err
+}
+
+// measure returns a report together with an error when it was interrupted.
+func measure(ctx context.Context, opts *options, stderr io.Writer) (*bench.Report, error) {
+	var survey *bench.Survey
+	if opts.own != nil {
+		var err error
+		if survey, err = bench.SurveySessions(ctx, opts.engines, opts.own, ""); err != nil {
+			return nil, err
+		}
+	}
+	progress, done := progressOn(stderr)
+	results, err := bench.Run(ctx, bench.Config{
+		Engines:  opts.engines,
+		Sessions: opts.sessions,
+		Rounds:   opts.rounds,
+		Duration: opts.duration,
+		Seed:     opts.seed,
+		Progress: progress,
+	})
+	done()
+	if results == nil {
+		return nil, err
+	}
+	report := bench.Analyze(results, opts.model)
+	report.Survey = survey
+	return report, err
+}
+
+// progressOn returns a function that shows progress on w if w is a terminal,
+// and one that ends it.
+func progressOn(w io.Writer) (progress func(done, total int), end func()) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, func() {}
+	}
+	bar := progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(f),
+		progressbar.OptionSetDescription("measuring"),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish())
+	progress = func(done, total int) {
+		bar.ChangeMax(total)
+		bar.Set(done)
+	}
+	return progress, func() { bar.Clear() }
+}
+
+// finish writes the report to the temporary file and puts it in its place, so
+// that there never is half a report under that name.
+func finish(f *os.File, report *bench.Report, path string) error {
+	err := report.WriteJSON(f)
+	if err == nil {
+		err = f.Chmod(0o644) // temporary files are for their owner only
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return err
+}
+
+// usage is the text of -h, before the list of flags.
+const usage = `Usage: go run . [flags]
+
+Compares what it costs to keep sessions in signed cookies and in a database, and
+tells which engine to take. Takes about a minute.
+
+Flags:
+`
+
+func parse(args []string, stdout io.Writer) (*options, error) {
+	opts := &options{model: bench.DefaultModel()}
+	m := &opts.model
+	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors go where run's go
+	quick := flags.Bool("quick", false, "take seconds: fewer sessions and shorter samples, wider intervals")
+	sessions := flags.String("sessions", "", "measure the sessions in this `file`, one JSON object a line; nothing of their\ncontent is printed")
+	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
+	flags.StringVar(&opts.json, "json", "", "write the report with all raw results to this `file`")
+	flags.IntVar(&opts.rounds, "rounds", 0, "measure everything so `many` times (default 10, or 8 with -quick)")
+	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
+	flags.DurationVar(&m.RoundTrip, "rtt", m.RoundTrip, "model: `time` from the server to the database and back")
+	flags.Float64Var(&m.Uplink, "uplink", m.Uplink, "model: a visitor's uplink in `Mbit/s`")
+	flags.Float64Var(&m.Downlink, "downlink", m.Downlink, "model: a visitor's downlink in `Mbit/s`")
+	flags.Float64Var(&m.ReadsPerWrite, "reads-per-write", m.ReadsPerWrite, "model: `pages` that read the session for each that changes it")
+	flags.IntVar(&m.RequestsPerPage, "requests-per-page", m.RequestsPerPage, "model: `requests` of a page that carry the cookie")
+	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1, "model: HTTP/1.1, where each request carries the whole cookie")
+	flags.Float64Var(&m.CPUHour, "cpu-price", m.CPUHour, "model: `price` of an hour of a core")
+	flags.Float64Var(&m.GBOut, "egress-price", m.GBOut, "model: `price` of a GB sent to visitors")
+	flags.Float64Var(&m.MillionQueries, "query-price", m.MillionQueries, "model: `price` of a million database queries")
+
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
+	}
+	isSet := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { isSet[f.Name] = true })
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
+
+	var err error
+	if opts.engines, err = bench.EnginesNamed(strings.Split(*engines, ",")...); err != nil {
+		return nil, fmt.Errorf("-engines: %w", err)
+	}
+	kinds, rounds := bench.DefaultKinds(), 10
+	round := 4500 * time.Millisecond
+	if *quick {
+		kinds, rounds = bench.QuickKinds(), 8
+		round = time.Second
+	}
+	if !isSet["rounds"] {
+		opts.rounds = rounds
+	}
+	if opts.rounds < 1 || opts.rounds > 1000 {
+		return nil, fmt.Errorf("-rounds: %d is not between 1 and 1000", opts.rounds)
+	}
+	opts.duration = time.Duration(opts.rounds) * round
+	if !isSet["sessions"] {
+		opts.sessions, err = bench.Corpus(kinds...)
+		return opts, err
+	}
+	if opts.own, err = readSessions(*sessions); err != nil {
+		return nil, err
+	}
+	opts.sessions = bench.Representatives(opts.own, "yours")
+	return opts, nil
+}
+
+func engineNames() string {
+	var names []string
+	for _, e := range bench.Engines() {
+		names = append(names, e.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func readSessions(path string) ([]bench.Session, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("-sessions: %w", withoutPath(err, path))
+	}
+	defer f.Close()
+	sessions, err := bench.ReadSessions(f, "yours")
+	if err != nil {
+		return nil, fmt.Errorf("-sessions: %s: %w", path, err)
+	}
+	return sessions, nil
+}
+
+// withoutPath returns an error of the file system as "path: reason".
+func withoutPath(err error, path string) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", path, e.Err)
+	}
+	return err
+}
