@@ -44,7 +44,8 @@ type queries struct {
 
 	// expired finds a batch of expired rows, from a moment on.
 	expired string
-	// deleteExpired is followed by a list of placeholders and a bracket.
+	// deleteExpired is followed by a list of placeholders, from the second on,
+	// and a bracket.
 	deleteExpired string
 }
 
@@ -82,7 +83,7 @@ func (d Dialect) queries(table tableName, batch int) queries {
 		delete:          "DELETE FROM " + t + " WHERE session_key = ?",
 		deleteUnchanged: "DELETE FROM " + t + where,
 		expired:         "SELECT session_key, " + expires + " FROM " + t + " WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(batch),
-		deleteExpired:   "DELETE FROM " + t + " WHERE expire_date <= ? AND session_key IN (",
+		deleteExpired:   "DELETE FROM " + t + " WHERE expire_date <= " + d.placeholder(1) + " AND session_key IN (",
 	}
 	if d == Postgres {
 		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.deleteUnchanged, &q.expired} {

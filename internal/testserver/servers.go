@@ -11,7 +11,10 @@ import (
 // Postgres returns a PostgreSQL server that has not been started yet. Its
 // database is "postgres", in UTF-8, and accepts the user "postgres" without a
 // password.
-func Postgres() *Server {
+//
+// It does not wait for the disk: what it has committed survives SIGKILL, but no
+// power loss. Settings, such as "fsync=on", take precedence.
+func Postgres(settings ...string) *Server {
 	binary := func(name string) (string, error) {
 		return find(name, "/usr/lib/postgresql/*/bin/"+name, "/usr/pgsql-*/bin/"+name, "/opt/homebrew/opt/postgresql*/bin/"+name)
 	}
@@ -31,7 +34,11 @@ func Postgres() *Server {
 			if err != nil {
 				return nil, err
 			}
-			return exec.Command(postgres, "-D", filepath.Join(dir, "data"), "-h", host, "-p", port, "-k", dir, "-N", "200"), nil
+			cmd := exec.Command(postgres, "-D", filepath.Join(dir, "data"), "-h", host, "-p", port, "-k", dir, "-N", "200", "-c", "fsync=off")
+			for _, s := range settings {
+				cmd.Args = append(cmd.Args, "-c", s)
+			}
+			return cmd, nil
 		},
 		open: func(addr string) (string, string) {
 			return "pgx", "postgres://postgres@" + addr + "/postgres?sslmode=disable"
@@ -41,7 +48,11 @@ func Postgres() *Server {
 
 // MySQL returns a MariaDB or MySQL server that has not been started yet. Its
 // database is "test", and accepts the user "root" without a password.
-func MySQL() *Server {
+//
+// It does not wait for the disk: what it has committed survives SIGKILL, but no
+// power loss. Settings, such as "innodb-flush-log-at-trx-commit=1", take
+// precedence.
+func MySQL(settings ...string) *Server {
 	return &Server{kind: kind{
 		name: "MariaDB",
 		user: "mysql",
@@ -60,8 +71,13 @@ func MySQL() *Server {
 			if err != nil {
 				return nil, err
 			}
-			return exec.Command(mariadbd, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--bind-address="+host, "--port="+port,
-				"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--max-connections=200"), nil
+			cmd := exec.Command(mariadbd, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--bind-address="+host, "--port="+port,
+				"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--max-connections=200",
+				"--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve")
+			for _, s := range settings {
+				cmd.Args = append(cmd.Args, "--"+s)
+			}
+			return cmd, nil
 		},
 		open: func(addr string) (string, string) { return "mysql", "root@tcp(" + addr + ")/test" },
 	}}

@@ -273,6 +273,9 @@ func testIndex(t *testing.T, b Backend) {
 			continue
 		}
 		plan := b.explain(t, db, s.query, s.args...)
+		if strings.Contains(plan, "reading const tables") {
+			continue // MySQL has looked the key up to make the plan
+		}
 		want := b.KeyIndex
 		if strings.Contains(s.query, "ORDER BY") {
 			want = "_expire_date_"

@@ -18,7 +18,6 @@ import (
 func testDjangoTable(t *testing.T, b Backend) {
 	place := b.Place(t)
 	db := b.db(t, place)
-	db.Exec("DROP TABLE IF EXISTS django_session") // of an earlier run on a server
 	for _, statement := range b.CreateDjangoTable {
 		exec(t, db, statement)
 	}
@@ -133,15 +132,16 @@ func testMigrate(t *testing.T, b Backend) {
 		t.Errorf("Migrate again: %v", err)
 	}
 
-	// A table without its index gets it.
-	opts = dbstore.Options{Table: newTable()}
-	for _, statement := range b.CreateDjangoTable[:1] {
-		exec(t, db, strings.ReplaceAll(statement, "django_session", opts.Table))
+	// A table without its index gets it, under the name that Django gives it.
+	exec(t, db, b.CreateDjangoTable[0])
+	t.Cleanup(func() { b.db(t, place).Exec("DROP TABLE django_session") })
+	b.storeAt(t, place, dbstore.Options{})
+	drop := "DROP INDEX django_session_expire_date_a5c62663"
+	if b.Dialect == dbstore.MySQL {
+		drop += " ON django_session"
 	}
-	store := b.storeAt(t, place, opts)
-	create(t, store, record(`{}`))
-	if plan := b.explain(t, b.db(t, place), "SELECT session_key FROM "+opts.Table+" WHERE expire_date < "+b.DjangoTime(time.Unix(0, 0).UTC())); !strings.Contains(plan, "_expire_date_") {
-		t.Errorf("no index was added: %s", plan)
+	if _, err := b.db(t, place).Exec(drop); err != nil {
+		t.Errorf("no index was added: %v", err)
 	}
 
 	// A table that is something else is an error, and left alone.
