@@ -580,6 +580,18 @@ func TestRule6_CookieOnlyWhenSomethingChanged(t *testing.T) {
 	step("an expiry in the past", "load delete", "deleted", func(s *session.Session) { s.SetExpiryTime(time.Now().Add(-time.Minute)) })
 }
 
+func TestRule6_OneCookieOfOurName(t *testing.T) {
+	s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
+		"/": func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "sessionid", Value: "by mistake"})
+			mustLoad(t, r).Set("a", 1)
+		},
+	})
+	if c := s.get("/").sessionCookies(); len(c) != 1 || strings.Contains(c[0], "mistake") {
+		t.Errorf("%q", c)
+	}
+}
+
 func TestRule6_SaveEveryRequest(t *testing.T) {
 	store := newProbe()
 	s := newSite(t, store, session.Options{SaveEveryRequest: true, Lifetime: time.Hour}, map[string]http.HandlerFunc{

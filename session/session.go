@@ -404,9 +404,6 @@ func (s *Session) largest(n int) []KeySize {
 // the verb.
 func (s *Session) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Session{…}") }
 
-// LogValue keeps the session's content and token out of logs.
-func (s *Session) LogValue() slog.Value { return slog.StringValue("session.Session{…}") }
-
 // Format keeps the record's content out of what fmt prints, whatever the verb.
 func (r Record) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Record{…}") }
 

@@ -231,6 +231,10 @@ func TestStateOfASession(t *testing.T) {
 		if s.Token() != v.token || s.Modified() {
 			t.Error("a loaded session")
 		}
+		s.Set("user", 1)
+		if s.Modified() {
+			t.Error("modified by setting what is there")
+		}
 		s.Flush()
 		if !s.Modified() || s.Token() != "" {
 			t.Error("after Flush")
@@ -502,8 +506,12 @@ func TestClearAndFlushAndTheAbsoluteTimeout(t *testing.T) {
 			t.Error("Flush begins a new session, whose time begins anew")
 		}
 		v.visit(func(s *session.Session) { s.Flush(); login(s) })
+		time.Sleep(40 * time.Minute)
 		v.visit(func(s *session.Session) { s.Clear(); login(s) })
-		time.Sleep(time.Hour)
+		if v.max != "1200" {
+			t.Errorf("the cookie outlives the absolute timeout: Max-Age %s, want 1200", v.max)
+		}
+		time.Sleep(20 * time.Minute)
 		if v.alive() {
 			t.Error("Clear set the absolute timeout back")
 		}
@@ -659,6 +667,34 @@ func TestAnEndlessConflictEnds(t *testing.T) {
 	store.failOn(session.ErrConflict, "save")
 	if res := s.get("/b"); res.StatusCode != 409 {
 		t.Errorf("%d %s", res.StatusCode, res.body)
+	}
+}
+
+// A session that changes and is deleted between a request's save and its next
+// try is not begun anew.
+func TestLogoutBetweenTwoTriesIsNotUndone(t *testing.T) {
+	store := newProbe()
+	s := newSite(t, store, session.Options{}, map[string]http.HandlerFunc{
+		"/set": setHandler(t),
+		"/b":   func(w http.ResponseWriter, r *http.Request) { mustLoad(t, r).Set("b", 1) },
+	})
+	s.get("/set")
+	token := s.token()
+	store.mu.Lock()
+	store.fail = func(op string) error {
+		if op != "save" {
+			return nil
+		}
+		store.Memory.Delete(context.Background(), token)
+		return session.ErrConflict
+	}
+	store.mu.Unlock()
+	store.took()
+	if res := s.get("/b"); res.StatusCode != 400 || res.sessionCookies() != nil {
+		t.Errorf("%d %q %q", res.StatusCode, res.body, res.sessionCookies())
+	}
+	if calls := store.took(); calls != "load save load" {
+		t.Errorf("the store was asked: %s", calls)
 	}
 }
 
