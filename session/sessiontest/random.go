@@ -252,8 +252,8 @@ func (r *randomRun) next(n int) operation {
 func (r *randomRun) step(op operation) bool {
 	r.tb.Helper()
 	r.count++
-	line := fmt.Sprintf("%4d  %s  %s:", r.count, time.Now().UTC().Format("15:04:05.000"), op)
-	var wrong []string
+	at := time.Now().UTC().Format("15:04:05.000")
+	var answers, wrong []string
 	idle := op.name != "wait"
 	if op.name == "wait" {
 		time.Sleep(op.advance)
@@ -261,7 +261,7 @@ func (r *randomRun) step(op operation) bool {
 		for _, a := range r.actors {
 			failedBefore := a.Failed()
 			answer, problem := a.do(op)
-			line += fmt.Sprintf(" %s %s;", a.Name, answer)
+			answers = append(answers, a.Name+" "+answer)
 			idle = idle && (answer == nothing || answer == cannot)
 			if problem == "" && a.Failed() && !failedBefore {
 				problem = "broke a rule that holds for every call"
@@ -272,7 +272,7 @@ func (r *randomRun) step(op operation) bool {
 		}
 	}
 	if !idle {
-		r.done = append(r.done, strings.TrimSuffix(line, ";"))
+		r.done = append(r.done, fmt.Sprintf("%4d  %s  %s: %s", r.count, at, op, strings.Join(answers, "; ")))
 	}
 	if wrong == nil {
 		return true

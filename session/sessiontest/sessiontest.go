@@ -100,7 +100,7 @@ type testCase struct {
 	run   func(c *check) // fails the test through c
 }
 
-// inTime calls f in a synctest bubble if the case has to wait and the store can
+// inTime calls run in a synctest bubble if the case has to wait and the store can
 // be there.
 func (tc testCase) inTime(t *testing.T, f Features, run func(t *testing.T)) {
 	if tc.waits && f.SynctestBubble {
