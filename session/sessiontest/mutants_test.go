@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
@@ -188,7 +189,7 @@ var mutants = []mutant{
 	}, []string{caseUnknown, caseTampered, caseDeleted}, true},
 	{"a malformed token is a system failure", func(b *broken) {
 		b.load = func(ctx context.Context, token string) (*session.Record, error) {
-			if strings.ContainsAny(token, "\x00\xff\xfe") {
+			if !utf8.ValidString(token) || strings.Contains(token, "\x00") {
 				return nil, errors.New("invalid byte sequence")
 			}
 			return b.Memory.Load(ctx, token)
