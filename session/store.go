@@ -41,9 +41,9 @@ type SessionStore interface {
 	//
 	// With a token it updates what was loaded or saved before, as told by
 	// rec.Version: an error that matches [ErrGone] when the session was deleted
-	// meanwhile (it is never resurrected), and [ErrConflict] when it changed.
-	// An engine that cannot know does neither, and says so in its
-	// documentation.
+	// or has expired meanwhile (it is never resurrected), and [ErrConflict] when
+	// it changed. For a token that was never issued it may be [ErrNotFound]. An
+	// engine that cannot know does neither, and says so in its documentation.
 	//
 	// A record too large for the engine gives a [*TooLargeError].
 	Save(ctx context.Context, token string, rec *Record) (newToken string, err error)
