@@ -490,7 +490,7 @@ func (p *printer) model() {
 		http = "HTTP/1.1: each request carries the cookie"
 	}
 	p.paragraph("Assumed: a database %s away; visitors with %v Mbit/s up and %v down; %v pages that read the session for each that writes it; "+
-		"%d requests a page, of which one uses the session; %s. A core costs %v an hour, a GB sent %v, a million queries %v. "+
+		"%d requests a page, of which one uses the session; %s. Prices in dollars: %v for an hour of a core, %v for a GB sent, %v for a million queries. "+
 		"Flags change each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite, m.RequestsPerPage, http, m.CPUHour, m.GBOut, m.MillionQueries)
 	p.printf("\n")
 
@@ -557,7 +557,9 @@ func where(trip time.Duration) string {
 	return fmt.Sprintf("Database %s away:", milliseconds(trip))
 }
 
-func milliseconds(d time.Duration) string { return digits(float64(d)/1e6) + " ms" }
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
+}
 
 func pageCell(page PageComparison, engine string) string {
 	if slices.Contains(page.TooLarge, engine) {
@@ -640,7 +642,7 @@ func (r *Report) Verdict() []string {
 			}
 		}
 		if len(names) > 0 {
-			lines = append(lines, fmt.Sprintf("Too large for %s at any price: %s.", engine, strings.Join(names, ", ")))
+			lines = append(lines, fmt.Sprintf("Too large for %s: %s.", engine, strings.Join(names, ", ")))
 		}
 	}
 	for _, engine := range r.Settings.Engines {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -66,6 +67,8 @@ func (e *tooLargeError) Error() string { return e.reason }
 func newRequests(ctx context.Context, site Site, s Session, kind Kind, visitors int) (*requests, error) {
 	t := &requests{session: s, kind: kind, site: site, template: newTemplate(ctx)}
 	t.count.Store(firstCount)
+	// Visitors of one task are not those of another, whom an engine may remember.
+	t.first = slices.Index(Kinds(), kind) << 24
 	t.handler = site.Handler(kind.action(s, &t.count))
 	t.read = site.Handler(Action{Read: s.readEntry()})
 	t.counted = site.Handler(Action{Read: Entry{Key: CountKey, Value: []byte("0")}})

@@ -224,11 +224,19 @@ func tokenCache(g *generator) []byte {
 		"aud", client, "iss", "https://"+host+"/"+tenant+"/v2.0", "iat", now, "nbf", now, "exp", now+3900,
 		"name", "Jane Doe", "nonce", g.hex(64), "oid", uid, "preferred_username", "jane.doe@example.com",
 		"rh", g.base64(40), "sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "2.0")
-	cache := object(
-		"AccessToken", object(home+"-"+host+"-accesstoken-"+client+"-"+tenant+"-"+scope, object(
+	ownScope := "api://" + client + "/access_as_user"
+	ownClaims := object(
+		"aud", "api://"+client, "iss", "https://sts.windows.net/"+tenant+"/",
+		"iat", now, "nbf", now, "exp", now+4200, "aio", g.base64(60), "appid", client,
+		"oid", uid, "rh", g.base64(40), "scp", "access_as_user", "sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "1.0")
+	accessToken := func(scope string, claims []byte) []any {
+		return []any{home + "-" + host + "-accesstoken-" + client + "-" + tenant + "-" + scope, object(
 			"credential_type", "AccessToken", "secret", g.jwt(claims), "home_account_id", home, "environment", host,
 			"client_id", client, "target", scope, "realm", tenant, "token_type", "Bearer",
-			"cached_at", fmt.Sprint(now), "expires_on", fmt.Sprint(now+4199), "extended_expires_on", fmt.Sprint(now+4199))),
+			"cached_at", fmt.Sprint(now), "expires_on", fmt.Sprint(now+4199), "extended_expires_on", fmt.Sprint(now+4199))}
+	}
+	cache := object(
+		"AccessToken", object(append(accessToken(scope, claims), accessToken(ownScope, ownClaims)...)...),
 		"Account", object(home+"-"+host+"-"+tenant, object(
 			"home_account_id", home, "environment", host, "realm", tenant, "local_account_id", uid,
 			"username", "jane.doe@example.com", "authority_type", "MSSTS")),

@@ -1,0 +1,156 @@
+package bench_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sessionengine/bench"
+)
+
+// What our engines do is the same on every machine, but for the times.
+func TestEnginesMoveWhatTheyShould(t *testing.T) {
+	sessions, err := bench.Corpus("login", "token-cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := bench.Run(t.Context(), bench.Config{
+		Engines: bench.Engines(), Sessions: sessions, Rounds: 1, Duration: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := func(engine string) bool { return strings.HasPrefix(engine, "dbstore") }
+	login := sessions[0]
+
+	for _, r := range results.Requests {
+		name := r.Engine + "/" + r.Session + "/" + string(r.Kind)
+		if rows(r.Engine) || r.Session == login.Name || r.Kind == bench.Anonymous {
+			if r.TooLarge != "" || len(r.Nanosec) != 1 {
+				t.Errorf("%s was not measured: %s", name, r.TooLarge)
+			}
+		} else if r.TooLarge == "" {
+			t.Errorf("%s: 8.7 kB fit into a cookie", name)
+		}
+		if r.TooLarge != "" {
+			continue
+		}
+
+		wantQueries := 0.0
+		if rows(r.Engine) {
+			switch r.Kind {
+			case bench.Read, bench.Again:
+				wantQueries = 1
+			case bench.Write, bench.Login:
+				wantQueries = 2
+			case bench.Logout:
+				wantQueries = r.Queries // asserted below
+				if r.Queries < 1 || r.Queries > 2 {
+					t.Errorf("%s: %v queries, want one or two", name, r.Queries)
+				}
+			}
+		}
+		if r.Queries != wantQueries {
+			t.Errorf("%s: %v queries, want %v", name, r.Queries, wantQueries)
+		}
+
+		if sent := r.CookieUp > 0; sent != (r.Kind != bench.Anonymous) {
+			t.Errorf("%s: %v bytes of cookie", name, r.CookieUp)
+		}
+		switch r.Kind {
+		case bench.Untouched, bench.Anonymous, bench.Read, bench.Again:
+			if r.CookieDown != 0 {
+				t.Errorf("%s: %v bytes of Set-Cookie though nothing changed", name, r.CookieDown)
+			}
+		case bench.Login, bench.Logout:
+			if r.CookieDown == 0 {
+				t.Errorf("%s: no Set-Cookie", name)
+			}
+		}
+		if rows(r.Engine) && r.CookieUp > 64 {
+			t.Errorf("%s: %v bytes of cookie for a key", name, r.CookieUp)
+		}
+	}
+}
+
+func TestEnginesThatRememberAreMeasuredWithMoreVisitorsThanTheyDo(t *testing.T) {
+	engines, err := bench.EnginesNamed("signedcookie")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := bench.Run(t.Context(), bench.Config{
+		Engines: engines, Sessions: []bench.Session{corpusSession("cart")}, Rounds: 1, Duration: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := make(map[bench.Kind]float64)
+	for _, r := range results.Requests {
+		allocs[r.Kind] = r.Allocs[0]
+	}
+	if allocs[bench.Again] >= allocs[bench.Read]-5 {
+		t.Errorf("%v allocations for a visitor who comes back at once, %v for others: both were remembered", allocs[bench.Again], allocs[bench.Read])
+	}
+}
+
+func TestBehavioursOfTheEngines(t *testing.T) {
+	// A cookie is all there is of a session in the cookie engine, so that these
+	// are true of it; of rows none may be.
+	results, err := bench.Run(t.Context(), bench.Config{
+		Engines: bench.Engines(), Sessions: []bench.Session{corpusSession("visitor")}, Rounds: 1, Duration: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(bench.Engines()) * len(bench.Behaviours()); len(results.Behaviours) != want {
+		t.Errorf("%d behaviours were tried, want %d", len(results.Behaviours), want)
+	}
+	for _, b := range results.Behaviours {
+		if inCookie := !strings.HasPrefix(b.Engine, "dbstore"); b.Observed != inCookie {
+			t.Errorf("%s: %s: %v", b.Engine, b.Behaviour, b.Observed)
+		}
+	}
+}
+
+func TestEnginesNamed(t *testing.T) {
+	engines, err := bench.EnginesNamed(bench.DefaultEngines()...)
+	if err != nil || len(engines) != 2 || engines[0].Name != "signedcookie" || engines[1].Name != "dbstore" {
+		t.Errorf("the default: got %v, %v", engines, err)
+	}
+	for _, names := range [][]string{{"memcached"}, {"dbstore", "dbstore"}, {""}} {
+		if _, err := bench.EnginesNamed(names...); err == nil {
+			t.Errorf("%q: accepted", names)
+		}
+	}
+}
+
+func TestSurvey(t *testing.T) {
+	var sessions []bench.Session
+	for _, kind := range []string{"login", "token-cache"} {
+		all, err := bench.CorpusSessions(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, all[:8]...)
+	}
+	engines, err := bench.EnginesNamed("signedcookie", "dbstore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	survey, err := bench.SurveySessions(t.Context(), engines, sessions, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if survey.Sessions != 16 || survey.Tried != 16 {
+		t.Errorf("%d of %d tried, want all 16", survey.Tried, survey.Sessions)
+	}
+	if survey.JSON.Min != 220 || survey.JSON.Median != 220 || survey.JSON.Max != sessions[15].Size {
+		t.Errorf("sizes %+v", survey.JSON)
+	}
+	if cookies := survey.Engines[0]; cookies.TooLarge != 8 || cookies.Cookie.Max > 400 {
+		t.Errorf("in cookies: %+v, want the 8 large ones refused", cookies)
+	}
+	if rows := survey.Engines[1]; rows.TooLarge != 0 || rows.Cookie.Min != rows.Cookie.Max {
+		t.Errorf("in rows: %+v, want all, with keys of one length", rows)
+	}
+}

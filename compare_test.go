@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sessionengine/bench"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"compare": main})
+}
+
+// The scripts run the program as people do, and check what it says to what it
+// cannot do.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+}
+
+// compareOnce runs the program in this process.
+func compareOnce(t *testing.T, ctx context.Context, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	err = run(ctx, args, &out, &errOut)
+	return out.String(), errOut.String(), err
+}
+
+func TestReport(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "report.json")
+	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-json", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stderr != "" {
+		t.Errorf("there is no terminal, and still there is progress: %q", stderr)
+	}
+	for _, want := range []string{
+		"signedcookie", "dbstore", "seed 1", "1 rounds",
+		"TIME OF A REQUEST", "ALLOCATIONS", "DATABASE QUERIES", "BYTES OF COOKIE",
+		"WHAT NO FIGURE SHOWS", "WHICH ENGINE TO TAKE", "Assumed:",
+		"login, 220 B", "untouched", "anonymous", "read", "write", "login", "logout",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the report says nothing of %q", want)
+		}
+	}
+	for line := range strings.Lines(stdout) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+
+	content, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw struct {
+		Rounds   int
+		Requests []struct {
+			Engine, Session, Kind string
+			Times                 []float64 `json:"ns_per_op"`
+			Queries               float64   `json:"queries_per_op"`
+		}
+	}
+	if err := json.Unmarshal(content, &raw); err != nil {
+		t.Fatal(err)
+	}
+	if want := len(bench.DefaultEngines()) * len(bench.QuickKinds()) * len(bench.Kinds()); len(raw.Requests) != want {
+		t.Errorf("%d kinds of request in %s, want %d", len(raw.Requests), out, want)
+	}
+	for _, r := range raw.Requests {
+		if len(r.Times) != 1 {
+			t.Errorf("%s/%s/%s: %d times", r.Engine, r.Session, r.Kind, len(r.Times))
+		}
+	}
+	alone(t, out)
+}
+
+// alone checks that nothing is left beside a file.
+func alone(t *testing.T, path string) {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Name() != filepath.Base(path) {
+			t.Errorf("%s was left behind", f.Name())
+		}
+	}
+}
+
+func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "sessions.jsonl"), filepath.Join(dir, "report.json")
+	var lines strings.Builder
+	for i := range 20 {
+		lines.WriteString(`{"confidential_key":"confidential value","n":"` + strings.Repeat("x", i) + "\"}\n")
+	}
+	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"yours-median", "yours-p90", "yours-max", "YOUR SESSIONS\n20 sessions"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the report says nothing of %q", want)
+		}
+	}
+	raw, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stdout, "confidential") || bytes.Contains(raw, []byte("confidential")) {
+		t.Error("the report shows what is in the sessions")
+	}
+}
+
+func TestInterruptedRunSaysWhatItHas(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(3*time.Second, cancel)
+	out := filepath.Join(t.TempDir(), "report.json")
+	stdout, _, err := compareOnce(t, ctx, "-quick", "-rounds", "1000", "-json", out)
+	if !errors.Is(err, context.Canceled) || exitStatus(err) != 130 {
+		t.Fatalf("got %v, exit status %d", err, exitStatus(err))
+	}
+	if !strings.Contains(stdout, "INTERRUPTED after ") || !strings.Contains(stdout, " of 1000 rounds") {
+		t.Error("the report does not say that it was interrupted")
+	}
+	content, err := os.ReadFile(out)
+	if err != nil || !json.Valid(content) {
+		t.Errorf("the raw results: %d bytes, %v", len(content), err)
+	}
+	alone(t, out)
+}
+
+func TestFailureLeavesAnOldFileAlone(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "report.json")
+	if err := os.WriteFile(out, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := compareOnce(t, t.Context(), "-json", out, "-sessions", filepath.Join(t.TempDir(), "missing")); err == nil {
+		t.Fatal("a missing file was measured")
+	}
+	if content, err := os.ReadFile(out); err != nil || string(content) != "old" {
+		t.Errorf("the file now holds %q, %v", content, err)
+	}
+	alone(t, out)
+}
