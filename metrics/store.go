@@ -1,0 +1,162 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sessionengine/session"
+)
+
+// Store is an engine that passes everything on to another one, and tells what
+// came of it. It is safe for concurrent use.
+//
+// It implements the optional interfaces of package session whether the engine
+// does or not. Where the engine lacks one, Store answers in the way that the
+// interface has for that, so that the middleware does what it would do with the
+// engine itself.
+type Store struct {
+	engine    session.SessionStore
+	recorders []Recorder
+}
+
+var (
+	_ session.SessionStore     = (*Store)(nil)
+	_ session.Toucher          = (*Store)(nil)
+	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.ExpiredDeleter   = (*Store)(nil)
+	_ session.CookieNamer      = (*Store)(nil)
+)
+
+// Instrument returns a Store that records the operations of engine. It does not
+// own the engine: whoever opened it closes it. Instrument panics if the engine
+// or a recorder is nil.
+func Instrument(engine session.SessionStore, recorders ...Recorder) *Store {
+	if engine == nil {
+		panic("metrics: Instrument of a nil engine")
+	}
+	for _, r := range recorders {
+		if r == nil {
+			panic("metrics: Instrument with a nil Recorder")
+		}
+	}
+	return &Store{engine: engine, recorders: append([]Recorder(nil), recorders...)}
+}
+
+// record tells the recorders of an operation that began at start.
+func (s *Store) record(ctx context.Context, start time.Time, err error, e Event) {
+	e.Duration = time.Since(start)
+	e.Err = err
+	e.Result = ResultOf(err)
+	for _, r := range s.recorders {
+		r.Record(ctx, e)
+	}
+}
+
+// Load implements [session.SessionStore].
+func (s *Store) Load(ctx context.Context, token string) (*session.Record, error) {
+	start := time.Now()
+	rec, err := s.engine.Load(ctx, token)
+	e := Event{Op: Load}
+	if err == nil {
+		e.DataBytes, e.TokenBytes = len(rec.Data), len(token)
+	}
+	s.record(ctx, start, err, e)
+	return rec, err
+}
+
+// Save implements [session.SessionStore].
+func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	start := time.Now()
+	newToken, err := s.engine.Save(ctx, token, rec)
+	s.recordWrite(ctx, start, err, Save, token, newToken, rec)
+	return newToken, err
+}
+
+// Renew implements [session.SessionStore].
+func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (string, error) {
+	start := time.Now()
+	newToken, err := s.engine.Renew(ctx, token, rec)
+	s.recordWrite(ctx, start, err, Renew, token, newToken, rec)
+	return newToken, err
+}
+
+func (s *Store) recordWrite(ctx context.Context, start time.Time, err error, op Op, token, newToken string, rec *session.Record) {
+	if token == "" {
+		op = Create
+	}
+	s.record(ctx, start, err, Event{Op: op, DataBytes: len(rec.Data), TokenBytes: len(newToken)})
+}
+
+// Delete implements [session.SessionStore].
+func (s *Store) Delete(ctx context.Context, token string) error {
+	start := time.Now()
+	err := s.engine.Delete(ctx, token)
+	s.record(ctx, start, err, Event{Op: Delete})
+	return err
+}
+
+// Touch implements [session.Toucher].
+func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
+	toucher, ok := s.engine.(session.Toucher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	start := time.Now()
+	err := toucher.Touch(ctx, token, rec)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	e := Event{Op: Touch}
+	if err == nil {
+		e.TokenBytes = len(token)
+	}
+	s.record(ctx, start, err, e)
+	return err
+}
+
+// DeleteUnchanged implements [session.UnchangedDeleter].
+func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
+	deleter, ok := s.engine.(session.UnchangedDeleter)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	start := time.Now()
+	err := deleter.DeleteUnchanged(ctx, token, rec)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	s.record(ctx, start, err, Event{Op: DeleteUnchanged})
+	return err
+}
+
+// DeleteExpired implements [session.ExpiredDeleter]. An engine that is not one
+// keeps nothing that would have to be deleted.
+func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
+	deleter, ok := s.engine.(session.ExpiredDeleter)
+	if !ok {
+		return 0, nil
+	}
+	start := time.Now()
+	n, err := deleter.DeleteExpired(ctx)
+	s.record(ctx, start, err, Event{Op: DeleteExpired, Deleted: n})
+	return n, err
+}
+
+// ForCookie implements [session.CookieNamer]. The Store that it returns has the
+// same recorders.
+func (s *Store) ForCookie(name string) (session.SessionStore, error) {
+	namer, ok := s.engine.(session.CookieNamer)
+	if !ok {
+		return s, nil
+	}
+	engine, err := namer.ForCookie(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{engine: engine, recorders: s.recorders}, nil
+}
+
+// String keeps the engine out of what fmt prints.
+func (s *Store) String() string { return fmt.Sprintf("metrics.Store(%T)", s.engine) }
