@@ -12,13 +12,13 @@ import (
 type Compression int
 
 const (
-	// CompressionDefault packs random text, and compresses with an encoder that
-	// takes a few microseconds; sessions above 2 KiB, whose cookies come near
-	// the limit, as CompressionBest does.
+	// CompressionDefault takes a few microseconds for a login, and twenty for a
+	// shopping cart.
 	CompressionDefault Compression = iota
 
-	// CompressionBest takes about three times as long to save a session, and
-	// makes cookies up to a tenth smaller.
+	// CompressionBest takes twice as long or longer, and a megabyte of memory
+	// for each session that is saved at the same time, and makes cookies up to
+	// a twentieth smaller.
 	CompressionBest
 
 	// CompressionOff writes sessions as they are. With encryption, use it or
@@ -28,42 +28,44 @@ const (
 )
 
 const (
-	// bestAbove is the length of a text from which on CompressionDefault is
-	// CompressionBest.
-	bestAbove = 2 << 10
+	// defaultLevel is within a few percent of the best one, in a fraction of its
+	// time: see testdata/compression.txt.
+	defaultLevel = 5
+	bestLevel    = flate.BestCompression
 
-	bestLevel = flate.BestCompression
+	// Below this length the encoder for defaultLevel looks for no matches, and
+	// another one is used.
+	shortText = 128
+
+	// The encoders read the dictionary anew every time, which is most of their
+	// work with short texts. So they get its end only, so many times as long as
+	// the text.
+	dictionaryShare = 4
 )
 
 // deflate writes text as a raw DEFLATE stream (RFC 1951) to w, which does not
 // fail.
 func (d *dictionary) deflate(w *buffer, text []byte, c Compression) {
-	if c == CompressionBest || len(text) > bestAbove {
-		d.deflateBest(w, text)
-		return
-	}
-	// The encoder reads the dictionary anew every time, which is most of its
-	// work with short texts. What they need is at its end.
 	words := d.words
-	if n := shortDictionary + 4*len(text); n < len(words) {
-		words = words[len(words)-n:]
+	pool, level := &d.best, bestLevel
+	if c == CompressionDefault {
+		if n := dictionaryShare * len(text); n < len(words) {
+			words = words[len(words)-n:]
+		}
+		if len(text) < shortText {
+			flate.StatelessDeflate(w, text, true, words)
+			return
+		}
+		pool, level = &d.fast, defaultLevel
 	}
-	flate.StatelessDeflate(w, text, true, words)
-}
-
-// shortDictionary is the least part of a dictionary that is worth its time.
-const shortDictionary = 512
-
-func (d *dictionary) deflateBest(w *buffer, text []byte) {
-	fw, ok := d.best.Get().(*flate.Writer)
-	if ok {
-		fw.Reset(w)
-	} else {
-		fw, _ = flate.NewWriterDict(w, bestLevel, d.words) // fails for an invalid level only
+	fw, ok := pool.Get().(*flate.Writer)
+	if !ok {
+		fw, _ = flate.NewWriter(io.Discard, level) // fails for an invalid level only
 	}
+	fw.ResetDict(w, words)
 	fw.Write(text)
 	fw.Close()
-	d.best.Put(fw)
+	pool.Put(fw)
 }
 
 // inflater decompresses one text after another.

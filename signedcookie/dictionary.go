@@ -20,7 +20,7 @@ type dictionary struct {
 	id      [dictionaryIDLen]byte
 	builtin bool
 
-	best sync.Pool // of *flate.Writer with the words
+	fast, best sync.Pool // of *flate.Writer
 }
 
 func newDictionary(words []byte) (*dictionary, error) {
@@ -34,39 +34,47 @@ func newDictionary(words []byte) (*dictionary, error) {
 	return &dictionary{words: bytes.Clone(words), id: [dictionaryIDLen]byte(sum[:])}, nil
 }
 
-// builtinWords is the dictionary that is used unless a site has its own: the words
-// that sessions are made of, least common first, since DEFLATE refers to what is
-// nearer in fewer bits. The marks of packing are part of it, where a run
-// commonly follows a key.
+// builtinWords is the dictionary that is used unless a site has its own: the
+// keys and words that sessions are made of, those of rare kinds of session first
+// and those of a bare login last. That is because DEFLATE refers to what is
+// nearer in fewer bits, and because short sessions are written with the end of
+// the dictionary only. Where a key is commonly followed by a packed run, its
+// mark is there too.
 //
 // It is part of the format and must never change: FORMAT.md gives its hash.
 var builtinWords = strings.Join([]string{
-	// Text.
-	`Please `, `have been `, `has been `, `successfully`, ` updated`, ` created`, ` saved.`, ` again`, `Your `, `You `, ` the `, ` and `, ` for `, ` with `, ` your `,
-	`https://www.`, `.com/`, `http://localhost:`, `/accounts/`, `/login/`, `?next=/`, `/images/`, `.jpg`, `.png`, `@gmail.com`,
-	`T00:00:00Z`, `.000Z`, `2025-`, `2026-0`, `2026-1`, `+00:00`,
+	// Words of messages, names and addresses.
+	`Please `, ` have been `, ` has been `, `successfully`, ` updated`, ` created`, ` added to your `, ` saved.`, ` again.`, `You are `, ` the `, ` and `, ` for `, ` with `,
+	`https://www.`, `.com/`, `http://localhost:8080/`, `/images/`, `.jpg`, `.png`, `@example.org`, `@gmail.com`,
+	`T00:00:00.000Z`, `2025-`, `2026-01-`, `+00:00`,
 
-	// Addresses and people.
-	`","first_name":"`, `","last_name":"`, `","username":"`, `","phone_number":"+`, `","email":"`,
-	`"address":{"line1":"`, `","line2":"`, `","street":"`, `","city":"`, `","state":"`, `","postal_code":"`, `","postcode":"`, `","country":"`,
-	`"billing_address":{`, `"shipping_address":{`, `"shipping_method":"`, `"payment_method":"`,
+	// People and addresses.
+	`"first_name":"`, `","last_name":"`, `","username":"`, `","email":"`, `","phone_number":"+`,
+	`"address":{"line1":"`, `","line2":"`, `","street":"`, `","city":"`, `","state":"`, `","postal_code":"`, `","postcode":"`, `","country":"US`,
+	`"billing_address":{`, `"shipping_address":{`, `"shipping_method":"standard`, `"payment_method":"card`, `"order_id":`,
 
 	// Shops.
-	`"discount":`, `"coupon":"`, `"total":"`, `"currency":"USD"`, `"EUR"`, `"variant_id":`, `"sku":"`, `"title":"`, `"options":{"size":"`, `","color":"`, `"image":"`, `"qty":1,`,
-	`"unit_price":"`, `.00","`, `.99","`, `","price":"`, `","quantity":1,"`, `"product_id":`, `"name":"`, `{"id":`, `"cart":{"items":[{"`,
+	`"coupon":"`, `"discount":0,"`, `"total":"`, `"currency":"USD"`, `"EUR"`, `"variant_id":`, `"sku":"`, `"title":"`, `"options":{"size":"`, `","color":"`, `"image":"/media/`, `"qty":1,`,
+	`"unit_price":"`, `.00","`, `.99","`, `"price":"`, `"cart":{"items":[{"id":`, `,"product_id":`, `,"name":"`, `","quantity":1,"price":"`,
 
-	// OAuth 2.0 and OpenID Connect.
-	`"provider":"google","uid":"`, `"alg":"RS256","typ":"JWT","kid":"`, `{"iss":"https://`, `","aud":"`, `","sub":"`, `,"exp":17`, `,"iat":17`, `,"auth_time":17`, `,"nonce":"`, `,"sid":"`, `,"jti":"`,
-	`","scope":"openid profile email"`, `"email_verified":true`, `"preferred_username":"`, `,"expires_in":3600`, `,"expires_at":17`, `,"token_type":"Bearer"`,
-	`"id_token":"`, `"refresh_token":"`, `"access_token":"`, `"state":"`, `"code_verifier":"`, `"redirect_uri":"`,
+	// OAuth 2.0 (RFC 6749), OpenID Connect and JSON Web Tokens (RFC 7519).
+	`{"alg":"RS256","typ":"JWT","kid":"`, `{"iss":"https://`, `","aud":"`, `","sub":"`, `","azp":"`, `,"exp":17`, `,"iat":17`, `,"auth_time":17`, `,"nonce":"`, `,"sid":"`, `,"jti":"`,
+	`"preferred_username":"`, `"email_verified":true`, `"scope":"openid profile email"`, `"provider":"google`, `"token_type":"Bearer"`, `"expires_in":3600,"`, `"expires_at":17`,
+	`"id_token":"`, `"refresh_token":"`, `"access_token":"`, `"code_verifier":"`, `"redirect_uri":"`, `"state":"`,
 
-	// Session frameworks.
-	`"_session_start":17`, `"_session_expiry":1209600`, `"testcookie":"worked"`, `"is_admin":false`, `"roles":["admin"]`, `"permissions":[`, `"theme":"dark"`, `"timezone":"Europe/`, `"locale":"en_US"`, `"language":"en"`,
-	`"_messages":"[[\"__json_message\",0,25,\"`, `\",\"\"],[\"`, `\"]]"`, `"_session_flashes":[{"level":"success","message":"`, `"warning"`, `"info"`, `"error"`,
-	`"_previous":{"url":"https://`, `"_flash":{"old":[],"new":[]},"`, `"password_hash_web":"$2y$12$`, `"login_web_`, `"_token":"`,
-	`{"cookie":{"originalMaxAge":null,"expires":"20`, `","secure":true,"httpOnly":true,"path":"/","sameSite":"lax"},"passport":{"user":"`, `"csrfSecret":"`, `"returnTo":"/`,
-	`"warden.user.user.key":[[`, `],"$2a$12$`, `"flash":{"discard":[],"flashes":{"notice":"`, `"_csrf_token":"`, "{\"session_id\":\"\xf8\x10\",\"",
-	`"user_id":`, `"user":{"id":`, `"csrf_token":"`, `"next":"/`,
-	`":false,"`, `":true,"`, `":null,"`, `":[],"`, `":{},"`, `":"","`, `"],"`, `"},{"`, `"}},"`, `"}`, `":{"`, `":[`,
-	"\",\"_auth_user_backend\":\"django.contrib.auth.backends.ModelBackend\",\"_auth_user_hash\":\"\xf8\x20\",\"_csrftoken\":\"\xfa\x18\"}", `{"_auth_user_id":"`,
+	// What applications remember.
+	`"timezone":"Europe/`, `"locale":"en_US"`, `"language":"en"`, `"theme":"dark"`, `"permissions":["`, `"roles":["admin"`, `"is_admin":false`, `"last_login":"`, `"created_at":"`, `"messages":[{"level":"success","message":"`, `"warning"`, `"error"`,
+	`"testcookie":"worked"`, `"_session_flashes":["`, `"_session_expiry":1209600`, `"_session_start":17`,
+
+	// Laravel, Express with Passport, Rails with Devise.
+	`"_previous":{"url":"https://`, `"_flash":{"old":[],"new":[]},"url":[],"login_web_`, `"password_hash_web":"$2y$12$`, "{\"_token\":\"\xfa\x1e\"",
+	`{"cookie":{"originalMaxAge":null,"expires":"2026-`, `","secure":true,"httpOnly":true,"path":"/","sameSite":"lax"},"passport":{"user":"`, `"returnTo":"/`, "\"csrfSecret\":\"\xfa\x12\"",
+	"{\"session_id\":\"\xf8\x10\",\"warden.user.user.key\":[[", `],"$2a$12$`, "\"_csrf_token\":\"\xfa\x20\"", `"flash":{"discard":[],"flashes":{"notice":"`,
+
+	// Everybody.
+	`"user":{"id":1,"name":"`, `"user_id":`, `"csrf_token":"`, `"next":"/`, `":false,"`, `":true,"`, `":null,"`, `":"","`, `"],"`, `"}},"`, `"},{"`, `":[{"`, `":{"`, `":["`,
+
+	// Django.
+	`"_messages":"[[\"__json_message\",0,25,\"`, `\",\"\"],[\"`, `\",\"\"]]"}`,
+	"{\"_auth_user_id\":\"1\",\"_auth_user_backend\":\"django.contrib.auth.backends.ModelBackend\",\"_auth_user_hash\":\"\xf8\x20\",\"_csrftoken\":\"\xfa\x18\"}",
 }, "")

@@ -25,6 +25,10 @@ const (
 	flagPadded     = 1 << 4 // there is padding at the end
 )
 
+// maxRawLenSize is the greatest size of the length of raw bytes, which gets them
+// beyond what a cookie can hold.
+const maxRawLenSize = 2
+
 // maxPadTo bounds Options.PadTo: what is more does not fit into a cookie.
 const maxPadTo = 2 << 10
 
@@ -209,7 +213,7 @@ func (p *payloads) parse(s *scratch, b []byte) (data []byte, seconds int64, ok b
 	var raw []byte
 	if flags&flagPacked != 0 {
 		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
+		if size <= 0 || size > maxRawLenSize || n > uint64(len(b)-size) {
 			return nil, 0, false
 		}
 		raw = b[size : size+int(n)]

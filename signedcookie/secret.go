@@ -1,6 +1,7 @@
 package signedcookie
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
@@ -15,24 +16,41 @@ const (
 // checkSecret refuses secrets that cannot have been made at random. The error
 // does not contain the secret.
 func checkSecret(what string, secret []byte) error {
-	problem := ""
-	if len(secret) < minSecret {
+	var problem string
+	switch {
+	case len(secret) < minSecret:
 		problem = fmt.Sprintf("has %d bytes", len(secret))
-	} else {
-		var seen [256]bool
-		distinct := 0
-		for _, b := range secret {
-			if !seen[b] {
-				seen[b] = true
-				distinct++
-			}
-		}
-		if distinct >= minDistinct {
-			return nil
-		}
-		problem = fmt.Sprintf("consists of %d different bytes", distinct)
+	case distinct(secret) < minDistinct:
+		problem = fmt.Sprintf("consists of %d different bytes", distinct(secret))
+	case repeats(secret):
+		problem = "repeats itself"
+	default:
+		return nil
 	}
-	return fmt.Errorf(`signedcookie: %s %s, and is not safe: use at least %d random bytes, for example the output of "openssl rand -base64 32"`, what, problem, minSecret)
+	return fmt.Errorf(`signedcookie: %s %s, which is not safe: use at least %d random bytes, for example the output of "openssl rand -base64 32"`, what, problem, minSecret)
+}
+
+// distinct returns the number of different bytes in b.
+func distinct(b []byte) int {
+	var seen [256]bool
+	n := 0
+	for _, c := range b {
+		if !seen[c] {
+			seen[c] = true
+			n++
+		}
+	}
+	return n
+}
+
+// repeats tells whether b is a shorter pattern, two times or more.
+func repeats(b []byte) bool {
+	for n := 1; n <= len(b)/2; n++ {
+		if bytes.Equal(b[n:], b[:len(b)-n]) {
+			return true
+		}
+	}
+	return false
 }
 
 // deriveKey derives the key for one purpose from a secret (HKDF-SHA-256, RFC

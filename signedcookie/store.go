@@ -27,8 +27,8 @@ type Store struct {
 var (
 	_ session.SessionStore = (*Store)(nil)
 	_ session.CookieNamer  = (*Store)(nil)
-	_ fmt.Formatter        = (*Store)(nil)
-	_ slog.LogValuer       = (*Store)(nil)
+	_ fmt.Formatter        = Store{}
+	_ slog.LogValuer       = Store{}
 )
 
 // New returns a store whose keys are made from secret, which is at least 32
@@ -181,15 +181,13 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (n
 // package documentation.
 func (s *Store) Delete(context.Context, string) error { return nil }
 
-// Format prints what the store is, without its keys, whatever the verb.
-func (s *Store) Format(f fmt.State, verb rune) { io.WriteString(f, s.describe()) }
+// Format prints what the store is, without its keys, whatever the verb. Like
+// LogValue it is also a method of Store itself, since a copy has the same keys.
+func (s Store) Format(f fmt.State, verb rune) { io.WriteString(f, s.describe()) }
 
 // LogValue makes a Store safe in a log.
-func (s *Store) LogValue() slog.Value { return slog.StringValue(s.describe()) }
+func (s Store) LogValue() slog.Value { return slog.StringValue(s.describe()) }
 
-func (s *Store) describe() string {
-	if s == nil {
-		return "signedcookie.Store(nil)"
-	}
+func (s Store) describe() string {
 	return fmt.Sprintf("signedcookie.Store{%s, cookie %s}", s.what, s.cookie)
 }

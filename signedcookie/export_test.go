@@ -1,0 +1,62 @@
+package signedcookie
+
+// BuiltinWords is the built-in dictionary.
+const NumRepeats = maxRepeats
+
+var (
+	BuiltinWords = builtinWords
+	Unpack       = unpack
+)
+
+// Pack returns the packed form of data, or false if there is nothing to pack.
+func Pack(data []byte) (text, raw []byte, ok bool) {
+	var p packer
+	ok = p.pack(data)
+	return p.text, p.raw, ok
+}
+
+// SealPayload returns a cookie's value with any payload, protected as the store
+// protects its own.
+func SealPayload(s *Store, payload []byte) (string, error) {
+	return s.codec.(*codec).envelopes[0].seal(s.cookie, append([]byte(nil), payload...))
+}
+
+// OpenPayload returns the payload of a cookie's value.
+func OpenPayload(s *Store, value string) (payload []byte, ok bool) {
+	return s.codec.(*codec).envelopes[0].open(s.cookie, value)
+}
+
+// WithoutPayloads returns a store like s that panics when it gets to the payload
+// of a cookie.
+func WithoutPayloads(s *Store) *Store {
+	blind := *s
+	c := *s.codec.(*codec)
+	c.payloads = nil
+	blind.codec = &c
+	blind.cache = nil
+	return &blind
+}
+
+// CacheBytes returns about how many bytes a store's cache takes.
+func CacheBytes(s *Store) int {
+	total := 0
+	for i := range s.cache.shards {
+		sh := &s.cache.shards[i]
+		sh.mu.Lock()
+		for _, generation := range []map[string]cacheEntry{sh.newer, sh.older} {
+			for token, e := range generation {
+				total += entryOverhead + len(token) + len(e.data)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	return total
+}
+
+// Decompressed inflates the DEFLATE data of a payload that has nothing else, and
+// returns how many bytes that gave.
+func Decompressed(payload []byte, limit int) (n int, ok bool) {
+	var f inflater
+	_, ok = f.inflate(payload[5:], []byte(builtinWords), limit)
+	return len(f.text), ok
+}
