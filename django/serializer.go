@@ -20,10 +20,10 @@ import (
 //     U+2028 and U+2029, which encoding/json always escapes.
 //   - A session where that would not give back the same bytes begins with
 //     white space that tells the exceptions: for each character or escape
-//     beyond ASCII a space, or a tab if it is one, up to the last of them,
-//     and a line feed. Python skips white space.
+//     beyond ASCII a line feed, or a tab if it is one, up to the last of them,
+//     and a space. Python skips white space.
 //
-// The line feed alone is a mark, too: see cookie.go.
+// The space alone is a mark, too: see cookie.go.
 
 var (
 	errNotObject = errors.New("the session is not a JSON object")
@@ -32,9 +32,9 @@ var (
 )
 
 const (
-	asUsual   = ' '
+	asUsual   = '\n'
 	exception = '\t'
-	endOfMark = '\n'
+	endOfMark = ' '
 )
 
 // serialize returns data, a JSON object, as Django's serializer writes it, after

@@ -59,17 +59,23 @@ def write(engine, session, key=None, expiry=None):
 
 
 def read(engine, key, expect=None):
-    """Loads a session. With expect it compares as Python does."""
+    """Loads a session. Both engines take a key that stands for nothing known
+    for an empty one."""
     s = store(engine, key)
-    loaded = dict(s.items())
-    # Both engines make a key that stands for nothing known by a new one.
-    answer = {"session": text_of(loaded), "empty": not loaded}
-    if expect is not None:
-        answer["equal"] = loaded == json.loads(expect)
-    if loaded:
+    answer = describe(dict(s.items()), expect)
+    if not answer["empty"]:
         answer["age"] = s.get_expiry_age()
         answer["at_browser_close"] = s.get_expire_at_browser_close()
     return answer
+
+
+def describe(session, expect=None):
+    """Compares with what is expected as Python does."""
+    return {
+        "session": text_of(session),
+        "empty": not session,
+        "equal": bool(expect) and session == json.loads(expect),
+    }
 
 
 def delete(engine, key):
@@ -88,8 +94,20 @@ def user_hash(password):
     return {"hash": User(password=password).get_session_auth_hash()}
 
 
+def decode_row(data, expect=None):
+    """Decodes a session_data."""
+    return describe(store("db").decode(data), expect)
+
+
+def change(**values):
+    """Changes settings."""
+    for name, value in values.items():
+        setattr(settings, name, value)
+    return {}
+
+
 def set_time(now=None):
-    """Stops Python's clock."""
+    """Stops the clock that cookies go by, and lets it run again."""
     time.time = real_time if now is None else lambda: now
     return {}
 
@@ -156,7 +174,7 @@ def random_text(r):
     return text
 
 
-OPS = [configure, write, read, delete, raw_row, user_hash, set_time, random_sessions]
+OPS = [configure, change, set_time, write, read, delete, raw_row, decode_row, user_hash, random_sessions]
 
 
 def main():
@@ -170,4 +188,5 @@ def main():
         print(json.dumps(answer), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
