@@ -1,4 +1,57 @@
 // Package bench measures what keeping sessions costs a web application, for
-// each engine, per request: time, allocations, store queries, and the bytes of
-// cookies in both directions.
+// each engine and kind of request: time, allocations, database queries, and the
+// bytes of cookies in both directions.
+//
+// Most people want the command in this module's root, "go run .", which prints
+// a [Report] on the built-in corpus or on sessions of their own, or
+//
+//	go test -run '^$' -bench Request ./bench
+//
+// whose results benchstat compares. As a library, the package takes other
+// engines: anything that implements [Site], and with [NewSite] any
+// session.SessionStore. Then [Run] measures and [Analyze] draws the conclusions.
+//
+// # What is measured
+//
+// A request is served in this process, by the engine's whole middleware around
+// a handler that does what its [Kind] says, to one of many visitors who hold
+// cookies as browsers do. There is no network, no HTTP parser and no concurrent
+// request. Times and allocations in tables are over those of an empty handler
+// without any engine, measured in the same rounds.
+//
+// Visitors have sessions of one shape that differ in what is random, and there
+// are more of them than an engine remembers by itself, so that its caches help
+// as little as on a busy site; the kind [Again] shows what they are worth when
+// they do help.
+//
+// Every kind of request is checked, before the measurements on a site that
+// counts queries and after each sample: that a read finds what was set, that
+// what was written is there in the next request, that a login changes the token
+// and a logout ends the session. What does not work is an error, not a figure.
+// What no figure shows, such as whether a copied cookie survives the logout, is
+// tried as well: see [Behaviour].
+//
+// # What a figure is worth
+//
+// Everything is measured once in each of a fixed number of rounds, in random
+// order, and ratios are taken within a round, so that whatever slows the machine
+// down for a while hits all engines alike. Tables show medians with the
+// confidence interval of the order statistics. Two engines count as different
+// only if the Mann-Whitney test tells them apart, with Holm's correction for the
+// number of comparisons, and the interval of their ratio excludes 1. The spread
+// of the empty handler's times tells how quiet the machine was: on a noisy one
+// the intervals are wider, and on a very noisy one there is no verdict.
+//
+// A ratio of one run can be trusted elsewhere; an absolute time says something
+// about the machine that it was taken on. The engines are measured with warm
+// processor caches and a database that fits into memory.
+//
+// # The model
+//
+// What an engine costs a site depends on more than its time: on how far away
+// the database is, on the visitor's uplink, on how many requests carry the
+// cookie. [Model] turns the measured figures and such inputs into the delay and
+// the price of a page. It is a model: a page waits for the server's work, for a
+// round trip per query, and for the cookie's bytes on the visitor's line, one
+// after the other, and nothing else is busy.
 package bench

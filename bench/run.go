@@ -139,7 +139,13 @@ func (r *runner) open(ctx context.Context) error {
 	r.closers = append(r.closers, func() error { cancel(); return nil })
 
 	cells := len(r.cfg.Engines) * len(r.cfg.Sessions) * len(Kinds())
-	r.total = cells // and the rounds, once it is known how many jobs there are
+	jobs := 1 + cells
+	for _, e := range r.cfg.Engines {
+		if e.Floor != nil {
+			jobs += 2 * len(r.cfg.Sessions)
+		}
+	}
+	r.total = cells + (r.cfg.Rounds+1)*jobs
 
 	r.jobs = append(r.jobs, &job{name: "empty handler", task: newEmpty(requestCtx, emptyCookie)})
 	for i, engine := range r.cfg.Engines {
@@ -180,8 +186,6 @@ func (r *runner) open(ctx context.Context) error {
 			}
 		}
 	}
-	r.total += (r.cfg.Rounds + 1) * len(r.jobs)
-
 	// What surrounds a sample, a garbage collection above all, takes time too.
 	const around = 8 * time.Millisecond
 	each := r.cfg.Duration / time.Duration((r.cfg.Rounds+1)*len(r.jobs))
@@ -340,7 +344,7 @@ func measure(t task, n int) (measurement, error) {
 func (r *runner) step() {
 	r.done++
 	if r.cfg.Progress != nil {
-		r.cfg.Progress(r.done, max(r.total, r.done))
+		r.cfg.Progress(r.done, r.total)
 	}
 }
 

@@ -165,15 +165,19 @@ func TestRunMeasuresEverythingInEveryRound(t *testing.T) {
 	cfg := quickConfig(new(toy).engine("a"), new(toy).engine("b"))
 	cfg.Sessions = []bench.Session{corpusSession("login"), corpusSession("visitor")}
 	cfg.Rounds = 3
-	steps := 0
+	steps, last := 0, 0
 	cfg.Progress = func(done, total int) {
-		if steps++; done != steps || done > total {
+		if steps++; done != steps || last != 0 && total != last {
 			t.Errorf("step %d was reported as %d of %d", steps, done, total)
 		}
+		last = total
 	}
 	results, err := bench.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if steps != last {
+		t.Errorf("%d steps of %d were made", steps, last)
 	}
 	if results.Rounds != 3 || len(results.Empty.Nanosec) != 3 {
 		t.Errorf("%d rounds, %d times of the empty handler, want 3", results.Rounds, len(results.Empty.Nanosec))
