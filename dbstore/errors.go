@@ -104,8 +104,16 @@ func classifyMySQL(number uint64, text string) (class, string) {
 		return transient, text
 	case 1020: // row changed since last read, with MariaDB's innodb_snapshot_isolation
 		return transient, text
-	case 1062: // duplicate entry
+	case 1062:
 		return duplicate, "error 1062: duplicate entry"
+	case 1064:
+		return other, "error 1064: syntax error"
+	case 1153:
+		return other, "error 1153: longer than max_allowed_packet"
+	case 1366:
+		return other, "error 1366: incorrect value for the column's type or character set"
+	case 1406:
+		return other, "error 1406: too long for the column"
 	case 1050, 1061: // table exists, duplicate key name
 		return exists, text
 	case 1146:

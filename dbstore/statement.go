@@ -85,11 +85,12 @@ func (st *statement) query(ctx context.Context, args []any) (*sql.Rows, error) {
 	return p.QueryContext(ctx, args...)
 }
 
-func (st *statement) close() error {
+// close releases the statement on the connections that are left. It fails on
+// those that are broken, which is of no concern.
+func (st *statement) close() {
 	if p := st.prepared.Swap(nil); p != nil {
-		return p.Close()
+		p.Close()
 	}
-	return nil
 }
 
 // row is what the table holds of a session.

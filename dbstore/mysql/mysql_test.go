@@ -2,8 +2,12 @@ package mysql_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"net/url"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	"sessionengine/dbstore/internal/storetest"
 	"sessionengine/dbstore/mysql"
 	"sessionengine/internal/testserver"
+	"sessionengine/session"
 )
 
 var server = testserver.MySQL()
@@ -28,10 +33,12 @@ var backend = storetest.Backend{
 	Connector: func(t testing.TB, place string) driver.Connector {
 		// As the driver's users have it who give no thought to it: without
 		// clientFoundRows, with times in a zone of their own.
-		config, err := mysqldriver.ParseDSN(place + "?parseTime=true&loc=Asia%2FHo_Chi_Minh")
+		config, err := mysqldriver.ParseDSN(place)
 		if err != nil {
 			t.Fatal(err)
 		}
+		config.ParseTime = true
+		config.Loc = time.FixedZone("elsewhere", 7*60*60)
 		connector, err := mysqldriver.NewConnector(config)
 		if err != nil {
 			t.Fatal(err)
@@ -51,6 +58,8 @@ var backend = storetest.Backend{
 
 func TestStore(t *testing.T) { storetest.Run(t, backend) }
 
+func TestFaults(t *testing.T) { storetest.RunFaults(t, backend, server) }
+
 // open opens a store that is closed at the test's end.
 func open(t testing.TB, dsn string, opts mysql.Options) *dbstore.Store {
 	t.Helper()
@@ -64,4 +73,129 @@ func open(t testing.TB, dsn string, opts mysql.Options) *dbstore.Store {
 		}
 	})
 	return store
+}
+
+// A request waits for a row that somebody holds for longer than the server lets
+// it wait.
+func TestLockWaitTimeoutIsTriedAgain(t *testing.T) {
+	ctx := t.Context()
+	var updates atomic.Int64
+	calls := storetest.Calls{Before: func(query string, _ []driver.NamedValue) {
+		if strings.HasPrefix(query, "UPDATE") {
+			updates.Add(1)
+		}
+	}}
+	db := sql.OpenDB(calls.Wrap(backend.Connector(t, server.Start(t).URL+"?innodb_lock_wait_timeout=1")))
+	defer db.Close()
+	store, err := dbstore.New(db, dbstore.MySQL, dbstore.Options{Table: "held"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	rec := &session.Record{Data: []byte(`{"n":1}`), Expires: time.Now().Add(time.Hour)}
+	token, err := store.Save(ctx, "", rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := server.Open(t).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("UPDATE held SET expire_date = '2001-01-01'"); err != nil {
+		t.Fatal(err)
+	}
+	saved := make(chan error, 1)
+	go func() {
+		rec.Data = []byte(`{"n":2}`)
+		_, err := store.Save(ctx, token, rec)
+		saved <- err
+	}()
+	for updates.Load() < 2 {
+		select {
+		case err := <-saved:
+			t.Fatalf("Save did not wait: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-saved; err != nil {
+		t.Errorf("Save: %v", err)
+	}
+}
+
+// A table that was not made for it keeps every character, or refuses it.
+func TestTableInAnotherCharacterSet(t *testing.T) {
+	ctx := t.Context()
+	for _, charset := range []string{"latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_general_ci", "utf8mb4 COLLATE utf8mb4_unicode_ci"} {
+		t.Run(charset, func(t *testing.T) {
+			db := server.Start(t).Open(t)
+			if _, err := db.Exec("CREATE OR REPLACE TABLE charsets (session_key varchar(40) PRIMARY KEY, session_data longtext NOT NULL, expire_date datetime(6) NOT NULL) DEFAULT CHARSET " + charset); err != nil {
+				t.Fatal(err)
+			}
+			store := open(t, server.URL, mysql.Options{Options: dbstore.Options{Table: "charsets"}})
+			if err := store.Migrate(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for _, data := range []string{`{"a":"é"}`, `{"a":"Việt"}`, `{"a":"🍣"}`} {
+				rec := &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
+				token, err := store.Save(ctx, "", rec)
+				if err != nil {
+					t.Logf("%s is refused: %v", data, err)
+					continue
+				}
+				rec, err = store.Load(ctx, token)
+				if err != nil || string(rec.Data) != data {
+					t.Errorf("saved %s, loaded %s, %v", data, rec.Data, err)
+				}
+				if err := store.Touch(ctx, token, rec); err != nil {
+					t.Errorf("Touch: %v", err)
+				}
+				rec.Data = []byte(`{"a":"E"}`)
+				if _, err := store.Save(ctx, token, rec); err != nil {
+					t.Errorf("Save over %s: %v", data, err)
+				}
+			}
+		})
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, tc := range []struct {
+		name, dsn string
+		opts      mysql.Options
+	}{
+		{"a malformed DSN", "user:hunter2@tcp(host", mysql.Options{}},
+		{"a malformed URL", "mysql://user:hunter2@host:port/db", mysql.Options{}},
+		{"a malformed parameter", "mysql://user:hunter2@host/db?timeout=soon", mysql.Options{}},
+		{"a server that is not there", "user:hunter2@tcp(127.0.0.1:1)/db", mysql.Options{}},
+		{"a negative number of connections", "user:hunter2@tcp(127.0.0.1:1)/db", mysql.Options{MaxConns: -1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := mysql.Open(t.Context(), tc.dsn, tc.opts)
+			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "mysql: ") {
+				t.Errorf("got %v, want an error without the password", err)
+			}
+		})
+	}
+	addr := server.Start(t).Addr
+	db := server.Open(t)
+	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS `a/b`", "CREATE USER IF NOT EXISTS 'u:u'@'%' IDENTIFIED BY 'p@:/?#ä'", "GRANT ALL ON *.* TO 'u:u'@'%'"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := url.URL{Scheme: "mysql", User: url.UserPassword("u:u", "p@:/?#ä"), Host: addr, Path: "/a/b", RawQuery: "timeout=3s"}
+	store := open(t, url.String(), mysql.Options{})
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.Exec("DROP TABLE `a/b`.django_session"); err != nil {
+		t.Errorf("the URL opened another database: %v", err)
+	}
 }

@@ -2,8 +2,13 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +20,7 @@ import (
 	"sessionengine/dbstore/internal/storetest"
 	"sessionengine/dbstore/postgres"
 	"sessionengine/internal/testserver"
+	"sessionengine/session"
 )
 
 var server = testserver.Postgres()
@@ -48,6 +54,8 @@ var backend = storetest.Backend{
 
 func TestStore(t *testing.T) { storetest.Run(t, backend) }
 
+func TestFaults(t *testing.T) { storetest.RunFaults(t, backend, server) }
+
 // open opens a store that is closed at the test's end.
 func open(t testing.TB, url string, opts postgres.Options) *dbstore.Store {
 	t.Helper()
@@ -61,4 +69,116 @@ func open(t testing.TB, url string, opts postgres.Options) *dbstore.Store {
 		}
 	})
 	return store
+}
+
+func TestProcesses(t *testing.T) { storetest.RunProcesses(t, backend) }
+
+// In a serializable transaction PostgreSQL fails statements that READ COMMITTED
+// would let wait for each other.
+func TestSerializationFailuresAreTriedAgain(t *testing.T) {
+	store := open(t, server.Start(t).URL+"&default_transaction_isolation=serializable", postgres.Options{Options: dbstore.Options{Table: "serializable"}})
+	ctx := t.Context()
+	if err := store.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	token, err := store.Save(ctx, "", &session.Record{Data: []byte("0"), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := storetest.Increment(ctx, store, token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	rec, err := store.Load(ctx, token)
+	if want := strconv.Itoa(4 * storetest.Increments); err != nil || string(rec.Data) != want {
+		t.Errorf("the session holds %s, %v; want %s", rec.Data, err, want)
+	}
+}
+
+// A cleaner and somebody's transaction lock two rows in opposite order.
+func TestDeadlockIsTriedAgain(t *testing.T) {
+	ctx := t.Context()
+	url := server.Start(t).URL
+	opts := dbstore.Options{Table: "deadlock"}
+	if err := open(t, url, postgres.Options{Options: opts}).Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var deletes atomic.Int64
+	calls := storetest.Calls{Before: func(query string, _ []driver.NamedValue) {
+		if strings.HasPrefix(query, "DELETE") {
+			deletes.Add(1)
+		}
+	}}
+	// The cleaner is the one to look for a deadlock soon, and so to be chosen.
+	cleaner := sql.OpenDB(calls.Wrap(backend.Connector(t, url+"&deadlock_timeout=200ms")))
+	defer cleaner.Close()
+	store, err := dbstore.New(cleaner, dbstore.Postgres, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	db := server.Open(t)
+	if _, err := db.Exec("INSERT INTO deadlock VALUES ('a', '{}', '2020-01-01'), ('b', '{}', '2020-01-01')"); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("SET LOCAL deadlock_timeout = '1min'; UPDATE deadlock SET session_data = '{}' WHERE session_key = 'b'"); err != nil {
+		t.Fatal(err)
+	}
+	cleaned := make(chan error, 1)
+	var deleted int64
+	go func() {
+		var err error
+		deleted, err = store.DeleteExpired(ctx)
+		cleaned <- err
+	}()
+	for waiting := 0; waiting == 0; { // for the cleaner to hold a and to wait for b
+		if err := db.QueryRow("SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tx.Exec("UPDATE deadlock SET session_data = '{}' WHERE session_key = 'a'"); err != nil {
+		t.Fatalf("the transaction was chosen as the victim: %v", err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-cleaned; err != nil || deleted != 2 {
+		t.Errorf("DeleteExpired: %d, %v; want 2", deleted, err)
+	}
+	if deletes.Load() < 2 {
+		t.Error("there was no deadlock")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, tc := range []struct {
+		name, url string
+		opts      postgres.Options
+	}{
+		{"a malformed URL", "postgres://user:hunter2@host:port/db", postgres.Options{}},
+		{"a server that is not there", "postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{}},
+		{"a negative number of connections", "postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{MaxConns: -1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := postgres.Open(t.Context(), tc.url, tc.opts)
+			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "postgres: ") {
+				t.Errorf("got %v, want an error without the password", err)
+			}
+		})
+	}
+	url := server.Start(t).URL
+	_, err := postgres.Open(t.Context(), url, postgres.Options{Options: dbstore.Options{Table: `x"; DROP TABLE y`}})
+	if err == nil {
+		t.Error("a table's name that is none: no error")
+	}
 }

@@ -32,7 +32,7 @@ func fill(t testing.TB, b Backend, place, table string, n int) {
 			}
 			rows = append(rows, fmt.Sprintf("('%032d', '{}', %s)", i, b.DjangoTime(expires.Truncate(time.Microsecond))))
 		}
-		exec(t, db, "INSERT INTO "+table+" (session_key, session_data, expire_date) VALUES "+strings.Join(rows, ", "))
+		mustExec(t, db, "INSERT INTO "+table+" (session_key, session_data, expire_date) VALUES "+strings.Join(rows, ", "))
 	}
 }
 
@@ -175,7 +175,7 @@ func testStartCleanup(t *testing.T, b Backend) {
 	if r := <-results; r.Deleted != 5 || r.Err != nil {
 		t.Errorf("the first pass deleted %d, %v; want 5", r.Deleted, r.Err)
 	}
-	exec(t, b.db(t, place), "DELETE FROM "+opts.Table)
+	mustExec(t, b.db(t, place), "DELETE FROM "+opts.Table)
 	fill(t, b, place, opts.Table, 4)
 	var later int64
 	for later < 2 {
@@ -187,13 +187,13 @@ func testStartCleanup(t *testing.T, b Backend) {
 	}
 
 	// A pass that fails is reported, and the next one comes.
-	exec(t, b.db(t, place), "ALTER TABLE "+opts.Table+" RENAME TO "+opts.Table+"_away")
+	mustExec(t, b.db(t, place), "ALTER TABLE "+opts.Table+" RENAME TO "+opts.Table+"_away")
 	for r := range results {
 		if r.Err != nil {
 			break
 		}
 	}
-	exec(t, b.db(t, place), "ALTER TABLE "+opts.Table+"_away RENAME TO "+opts.Table)
+	mustExec(t, b.db(t, place), "ALTER TABLE "+opts.Table+"_away RENAME TO "+opts.Table)
 	for r := range results {
 		if r.Err == nil {
 			break
@@ -235,9 +235,9 @@ func testIndex(t *testing.T, b Backend) {
 	fill(t, b, place, opts.Table, 5000)
 	db := b.db(t, place)
 	if b.Dialect == dbstore.MySQL {
-		exec(t, db, "ANALYZE TABLE "+opts.Table)
+		mustExec(t, db, "ANALYZE TABLE "+opts.Table)
 	} else {
-		exec(t, db, "ANALYZE "+opts.Table)
+		mustExec(t, db, "ANALYZE "+opts.Table)
 	}
 
 	// Each statement that the store sends is looked at with its arguments.

@@ -260,7 +260,7 @@ func testErrors(t *testing.T, b Backend) {
 
 	// Columns that are too small or forbidden.
 	narrow := newTable()
-	exec(t, db, "CREATE TABLE "+narrow+" (session_key varchar(40) PRIMARY KEY, session_data varchar(8) CHECK (length(session_data) < 9), expire_date "+
+	mustExec(t, db, "CREATE TABLE "+narrow+" (session_key varchar(40) PRIMARY KEY, session_data varchar(8) CHECK (length(session_data) < 9), expire_date "+
 		map[dbstore.Dialect]string{dbstore.SQLite: "datetime", dbstore.Postgres: "timestamptz", dbstore.MySQL: "datetime(6)"}[b.Dialect]+")")
 	store, err = dbstore.New(db, b.Dialect, dbstore.Options{Table: narrow})
 	if err != nil {
@@ -386,7 +386,7 @@ func testEncoding(t *testing.T, b Backend) {
 		t.Errorf("Save of what cannot be encoded: %v, want %v", err, errEncoding)
 	}
 
-	exec(t, b.db(t, place), "UPDATE "+table+" SET session_data = 'forged'")
+	mustExec(t, b.db(t, place), "UPDATE "+table+" SET session_data = 'forged'")
 	_, err := store.Load(ctx, token)
 	if !errors.Is(err, session.ErrInvalidToken) || !errors.Is(err, errEncoding) {
 		t.Errorf("Load of a text that is not genuine: %v, want %v", err, session.ErrInvalidToken)

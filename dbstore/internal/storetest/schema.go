@@ -19,7 +19,7 @@ func testDjangoTable(t *testing.T, b Backend) {
 	place := b.Place(t)
 	db := b.db(t, place)
 	for _, statement := range b.CreateDjangoTable {
-		exec(t, db, statement)
+		mustExec(t, db, statement)
 	}
 	t.Cleanup(func() { b.db(t, place).Exec("DROP TABLE django_session") })
 	store := b.storeAt(t, place, dbstore.Options{RawKeys: true})
@@ -34,7 +34,7 @@ func testDjangoTable(t *testing.T, b Backend) {
 		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", expires.Truncate(time.Second)},
 		{"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond)},
 	} {
-		exec(t, db, fmt.Sprintf("INSERT INTO django_session VALUES ('%s', 'eyJhIjoxfQ', %s)", row.key, b.DjangoTime(row.expires)))
+		mustExec(t, db, fmt.Sprintf("INSERT INTO django_session VALUES ('%s', 'eyJhIjoxfQ', %s)", row.key, b.DjangoTime(row.expires)))
 	}
 	rec := load(t, store, key)
 	if string(rec.Data) != "eyJhIjoxfQ" || !rec.Expires.Equal(expires) {
@@ -89,8 +89,8 @@ func testRawKeys(t *testing.T, b Backend) {
 		{"nothing", "", session.ErrInvalidToken},
 	} {
 		if len(tc.token) <= 40 && tc.token != "" {
-			exec(t, db, "DELETE FROM "+opts.Table)
-			exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '{}', %s)", opts.Table, tc.token, b.DjangoTime(inAnHour())))
+			mustExec(t, db, "DELETE FROM "+opts.Table)
+			mustExec(t, db, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '{}', %s)", opts.Table, tc.token, b.DjangoTime(inAnHour())))
 		}
 		if _, err := store.Load(ctx, tc.token); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
@@ -133,7 +133,7 @@ func testMigrate(t *testing.T, b Backend) {
 	}
 
 	// A table without its index gets it, under the name that Django gives it.
-	exec(t, db, b.CreateDjangoTable[0])
+	mustExec(t, db, b.CreateDjangoTable[0])
 	t.Cleanup(func() { b.db(t, place).Exec("DROP TABLE django_session") })
 	b.storeAt(t, place, dbstore.Options{})
 	drop := "DROP INDEX django_session_expire_date_a5c62663"
@@ -146,7 +146,7 @@ func testMigrate(t *testing.T, b Backend) {
 
 	// A table that is something else is an error, and left alone.
 	opts = dbstore.Options{Table: newTable()}
-	exec(t, db, "CREATE TABLE "+opts.Table+" (id int PRIMARY KEY)")
+	mustExec(t, db, "CREATE TABLE "+opts.Table+" (id int PRIMARY KEY)")
 	store, err := dbstore.New(db, b.Dialect, opts)
 	if err != nil {
 		t.Fatal(err)

@@ -142,8 +142,8 @@ func (b Backend) wrapped(t testing.TB, place string, opts dbstore.Options, wrap 
 	return store
 }
 
-// exec runs a statement of the test's own.
-func exec(t testing.TB, db *sql.DB, statement string, args ...any) {
+// mustExec runs a statement of the test's own.
+func mustExec(t testing.TB, db *sql.DB, statement string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(statement, args...); err != nil {
 		t.Fatalf("%s: %v", statement, err)
