@@ -11,27 +11,38 @@ import (
 )
 
 // A Behaviour is something about an engine that no figure shows, and that was
-// tried out.
+// tried out. All of them are better not true of an engine.
 type Behaviour string
 
 // The behaviours that are tried.
 const (
-	// Replay: a copy of the cookie, taken before the logout, still works.
-	Replay Behaviour = "a stolen copy of the cookie works after the logout"
-	// Rollback: an older copy of the cookie brings back older values.
-	Rollback Behaviour = "an old copy of the cookie brings old values back"
-	// LostUpdate: of two requests at once that set a key each, one key is lost.
-	LostUpdate Behaviour = "of two requests at once, one loses what it set"
-	// Resurrection: a logout during a slow request is undone when that ends.
-	Resurrection Behaviour = "a slow request undoes a logout meanwhile"
-	// Bounded: there is a size that a session cannot have.
-	Bounded Behaviour = "a session of 64 kB of random text is refused"
+	Replay       Behaviour = "replay"
+	Rollback     Behaviour = "rollback"
+	LostUpdate   Behaviour = "lost update"
+	UndoneLogout Behaviour = "undone logout"
+	SizeLimit    Behaviour = "size limit"
 )
 
-// Behaviours returns what is tried, in the order of the table. All of it is
-// better not true of an engine.
+// Behaviours returns what is tried, in the order of the table.
 func Behaviours() []Behaviour {
-	return []Behaviour{Replay, Rollback, LostUpdate, Resurrection, Bounded}
+	return []Behaviour{Replay, Rollback, LostUpdate, UndoneLogout, SizeLimit}
+}
+
+// Meaning returns what it means that the behaviour was observed.
+func (b Behaviour) Meaning() string {
+	switch b {
+	case Replay:
+		return "a stolen copy of the cookie works after the logout"
+	case Rollback:
+		return "an old copy of the cookie brings old values back"
+	case LostUpdate:
+		return "of two requests at once, each of which sets a key, one loses it"
+	case UndoneLogout:
+		return "a slow request undoes a logout meanwhile"
+	case SizeLimit:
+		return "a session of 64 kB of random text is refused"
+	}
+	return string(b)
 }
 
 // BehaviourResult is whether a behaviour is true of an engine.
@@ -52,12 +63,12 @@ func observeBehaviours(ctx context.Context, site Site) ([]BehaviourResult, error
 		{Replay, p.replay},
 		{Rollback, p.rollback},
 		{LostUpdate, p.lostUpdate},
-		{Resurrection, p.resurrection},
-		{Bounded, p.bounded},
+		{UndoneLogout, p.undoneLogout},
+		{SizeLimit, p.sizeLimit},
 	} {
 		observed, err := b.try()
 		if err != nil {
-			return nil, fmt.Errorf("trying whether %s: %w", b.Behaviour, err)
+			return nil, fmt.Errorf("trying whether %s: %w", b.Meaning(), err)
 		}
 		results = append(results, BehaviourResult{Behaviour: b.Behaviour, Observed: observed})
 	}
@@ -153,7 +164,7 @@ func (p prober) lostUpdate() (bool, error) {
 	return first != "1" || second != "2", err
 }
 
-func (p prober) resurrection() (bool, error) {
+func (p prober) undoneLogout() (bool, error) {
 	v, err := p.login()
 	if err != nil {
 		return false, err
@@ -168,7 +179,7 @@ func (p prober) resurrection() (bool, error) {
 	return got == "slow", err
 }
 
-func (p prober) bounded() (bool, error) {
+func (p prober) sizeLimit() (bool, error) {
 	random := make([]byte, 48<<10) // 64 kB of base64
 	rand.Read(random)
 	text := base64.RawStdEncoding.EncodeToString(random)

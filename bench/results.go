@@ -82,6 +82,17 @@ type FloorResult struct {
 	Series
 }
 
+// Only returns the results of some of the engines, in the order of the names.
+func (r *Results) Only(engines ...string) *Results {
+	some := *r
+	some.Settings.Engines = engines
+	has := func(engine string) bool { return slices.Contains(engines, engine) }
+	some.Requests = slices.DeleteFunc(slices.Clone(r.Requests), func(q RequestResult) bool { return !has(q.Engine) })
+	some.Floors = slices.DeleteFunc(slices.Clone(r.Floors), func(f FloorResult) bool { return !has(f.Engine) })
+	some.Behaviours = slices.DeleteFunc(slices.Clone(r.Behaviours), func(b BehaviourResult) bool { return !has(b.Engine) })
+	return &some
+}
+
 // truncate drops what was measured after n rounds.
 func (s *Series) truncate(n int) {
 	s.Nanosec, s.Allocs, s.Bytes = s.Nanosec[:n], s.Allocs[:n], s.Bytes[:n]

@@ -20,19 +20,19 @@ const TextWidth = 80
 func (r *Report) WriteText(w io.Writer) error {
 	p := &printer{report: r}
 	p.header()
-	if r.Rounds > 0 {
-		p.times()
-		p.again()
-		p.floors()
-		p.allocations()
-	}
-	p.queries()
-	p.cookies()
-	p.survey()
-	p.behaviours()
+	p.measurements()
 	if r.Rounds > 0 {
 		p.model()
 	}
+	_, err := w.Write(p.out.Bytes())
+	return err
+}
+
+// WriteMeasurements writes what WriteText writes without the header and the
+// model.
+func (r *Report) WriteMeasurements(w io.Writer) error {
+	p := &printer{report: r}
+	p.measurements()
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
@@ -108,6 +108,19 @@ func (p *printer) table(header []string, rows [][]string) {
 	for _, row := range rows {
 		line(row)
 	}
+}
+
+func (p *printer) measurements() {
+	if p.report.Rounds > 0 {
+		p.times()
+		p.again()
+		p.floors()
+		p.allocations()
+	}
+	p.queries()
+	p.cookies()
+	p.survey()
+	p.behaviours()
 }
 
 func (p *printer) header() {
@@ -464,10 +477,14 @@ func (p *printer) behaviours() {
 		return
 	}
 	p.title("what no figure shows")
-	var rows [][]string
+	header := []string{"tried in this run"}
 	for _, b := range Behaviours() {
-		row := []string{string(b)}
-		for _, engine := range r.Settings.Engines {
+		header = append(header, string(b))
+	}
+	var rows [][]string
+	for _, engine := range r.Settings.Engines {
+		row := []string{engine}
+		for _, b := range Behaviours() {
 			cell := ""
 			for _, result := range r.Behaviours {
 				if result.Engine == engine && result.Behaviour == b {
@@ -478,7 +495,12 @@ func (p *printer) behaviours() {
 		}
 		rows = append(rows, row)
 	}
-	p.table(append([]string{"tried in this run"}, r.Settings.Engines...), rows)
+	p.table(header, rows)
+	var legend []string
+	for _, b := range Behaviours() {
+		legend = append(legend, string(b)+": "+b.Meaning())
+	}
+	p.paragraph("%s.", strings.Join(legend, "; "))
 }
 
 func (p *printer) model() {
@@ -494,60 +516,84 @@ func (p *printer) model() {
 		"Flags change each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite, m.RequestsPerPage, http, m.CPUHour, m.GBOut, m.MillionQueries)
 	p.printf("\n")
 
-	header := append(append([]string{"session"}, r.Settings.Engines...), "ahead", "equal at")
-	trip := time.Duration(-1)
+	trips := r.trips()
+	header := []string{"session, engine", "server µs", "queries", "up B", "down B"}
+	for _, trip := range trips {
+		if trip == 0 {
+			header = append(header, "db here")
+		} else {
+			header = append(header, "db "+milliseconds(trip))
+		}
+	}
+	header = append(header, "price")
 	var rows [][]string
-	flush := func() {
-		if rows == nil {
-			return
-		}
-		p.printf("%s\n", where(trip))
-		p.table(header, rows)
-		rows = nil
+	for _, s := range r.Settings.Sessions {
+		rows = append(rows, []string{fmt.Sprintf("%s, %d B", s.Name, s.Size)})
+		rows = append(rows, r.pageRows(s.Name, trips)...)
 	}
-	for _, page := range r.Pages {
-		if page.RoundTrip != trip {
-			flush()
-			trip = page.RoundTrip
-		}
-		row := []string{page.Session}
-		for _, engine := range r.Settings.Engines {
-			row = append(row, pageCell(page, engine))
-		}
-		rows = append(rows, append(row, aheadCell(page), tripCell(page.EqualAt)))
-	}
-	flush()
-	p.paragraph("Milliseconds by which a page is complete later because of its session. equal at: the round trip to the database at " +
-		"which both take equally long; the engine without queries is ahead of a database farther away.")
-	p.prices(trip)
+	p.table(header, rows)
+	p.paragraph("What an average page takes because of its session: time in the server, queries, bytes of cookie; by how many " +
+		"milliseconds it is complete later, with the database on the web server and as far away as assumed; and the price of a million pages. " +
+		"* is ahead; without a * the engines cannot be told apart.")
 	p.printf("\n")
 	for _, line := range r.Verdict() {
 		p.paragraph("%s", line)
 	}
 }
 
-// prices tells what a million pages cost with the database so far away.
-func (p *printer) prices(trip time.Duration) {
-	r := p.report
-	p.printf("\nPrice of a million pages:\n")
-	var rows [][]string
+// trips returns the round trips for which there are pages.
+func (r *Report) trips() []time.Duration {
+	var trips []time.Duration
 	for _, page := range r.Pages {
-		if page.RoundTrip != trip {
+		if !slices.Contains(trips, page.RoundTrip) {
+			trips = append(trips, page.RoundTrip)
+		}
+	}
+	return trips
+}
+
+// pageRows returns what the model says of pages of one session: a row for each
+// engine, and where two of them are equal.
+func (r *Report) pageRows(session string, trips []time.Duration) [][]string {
+	var pages []PageComparison
+	for _, page := range r.Pages {
+		if page.Session == session {
+			pages = append(pages, page)
+		}
+	}
+	var rows [][]string
+	for _, engine := range r.Settings.Engines {
+		row := []string{"  " + engine}
+		if slices.Contains(pages[0].TooLarge, engine) {
+			rows = append(rows, append(row, "too large"))
 			continue
 		}
-		row := []string{page.Session}
-		for _, engine := range r.Settings.Engines {
-			cell := ""
-			for _, e := range page.Engines {
-				if e.Engine == engine {
-					cell = strconv.FormatFloat(e.Price, 'f', 3, 64)
-				}
+		for i, page := range pages {
+			at := slices.IndexFunc(page.Engines, func(e EnginePage) bool { return e.Engine == engine })
+			if at < 0 {
+				continue
 			}
-			row = append(row, cell)
+			e := page.Engines[at]
+			if i == 0 {
+				row = append(row, digits(1e6*e.Server), digits(e.Queries), bytesCell(e.Up), bytesCell(e.Down))
+			}
+			mark := " "
+			if page.Ahead == engine {
+				mark = "*"
+			}
+			row = append(row, digits(1000*e.Seconds())+mark)
+			if i == len(trips)-1 {
+				row = append(row, strconv.FormatFloat(e.Price, 'f', 3, 64))
+			}
 		}
 		rows = append(rows, row)
 	}
-	p.table(append([]string{"session"}, r.Settings.Engines...), rows)
+	if equal := pages[0].EqualAt; equal != nil {
+		if equal.Median > 0 {
+			rows = append(rows, []string{"  equal when the database is " + digits(equal.Median/1e6) + " ms away (" + spreadCell(*equal) + ")"})
+		}
+	}
+	return rows
 }
 
 func where(trip time.Duration) string {
@@ -561,35 +607,6 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
 }
 
-func pageCell(page PageComparison, engine string) string {
-	if slices.Contains(page.TooLarge, engine) {
-		return "too large"
-	}
-	for _, e := range page.Engines {
-		if e.Engine == engine {
-			return digits(1000 * e.Seconds())
-		}
-	}
-	return "-"
-}
-
-func aheadCell(page PageComparison) string {
-	if page.Ahead == "" {
-		return "~"
-	}
-	return page.Ahead
-}
-
-func tripCell(s *Summary) string {
-	switch {
-	case s == nil:
-		return "-"
-	case s.Median <= 0:
-		return "any"
-	}
-	return digits(s.Median/1e6) + " ms" + spreadCell(*s)
-}
-
 // Verdict returns what the report advises, a sentence a line: it follows from
 // the measurements and the model's inputs, and is no advice where they tell
 // nothing.
@@ -601,12 +618,7 @@ func (r *Report) Verdict() []string {
 		return []string{"No verdict: the machine was too noisy."}
 	}
 	var lines []string
-	var trips []time.Duration
-	for _, page := range r.Pages {
-		if !slices.Contains(trips, page.RoundTrip) {
-			trips = append(trips, page.RoundTrip)
-		}
-	}
+	trips := r.trips()
 	for _, trip := range trips {
 		line := where(trip)
 		sep := " "
@@ -649,7 +661,7 @@ func (r *Report) Verdict() []string {
 		var flaws []string
 		for _, b := range r.Behaviours {
 			if b.Engine == engine && b.Observed {
-				flaws = append(flaws, string(b.Behaviour))
+				flaws = append(flaws, b.Behaviour.Meaning())
 			}
 		}
 		if len(flaws) > 0 {
