@@ -126,7 +126,7 @@ type floor struct {
 func newFloor(b *testing.B) *floor {
 	path := filepath.Join(b.TempDir(), "floor.db")
 	open(b, path, sqlite.Options{}) // creates the table
-	const params = "?_pragma=busy_timeout(250)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
+	const params = "?_pragma=busy_timeout(100)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
 	writer, err := sql.Open("sqlite", "file:"+path+params)
 	if err != nil {
 		b.Fatal(err)

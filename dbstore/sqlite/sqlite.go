@@ -115,7 +115,7 @@ func pool(path string, opts Options, n int) (*sql.DB, error) {
 	params := url.Values{"_pragma": {
 		// Other processes may hold the lock. The store tries again after this,
 		// and looks at its context in between.
-		"busy_timeout(250)",
+		"busy_timeout(100)",
 		"journal_mode(WAL)",
 		"synchronous(" + sync + ")",
 		// The log keeps the size that it had at its largest, up to this one.

@@ -1,0 +1,226 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/dbstore/internal/storetest"
+	"sessionengine/dbstore/sqlite"
+	"sessionengine/session"
+)
+
+func newRecord(data string) *session.Record {
+	return &session.Record{Data: []byte(data), Expires: time.Now().UTC().Truncate(time.Second).Add(time.Hour)}
+}
+
+func mustSave(t testing.TB, store *dbstore.Store, token string, rec *session.Record) string {
+	t.Helper()
+	token, err := store.Save(context.Background(), token, rec)
+	if err != nil {
+		t.Fatalf("Save: %v", err)
+	}
+	return token
+}
+
+// checkIntegrity lets SQLite check a database.
+func checkIntegrity(t testing.TB, path string) {
+	t.Helper()
+	var result string
+	if err := openDB(t, path).QueryRow("PRAGMA integrity_check").Scan(&result); err != nil || result != "ok" {
+		t.Errorf("integrity check: %s, %v", result, err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("a name with characters that mean something in a URL", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "a b?c#d%41&_pragma=x.db")
+		store := open(t, path, sqlite.Options{})
+		mustSave(t, store, "", newRecord(`{}`))
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a relative name", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		open(t, "sessions.db", sqlite.Options{})
+		if _, err := os.Stat("sessions.db"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("only the owner can read a new file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sessions.db")
+		store := open(t, path, sqlite.Options{})
+		mustSave(t, store, "", newRecord(`{}`))
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			info, err := os.Stat(path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode := info.Mode().Perm(); mode != 0o600 {
+				t.Errorf("sessions.db%s has the mode %v, want 0600", suffix, mode)
+			}
+		}
+	})
+	t.Run("the permissions of an existing file are left alone", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sessions.db")
+		if err := os.WriteFile(path, nil, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		open(t, path, sqlite.Options{})
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("the mode is %v, %v; want 0640", info.Mode(), err)
+		}
+	})
+	for _, tc := range []struct {
+		name, path string
+		opts       sqlite.Options
+	}{
+		{"no name", "", sqlite.Options{}},
+		{"a folder that is not there", filepath.Join(t.TempDir(), "none", "sessions.db"), sqlite.Options{}},
+		{"a folder", t.TempDir(), sqlite.Options{}},
+		{"a negative number of readers", ":memory:", sqlite.Options{Readers: -1}},
+		{"readers of the application's", ":memory:", sqlite.Options{Options: dbstore.Options{Reader: openDB(t, ":memory:")}}},
+		{"a table's name that is none", ":memory:", sqlite.Options{Options: dbstore.Options{Table: "a b"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, err := sqlite.Open(t.Context(), tc.path, tc.opts); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+	t.Run("a file that is no database", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sessions.db")
+		text := strings.Repeat("this is no database. ", 100)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil {
+			t.Error("no error")
+		}
+		if left, err := os.ReadFile(path); err != nil || string(left) != text {
+			t.Errorf("the file was changed: %v", err)
+		}
+	})
+}
+
+// Another program holds the lock for writing.
+func TestLockedDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	store := open(t, path, sqlite.Options{})
+	rec := newRecord(`{"n":1}`)
+	token := mustSave(t, store, "", rec)
+	other, err := openDB(t, path).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	rec.Data = []byte(`{"n":2}`)
+	if _, err := store.Save(ctx, token, rec); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Save while it is locked: %v, want %v", err, context.DeadlineExceeded)
+	}
+	if got, err := store.Load(t.Context(), token); err != nil || string(got.Data) != `{"n":1}` {
+		t.Errorf("Load while it is locked: %v", err)
+	}
+
+	// Longer than SQLite itself waits.
+	time.AfterFunc(400*time.Millisecond, func() { other.ExecContext(context.Background(), "COMMIT") })
+	if _, err := store.Save(t.Context(), token, rec); err != nil {
+		t.Errorf("Save until it is unlocked: %v", err)
+	}
+	if got, err := store.Load(t.Context(), token); err != nil || string(got.Data) != `{"n":2}` {
+		t.Errorf("Load: %v", err)
+	}
+}
+
+func TestProcesses(t *testing.T) { storetest.RunProcesses(t, backend) }
+
+// killVariable tells TestKilledProcess that it is the process to be killed.
+const killVariable = "SQLITE_TEST_KILL"
+
+// A process that saves from 16 goroutines is killed. What it had acknowledged,
+// by a line on its standard output, is there.
+func TestKilledProcess(t *testing.T) {
+	const writers = 16
+	if path := os.Getenv(killVariable); path != "" {
+		store := open(t, path, sqlite.Options{})
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				rec := newRecord("0")
+				token := mustSave(t, store, "", rec)
+				for n := 1; ; n++ {
+					rec.Data = strconv.AppendInt(nil, int64(n), 10)
+					mustSave(t, store, token, rec)
+					fmt.Fprintf(os.Stdout, "acknowledged %s %d\n", token, n)
+				}
+			})
+		}
+		wg.Wait()
+	}
+
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	acknowledged := make(map[string]int)
+	for range 3 {
+		executable, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(executable, "-test.run=^TestKilledProcess$")
+		cmd.Env = append(os.Environ(), killVariable+"="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		saves := 1000
+		if testing.Short() {
+			saves = 200
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); n++ {
+			var token string
+			var value int
+			if _, err := fmt.Sscanf(lines.Text(), "acknowledged %s %d", &token, &value); err == nil {
+				acknowledged[token] = max(acknowledged[token], value)
+			}
+			if n == saves {
+				cmd.Process.Kill()
+			}
+		}
+		cmd.Wait()
+		checkIntegrity(t, path)
+		store := open(t, path, sqlite.Options{})
+		for token, want := range acknowledged {
+			rec, err := store.Load(t.Context(), token)
+			if err != nil {
+				t.Fatalf("Load: %v", err)
+			}
+			got, _ := strconv.Atoi(string(rec.Data))
+			if got != want && got != want+1 {
+				t.Errorf("a session holds %d, and %d was acknowledged", got, want)
+			}
+		}
+	}
+	if len(acknowledged) != 3*writers {
+		t.Errorf("%d sessions were saved, want %d", len(acknowledged), 3*writers)
+	}
+}
