@@ -38,9 +38,9 @@ const (
 	shortText = 128
 
 	// The encoders read the dictionary anew every time, which is most of their
-	// work with short texts. So they get its end only, so many times as long as
-	// the text.
-	dictionaryShare = 4
+	// work with short texts. So they get only the end of the built-in one, which
+	// is made for that, so many times as long as the text.
+	builtinShare = 4
 )
 
 // deflate writes text as a raw DEFLATE stream (RFC 1951) to w, which does not
@@ -49,7 +49,7 @@ func (d *dictionary) deflate(w *buffer, text []byte, c Compression) {
 	words := d.words
 	pool, level := &d.best, bestLevel
 	if c == CompressionDefault {
-		if n := dictionaryShare * len(text); n < len(words) {
+		if n := builtinShare * len(text); d.builtin && n < len(words) {
 			words = words[len(words)-n:]
 		}
 		if len(text) < shortText {
