@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
 	"sessionengine/session"
@@ -20,10 +19,23 @@ func newCookieStore(t testing.TB, opts django.Options) *django.CookieStore {
 	return store
 }
 
-// openRows opens a store on the table in a database file.
-func openRows(t testing.TB, file string, opts django.Options) *dbstore.Store {
+func openRows(t testing.TB, file string, opts django.Options) session.SessionStore {
 	t.Helper()
-	rows, err := django.Rows(secretKey, opts)
+	return open(t, rows, secretKey, file, opts)
+}
+
+// open returns a store that reads and writes what one of Django's engines does,
+// the rows in a database file.
+func open(t testing.TB, engine, key, file string, opts django.Options) session.SessionStore {
+	t.Helper()
+	if engine == cookies {
+		store, err := django.NewCookieStore(key, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	rows, err := django.Rows(key, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,10 +119,8 @@ func TestWhatDjangoWritesIsReadByGo(t *testing.T) {
 	if len(answer.Sessions) != randomSessions {
 		t.Fatalf("Django wrote %d sessions", len(answer.Sessions))
 	}
-	for engine, s := range map[string]*site{
-		cookies: newSite(t, newCookieStore(t, django.Options{}), session.Options{}),
-		rows:    newSite(t, openRows(t, file, django.Options{}), session.Options{}),
-	} {
+	for _, engine := range []string{cookies, rows} {
+		s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
 		for i, sent := range answer.Sessions {
 			token := sent.Keys[engine]
 			want := decode(t, sent.Session)
@@ -146,9 +144,9 @@ func TestWhatGoWritesIsReadByDjango(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db.sqlite3")
 	p := newPeer(t, ask{"database": file})
 	r := rand.New(rand.NewPCG(seed, 0))
-	sites := map[string]*site{
-		cookies: newSite(t, newCookieStore(t, django.Options{}), session.Options{}),
-		rows:    newSite(t, openRows(t, file, django.Options{}), session.Options{}),
+	sites := make(map[string]*site)
+	for _, engine := range []string{cookies, rows} {
+		sites[engine] = newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
 	}
 	for i := range randomSessions {
 		values := randomObject(r, 3)

@@ -1,0 +1,367 @@
+package django_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"sessionengine/django"
+	"sessionengine/session"
+)
+
+const oldKey = "the key before, and not the same"
+
+// inAnHour is a record that lives for an hour.
+func inAnHour(data string) *session.Record {
+	return &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
+}
+
+func TestASecretKeyIsReplacedWithoutALogout(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	before := newPeer(t, ask{"secret": oldKey, "database": file})
+	after := newPeer(t, ask{"database": file})
+	opts := django.Options{Fallbacks: []string{"unrelated", oldKey}}
+	for _, engine := range []string{cookies, rows} {
+		s := newSite(t, open(t, engine, secretKey, file, opts), session.Options{})
+		token := before.write(engine, `{"team":"red"}`, nil)
+		if got := after.read(engine, token, ""); !got.Empty {
+			t.Fatalf("%s: Django reads the old key's signature: %q", engine, got.Session)
+		}
+		token = s.visit(token, func(s *session.Session) {
+			if team, _ := session.Get[string](s, "team"); team != "red" {
+				t.Errorf("%s: team is %q", engine, team)
+			}
+			s.Set("n", 1)
+		})
+		if got := after.read(engine, token, `{"team":"red","n":1}`); !got.Equal {
+			t.Errorf("%s: saved, and not signed with the new key: Django reads %q", engine, got.Session)
+		}
+		// A node that is not switched yet has been told the new key.
+		token = after.write(engine, `{"team":"red"}`, nil)
+		early := django.Options{Fallbacks: []string{secretKey}}
+		if n := len(newSite(t, open(t, engine, oldKey, file, early), session.Options{}).entries(token)); n != 1 {
+			t.Errorf("%s: the new key's signature is not read before the switch", engine)
+		}
+	}
+}
+
+func TestWhatOldDjangoSignedIsReadOnRequest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	p := newPeer(t, ask{"database": file, "algorithm": "sha1"})
+	if !strings.HasPrefix(p.version, "3.") {
+		t.Skipf("Django %s cannot write SHA-1", p.version)
+	}
+	const data = `{"tên":"Nguyễn","n":18446744073709551616,"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`
+	for _, engine := range []string{cookies, rows} {
+		token := p.write(engine, data, nil)
+		for _, ask := range []bool{false, true} {
+			s := newSite(t, open(t, engine, secretKey, file, django.Options{ReadSHA1: ask}), session.Options{})
+			if got := len(s.entries(token)); got != 3 && ask || got != 0 && !ask {
+				t.Errorf("%s, ReadSHA1 %v: %d entries", engine, ask, got)
+			}
+			if !ask {
+				continue
+			}
+			// What is written is in the present format.
+			token = s.visit(token, func(s *session.Session) { s.Set("n", 1) })
+			signed := token
+			if engine == rows {
+				var row struct{ Data string }
+				p.do("raw_row", map[string]any{"key": token}, &row)
+				signed = row.Data
+			}
+			if parts := strings.Split(signed, ":"); len(parts) != 3 || len(parts[2]) != 43 {
+				t.Errorf("%s: saved as %q", engine, signed)
+			}
+		}
+	}
+}
+
+func TestPicklesAreRefusedAndSaidToBeSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	p := newPeer(t, ask{"database": file, "serializer": "PickleSerializer"})
+	if !strings.HasPrefix(p.version, "3.") && !strings.HasPrefix(p.version, "4.") {
+		t.Skipf("Django %s has no PickleSerializer", p.version)
+	}
+	for _, engine := range []string{cookies, rows} {
+		store := open(t, engine, secretKey, file, django.Options{})
+		for _, data := range []string{`{}`, `{"team":"red"}`, `{"long":"` + strings.Repeat("a", 300) + `"}`} {
+			token := p.write(engine, data, nil)
+			_, err := store.Load(t.Context(), token)
+			if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "PickleSerializer") || !strings.Contains(err.Error(), "JSONSerializer") {
+				t.Errorf("%s: %v, want session.ErrInvalidToken and what to do", engine, err)
+			}
+		}
+	}
+}
+
+// sign returns a cookie, and a session_data, of any bytes, compressed or not.
+func sign(content []byte, compressed bool) (cookie, row string) {
+	body := base64.RawURLEncoding.EncodeToString(content)
+	if compressed {
+		body = "." + body
+	}
+	const timestamp = "1vb66i" // of 2026; rows do not care
+	return django.SignCookie(secretKey, body, base62Now()), django.SignRow(secretKey, body, timestamp)
+}
+
+// base62Now is the time in base 62.
+func base62Now() string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var s string
+	for n := time.Now().Unix(); n > 0; n /= 62 {
+		s = digits[n%62:][:1] + s
+	}
+	return s
+}
+
+// deflated returns a zlib stream of n times the same byte.
+func deflated(t testing.TB, n int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(w, zeros{}, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+// allocated returns how many bytes do allocates.
+func allocated(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestWhatASignedTextInflatesToIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	opts, err := django.Rows(secretKey, django.Options{MaxBytes: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, row := sign(deflated(t, 1<<30), true)
+	if n := allocated(func() { _, err = opts.Encoding.Decode(row) }); n > 8*limit {
+		t.Errorf("a row of 1 GiB: %d bytes allocated for a limit of %d", n, limit)
+	}
+	if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "MaxBytes") {
+		t.Errorf("a row of 1 GiB: %v, want session.ErrInvalidToken and the reason", err)
+	}
+
+	store := newCookieStore(t, django.Options{})
+	cookie, _ := sign(deflated(t, 8<<20), true)
+	if n := allocated(func() { _, err = store.Load(t.Context(), cookie) }); n > 8*limit {
+		t.Errorf("a cookie of 8 MiB: %d bytes allocated for a limit of %d", n, limit)
+	}
+	if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "MaxBytes") {
+		t.Errorf("a cookie of 8 MiB: %v, want session.ErrInvalidToken and the reason", err)
+	}
+
+	// The limit is exact, and the same for reading and for writing.
+	for _, size := range []int{limit, limit + 1} {
+		text := `{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}`
+		_, err := opts.Encoding.Encode([]byte(text))
+		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok != (size > limit) || ok && (tooLarge.Size != size || tooLarge.Limit != limit) {
+			t.Errorf("writing %d bytes: %v", size, err)
+		}
+		for _, compressed := range []bool{false, true} {
+			content := []byte(text)
+			if compressed {
+				var b bytes.Buffer
+				w := zlib.NewWriter(&b)
+				w.Write(content)
+				w.Close()
+				content = b.Bytes()
+			}
+			_, row := sign(content, compressed)
+			if _, err := opts.Encoding.Decode(row); (err == nil) != (size <= limit) {
+				t.Errorf("reading %d bytes, compressed %v: %v", size, compressed, err)
+			}
+		}
+	}
+	small := newCookieStore(t, django.Options{MaxBytes: 64})
+	_, err = small.Save(t.Context(), "", inAnHour(`{"a":"`+strings.Repeat("x", 100)+`"}`))
+	if tooLarge, ok := errors.AsType[*session.TooLargeError](err); !ok || tooLarge.Limit != 64 {
+		t.Errorf("a cookie that could not be read back: %v", err)
+	}
+}
+
+func TestNothingIsInflatedBeforeTheSignatureIsVerified(t *testing.T) {
+	store := newCookieStore(t, django.Options{})
+	cookie, _ := sign(deflated(t, 8<<20), true)
+	good, _ := sign([]byte("this is no zlib stream"), true)
+	if _, err := store.Load(t.Context(), good); !errors.Is(err, session.ErrInvalidToken) || err == session.ErrInvalidToken {
+		t.Fatalf("%v: the reason is missing that a signed text would have", err)
+	}
+	for name, forged := range map[string]string{
+		"a bomb":       cookie[:len(cookie)-1] + flip(cookie[len(cookie)-1]),
+		"not zlib":     good[:len(good)-1] + flip(good[len(good)-1]),
+		"unsigned":     cookie[:strings.LastIndexByte(cookie, ':')],
+		"for a row":    func() string { _, row := sign(deflated(t, 8<<20), true); return row }(),
+		"another's":    django.SignCookie("another key", "."+base64.RawURLEncoding.EncodeToString(deflated(t, 8<<20)), base62Now()),
+		"very long":    strings.Repeat("A", 1<<20),
+		"long, signed": func() string { c, _ := sign(make([]byte, 20<<10), false); return c }(),
+	} {
+		var err error
+		n := allocated(func() { _, err = store.Load(t.Context(), forged) })
+		if err != session.ErrInvalidToken {
+			t.Errorf("%s: %v, want session.ErrInvalidToken as it is", name, err)
+		}
+		if n > 64<<10 {
+			t.Errorf("%s: %d bytes allocated", name, n)
+		}
+	}
+}
+
+func flip(c byte) string {
+	if c == 'A' {
+		return "E"
+	}
+	return "A"
+}
+
+func TestSignedTextsThatDjangoDoesNotWriteAreRefused(t *testing.T) {
+	store := newCookieStore(t, django.Options{})
+	b64 := base64.RawURLEncoding.EncodeToString
+	zip := func(text string) []byte {
+		var b bytes.Buffer
+		w := zlib.NewWriter(&b)
+		io.WriteString(w, text)
+		w.Close()
+		return b.Bytes()
+	}
+	now := base62Now()
+	const object = `{"a":1}`
+	good := django.SignCookie(secretKey, b64([]byte(object)), now)
+	if rec, err := store.Load(t.Context(), good); err != nil || string(rec.Data) != object {
+		t.Fatalf("%v", err)
+	}
+	for name, tc := range map[string]struct{ body, timestamp string }{
+		"no timestamp at all":               {b64([]byte(object)), ""},
+		"a timestamp with a leading zero":   {b64([]byte(object)), "0" + now},
+		"a timestamp of minus zero":         {b64([]byte(object)), "-0"},
+		"a timestamp that is no number":     {b64([]byte(object)), "1vb 6i"},
+		"a timestamp that is out of range":  {b64([]byte(object)), "zzzzzzzzzzz"},
+		"padding":                           {base64.URLEncoding.EncodeToString([]byte(object)), now},
+		"the other alphabet":                {"//" + b64([]byte(object)), now},
+		"a line break":                      {"\n" + b64([]byte(object)), now},
+		"unused bits":                       {"e31", now},
+		"no text":                           {"", now},
+		"an empty compressed text":          {".", now},
+		"a compressed text that is cut off": {"." + b64(zip(object)[:10]), now},
+		"a wrong checksum":                  {"." + b64(append(zip(object)[:len(zip(object))-1], 0)), now},
+		"something after the compressed":    {"." + b64(append(zip(object), 'x')), now},
+		"two dots":                          {".." + b64(zip(object)), now},
+		"a list":                            {b64([]byte(`[1]`)), now},
+		"a string":                          {b64([]byte(`"a"`)), now},
+		"null":                              {b64([]byte(`null`)), now},
+		"a number that JSON has not":        {b64([]byte(`{"a":Nan}`)), now},
+		"two objects":                       {b64([]byte(object + object)), now},
+		"an escape that is cut off":         {b64([]byte(`{"a":"\u12`)), now},
+		"a control character":               {b64([]byte("{\"a\":\"\n\"}")), now},
+	} {
+		rec, err := store.Load(t.Context(), django.SignCookie(secretKey, tc.body, tc.timestamp))
+		if !errors.Is(err, session.ErrInvalidToken) || rec != nil {
+			t.Errorf("%s: %v, want session.ErrInvalidToken", name, err)
+		}
+	}
+	// Django would not write these either, and they mean something.
+	for name, tc := range map[string]struct{ text, want string }{
+		"Latin-1":                     {"{\"\xe9\":\"\xff\x80\"}", "{\"é\":\"ÿ\u0080\"}"},
+		"an infinite expiry":          {`{"_session_expiry":Infinity}`, `{"_session_expiry":1e999}`},
+		"another serializer's spaces": {"\n {\"a\": 1}\n", "{\"a\": 1}\n"},
+	} {
+		rec, err := store.Load(t.Context(), django.SignCookie(secretKey, b64([]byte(tc.text)), now))
+		if err != nil || string(rec.Data) != tc.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		key  string
+		opts django.Options
+		want string // part of the error; "" if there is none
+	}{
+		"an empty key":          {"", django.Options{}, "SECRET_KEY"},
+		"an empty fallback":     {"k", django.Options{Fallbacks: []string{"a", ""}}, "Fallbacks[1]"},
+		"a negative limit":      {"k", django.Options{MaxBytes: -1}, "MaxBytes"},
+		"Django's smallest key": {"k", django.Options{}, ""},
+	} {
+		_, err := django.NewCookieStore(tc.key, tc.opts)
+		_, err2 := django.Rows(tc.key, tc.opts)
+		for _, err := range []error{err, err2} {
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	for _, age := range []time.Duration{-time.Second, time.Millisecond, 90*time.Second + 1, 101 * 365 * 24 * time.Hour} {
+		if _, err := django.NewCookieStore("k", django.Options{CookieAge: age}); err == nil || !strings.Contains(err.Error(), "SESSION_COOKIE_AGE") {
+			t.Errorf("a CookieAge of %v: %v", age, err)
+		}
+	}
+	if _, err := django.NewAuth("", django.Options{}); err == nil {
+		t.Error("NewAuth takes an empty key")
+	}
+	store := newCookieStore(t, django.Options{})
+	if _, err := store.ForCookie(""); err == nil {
+		t.Error("ForCookie takes an empty name")
+	}
+}
+
+func TestTheNameOfTheCookieCountsTowardsTheLimit(t *testing.T) {
+	store := newCookieStore(t, django.Options{})
+	long, err := store.ForCookie("__Host-" + strings.Repeat("n", 93))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Grow a session that cannot be compressed until it does not fit.
+	sizes := func(s session.SessionStore) (largest int, tooLarge *session.TooLargeError) {
+		data := []byte(`{"a":"`)
+		random := rand.New(rand.NewPCG(seed, 1))
+		for {
+			data = append(data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[random.IntN(64)])
+			token, err := s.Save(t.Context(), "", inAnHour(string(data)+`"}`))
+			if err != nil {
+				tooLarge, _ = errors.AsType[*session.TooLargeError](err)
+				return largest, tooLarge
+			}
+			largest = max(largest, len(token))
+		}
+	}
+	for name, s := range map[string]session.SessionStore{"sessionid": store, "__Host-" + strings.Repeat("n", 93): long} {
+		largest, tooLarge := sizes(s)
+		if tooLarge == nil || tooLarge.Limit != 4096 || tooLarge.Size <= 4096 {
+			t.Errorf("%s: %+v, want a *session.TooLargeError beyond 4096 bytes", name, tooLarge)
+		}
+		if n := len(name) + largest; n > 4096 || n < 4090 {
+			t.Errorf("%s: the largest cookie takes %d bytes with its name", name, n)
+		}
+	}
+}
