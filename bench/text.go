@@ -32,6 +32,7 @@ func (r *Report) WriteText(w io.Writer) error {
 // model.
 func (r *Report) WriteMeasurements(w io.Writer) error {
 	p := &printer{report: r}
+	p.warnings()
 	p.measurements()
 	_, err := w.Write(p.out.Bytes())
 	return err
@@ -131,6 +132,12 @@ func (p *printer) header() {
 	p.printf("software  %s, %s\n", env.GoVersion, env.Platform)
 	p.printf("run       %d rounds of %v samples in random order, seed %d\n",
 		r.Settings.Rounds, r.Settings.Sample.Round(time.Millisecond), r.Settings.Seed)
+	p.warnings()
+}
+
+// warnings says why the figures are worth less than they might be.
+func (p *printer) warnings() {
+	r := p.report
 	if r.Rounds < r.Settings.Rounds {
 		p.printf("\n")
 		p.paragraph("INTERRUPTED after %d of %d rounds. What follows is what those tell.", r.Rounds, r.Settings.Rounds)
@@ -262,6 +269,9 @@ func spreadCell(s Summary) string {
 	spread := s.Spread()
 	if math.IsInf(spread, 0) || math.IsNaN(spread) {
 		return "±∞"
+	}
+	if spread > 9.99 {
+		return "±>999%"
 	}
 	return fmt.Sprintf("±%.0f%%", 100*spread)
 }
