@@ -1,0 +1,190 @@
+package signedcookie_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+// BenchmarkCompression is what the choice of the compression rests on: see
+// COMPRESSION.md, whose figures come from testdata/compression.txt, which is the
+// output of
+//
+//	go test -run '^$' -bench '^BenchmarkCompression$' -benchtime 300x ./signedcookie
+//
+// session-B is what a session takes, without the expiry and what is around it;
+// the mean of all sessions of its kind, or of one half with a dictionary that
+// was trained on the other. The times are those of the first one.
+func BenchmarkCompression(b *testing.B) {
+	for _, kind := range []string{"login", "flashes", "cart", "cart-vi", "oidc", "large-cart"} {
+		sessions := corpus(b, kind)
+		for _, dict := range []string{"none", "builtin", "trained"} {
+			measured := sessions
+			var words []byte
+			switch dict {
+			case "builtin":
+				words = []byte(signedcookie.BuiltinWords)
+			case "trained":
+				n := len(sessions) / 2
+				measured = sessions[:n]
+				words = train(b, sessions[n:], signedcookie.TrainOptions{})
+			}
+			for _, packed := range []bool{false, true} {
+				texts, raw := make([][]byte, len(measured)), 0
+				for i, data := range measured {
+					texts[i] = data
+					if packed {
+						if text, r, ok := signedcookie.Pack(data); ok {
+							texts[i] = bytes.Clone(text)
+							raw += 1 + len(r)
+						}
+					}
+				}
+				for _, m := range compressors(b, words) {
+					b.Run(fmt.Sprintf("encoder=%s/dict=%s/packed=%v/session=%s", m.name, dict, packed, kind), func(b *testing.B) {
+						total := raw
+						for _, text := range texts {
+							total += min(len(text), len(m.compress(text)))
+						}
+						out := bytes.Clone(m.compress(texts[0]))
+						start, n := time.Now(), 0
+						for ; n < b.N; n++ {
+							if got, err := m.decompress(out); err != nil || len(got) != len(texts[0]) {
+								b.Fatalf("%d bytes, %v, want %d bytes", len(got), err, len(texts[0]))
+							}
+						}
+						read := time.Since(start)
+						b.ResetTimer()
+						for range b.N {
+							m.compress(texts[0])
+						}
+						b.ReportMetric(float64(total)/float64(len(texts)), "session-B")
+						b.ReportMetric(float64(read.Nanoseconds())/float64(n), "read-ns/op")
+					})
+				}
+			}
+			if dict == "none" {
+				continue
+			}
+			// What the package makes of it.
+			for _, c := range []struct {
+				name string
+				signedcookie.Compression
+			}{{"default", signedcookie.CompressionDefault}, {"best", signedcookie.CompressionBest}} {
+				b.Run(fmt.Sprintf("encoder=store-%s/dict=%s/packed=true/session=%s", c.name, dict, kind), func(b *testing.B) {
+					opts := signedcookie.Options{Scheme: signedcookie.Sealed, Compression: c.Compression, CacheBytes: -1}
+					if dict == "trained" {
+						opts.Dictionaries = [][]byte{words}
+					}
+					store := newStore(b, opts)
+					total := 0
+					for _, data := range measured {
+						payload, _ := signedcookie.OpenPayload(store, save(b, store, string(data)))
+						total += len(payload) - 5
+					}
+					rec := &session.Record{Data: measured[0], Expires: time.Now().Add(time.Hour)}
+					token := save(b, store, string(measured[0]))
+					start, n := time.Now(), 0
+					for ; n < b.N; n++ {
+						store.Load(b.Context(), token)
+					}
+					read := time.Since(start)
+					b.ResetTimer()
+					for range b.N {
+						store.Save(b.Context(), "", rec)
+					}
+					b.ReportMetric(float64(total)/float64(len(measured)), "session-B")
+					b.ReportMetric(float64(read.Nanoseconds())/float64(n), "read-ns/op")
+				})
+			}
+		}
+	}
+}
+
+type compressor struct {
+	name       string
+	compress   func(text []byte) []byte // valid until the next call
+	decompress func(b []byte) ([]byte, error)
+}
+
+func compressors(b *testing.B, words []byte) (all []compressor) {
+	var out bytes.Buffer
+	var src bytes.Reader
+	inflater := flate.NewReaderDict(&src, words)
+	text := make([]byte, 64<<10)
+	inflate := func(b []byte) ([]byte, error) {
+		src.Reset(b)
+		if err := inflater.(flate.Resetter).Reset(&src, words); err != nil {
+			return nil, err
+		}
+		n, err := io.ReadFull(inflater, text)
+		if err == io.ErrUnexpectedEOF {
+			err = nil
+		}
+		return text[:n], err
+	}
+	all = append(all, compressor{"deflate-stateless", func(text []byte) []byte {
+		out.Reset()
+		flate.StatelessDeflate(&out, text, true, words)
+		return out.Bytes()
+	}, inflate})
+	for _, level := range []int{1, 5, 6, 9} {
+		w, err := flate.NewWriter(io.Discard, level)
+		if err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, compressor{fmt.Sprintf("deflate-%d", level), func(text []byte) []byte {
+			out.Reset()
+			w.ResetDict(&out, words)
+			w.Write(text)
+			w.Close()
+			return out.Bytes()
+		}, inflate})
+	}
+
+	// Frames of Zstandard begin with a header that says nothing new here, so it
+	// is not counted: the magic number, sizes, and the id of the dictionary.
+	var decoderOptions []zstd.DOption
+	if words != nil {
+		decoderOptions = append(decoderOptions, zstd.WithDecoderDictRaw(1, words))
+	}
+	decoder, err := zstd.NewReader(nil, append(decoderOptions, zstd.WithDecoderConcurrency(1))...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(decoder.Close)
+	var header []byte
+	for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression, zstd.SpeedBestCompression} {
+		opts := []zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithAllLitEntropyCompression(true)}
+		if words != nil {
+			opts = append(opts, zstd.WithEncoderDictRaw(1, words))
+		}
+		encoder, err := zstd.NewWriter(nil, opts...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { encoder.Close() })
+		var frame []byte
+		all = append(all, compressor{"zstd-" + level.String(), func(text []byte) []byte {
+			frame = encoder.EncodeAll(text, frame[:0])
+			var h zstd.Header
+			if err := h.Decode(frame); err != nil {
+				panic(err)
+			}
+			const blockHeader = 3
+			header = append(header[:0], frame[:h.HeaderSize+blockHeader]...)
+			return frame[h.HeaderSize+blockHeader:]
+		}, func(b []byte) ([]byte, error) {
+			return decoder.DecodeAll(append(header[:len(header):len(header)], b...), text[:0])
+		}})
+	}
+	return all
+}
