@@ -1,0 +1,102 @@
+package revocation_test
+
+import (
+	"path"
+	"testing"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/revocation"
+	"sessionengine/session"
+	"sessionengine/session/sessiontest"
+	"sessionengine/signedcookie"
+)
+
+// tenYears is the longest life of the suite's sessions.
+const tenYears = 10 * 366 * 24 * time.Hour
+
+// features are those of a cookie engine whose sessions can be ended.
+func features() sessiontest.Features {
+	return sessiontest.Features{
+		Revocable:      true,
+		ExpiredDeleter: true,
+		CookieBound:    true,
+		MaxBytes:       signedcookie.MaxCookieBytes,
+		SynctestBubble: true,
+	}
+}
+
+// conform runs the suite on a store and another node's.
+func conform(t *testing.T, list func(t testing.TB) revocation.List, opts revocation.Options, f sessiontest.Features) {
+	opts.MaxAge = tenYears
+	lists := make(map[session.SessionStore]revocation.List)
+	f.Peer = func(t *testing.T, store session.SessionStore) session.SessionStore {
+		return wrap(t, cookies(t), lists[store], opts)
+	}
+	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
+		skipRaces(t)
+		l := list(t)
+		store := wrap(t, cookies(t), l, opts)
+		lists[store] = l
+		return store
+	}, f)
+}
+
+// skipRaces skips the cases in which a session is renewed and written at once.
+// Where the suite sees no conflicts it wants all to succeed, and here all but one
+// find the session ended, as they should:
+// TestOfManyWhoRenewOneSessionOneWins and TestWhoSavesBesideARenewalDoesNotUndoIt
+// are the same with that difference.
+func skipRaces(t *testing.T) {
+	switch path.Base(t.Name()) {
+	case "of_many_who_renew_one_token_one_wins", "of_one_who_renews_and_one_who_saves_one_wins":
+		t.Skip("tested by this package, with session.ErrGone for who comes late")
+	}
+}
+
+func TestConformance(t *testing.T) {
+	memory := func(testing.TB) revocation.List { return revocation.NewMemoryList() }
+	sqlite := func(t testing.TB) revocation.List { return sqliteList(t) }
+	for _, tc := range []struct {
+		name string
+		list func(t testing.TB) revocation.List
+		opts revocation.Options
+	}{
+		{"memory", memory, revocation.Options{}},
+		{"memory, marked only", memory, revocation.Options{RefuseUnmarked: true}},
+		{"sqlite", sqlite, revocation.Options{}},
+		{"sqlite without prepared statements", func(t testing.TB) revocation.List {
+			return sqlList(t, openSQLite(t, sqlitePath(t)), dbstore.SQLite, revocation.SQLOptions{NoPrepare: true})
+		}, revocation.Options{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { conform(t, tc.list, tc.opts, features()) })
+	}
+	// What MaxStale may miss, another process would.
+	t.Run("sqlite with MaxStale", func(t *testing.T) {
+		sessiontest.Run(t, func(t *testing.T) session.SessionStore {
+			skipRaces(t)
+			return wrap(t, cookies(t), sqliteList(t), revocation.Options{MaxAge: tenYears, MaxStale: time.Minute})
+		}, features())
+	})
+}
+
+func TestRandomOperations(t *testing.T) {
+	subject := func(name string, list func(t *testing.T) revocation.List, maxStale time.Duration) sessiontest.Subject {
+		return sessiontest.Subject{
+			Name: name,
+			New: func(t *testing.T) session.SessionStore {
+				return wrap(t, cookies(t), list(t), revocation.Options{MaxAge: tenYears, MaxStale: maxStale})
+			},
+			Features: features(),
+		}
+	}
+	memory := func(t *testing.T) revocation.List { return revocation.NewMemoryList() }
+	for seed := range uint64(4) { // 0 is a random one
+		sessiontest.RunRandom(t, seed, 1000,
+			sessiontest.Subject{Name: "model", New: func(*testing.T) session.SessionStore { return sessiontest.NewMemory() }, Features: sessiontest.MemoryFeatures()},
+			subject("memory", memory, 0),
+			subject("memory with MaxStale", memory, time.Minute),
+			subject("sqlite", func(t *testing.T) revocation.List { return sqliteList(t) }, 0),
+		)
+	}
+}

@@ -1,0 +1,69 @@
+// Package revocation makes the sessions of a cookie engine end when they are
+// ended: at logout, when a session is renewed, or all sessions of a user at
+// once. It wraps an engine that keeps sessions in their tokens, such as
+// signedcookie or Django's signed cookies, and a small [List] on the server of
+// what was ended:
+//
+//	cookies, err := signedcookie.New(secret, signedcookie.Options{})
+//	list, err := revocation.NewSQLList(db, dbstore.Postgres, revocation.SQLOptions{})
+//	err = list.Migrate(ctx)
+//	store, err := revocation.New(cookies, list, revocation.Options{})
+//	manager, err := session.NewManager(store, session.Options{})
+//
+// [SQLList] is a table that all nodes of a site share; [MemoryList] is for a
+// site of one process. The list holds what was ended only, until the last
+// cookie of it would have expired anyway. [Store.DeleteExpired] then deletes
+// it, and has to be called now and then.
+//
+// # What is ended
+//
+// Each session gets an id, which stays the same until the session is renewed.
+// It is inside the signed part of the cookie, with the name of the session's
+// owner (see [session.Session.SetOwner]), so that no cookie of it can do
+// without. See [Store] for how.
+//
+//   - Logging out ([session.Session.Flush]), and a session that has become
+//     empty, put the id on the list: every cookie that the session ever had is
+//     dead, on every node, from the next request on. A slow request that saves
+//     it afterwards gets [session.ErrGone].
+//   - [session.Session.Renew] goes on under a new id, and ends the old one.
+//   - [Store.EndSessions] ends all sessions of an owner that have begun before,
+//     for "log out everywhere", after a change of the password for example.
+//     [Store.EndOtherSessions] lets the caller's own session go on.
+//
+// Sessions that began before revocation was turned on go on, and most of this
+// holds for them, too: all of them end with those of their owner, and logging
+// out ends the cookie that was sent, with all that were made from it since. What
+// it does not end is older cookies of the same session.
+// [Options].RefuseUnmarked refuses such sessions instead.
+//
+// # What it costs
+//
+// A lookup in the list for each request that loads its session, and another one
+// if the session is saved: with [SQLList] a query by primary key each, with
+// [MemoryList] less than a microsecond. [Options].MaxStale saves most lookups of
+// the first kind, and tells what that can miss. A login, a renewal and a logout
+// write to the list or read it once more. The cookie grows by about 20 bytes, and
+// for a while by 30 after the owner's sessions have been ended.
+//
+// When the list cannot be asked, nobody can tell whether a session was ended.
+// Requests that load their session then get an error, which the middleware
+// answers with the status 503, and nobody is logged out. So a site whose cookies
+// depend on a database is down when the database is, as it would be with
+// sessions in the database. [Options].ServeUnchecked chooses the other way.
+//
+// # What it cannot do
+//
+//   - List the sessions of a user: nothing on the server knows of a session that
+//     was not ended. Package dbstore can.
+//   - Take back an older state of a session that goes on: any of its cookies
+//     loads what was in it when it was made. So a session must not hold what
+//     must not be repeated, such as a credit that was spent.
+//   - Keep the changes of two requests that change a session at the same time.
+//     The cookie of the response that comes last counts.
+//
+// Engines that keep sessions on the server need none of this. A mixed one,
+// combined.NewOverflow, is best wrapped as a whole: its sessions keep their id
+// while they move, and the cookie that a session had before it outgrew it ends
+// with it.
+package revocation

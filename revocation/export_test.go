@@ -1,0 +1,28 @@
+package revocation
+
+// Mark adds a mark to data as a store does, and Cut takes it out again.
+func Mark(data []byte, id string, generation int64, owner string) ([]byte, bool) {
+	return mark{id, generation, owner}.add(data)
+}
+
+func Cut(data []byte) (id string, generation int64, owner string, rest []byte, ok bool) {
+	m, rest, ok := cut(data)
+	return m.id, m.generation, m.owner, rest, ok
+}
+
+// MaxAnswers is how many sessions MaxStale remembers in one of its two parts.
+const MaxAnswers = maxAnswers
+
+// Answers returns how many sessions s remembers for MaxStale.
+func (s *Store) Answers() int {
+	s.answers.mu.Lock()
+	defer s.answers.mu.Unlock()
+	return len(s.answers.newer) + len(s.answers.older)
+}
+
+// Len returns how many sessions and owners are on the list.
+func (l *MemoryList) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.sessions) + len(l.owners)
+}

@@ -1,0 +1,198 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// A mark is what a session carries for the list to find it. It is the first
+// member of the session's JSON object, so that engines which need JSON take it,
+// that Django keeps it when it writes to a session, and that it is found without
+// parsing the object:
+//
+//	{"_session_id":"0123456789abcdef01234567","user_id":20}
+//	{"_session_id":"0123456789abcdef012345670199c8f3a1b2.alice","user_id":20}
+//
+// The value is the id in hexadecimal; the generation, if it is not 0, as twelve
+// more digits; and the owner, if there is one, after a dot. Hexadecimal is what
+// package signedcookie packs best: an id takes twelve bytes there.
+type mark struct {
+	id         string // idLen digits
+	generation int64  // of the owner, when the session began
+	owner      string
+}
+
+const (
+	idBytes       = 12
+	idLen         = 2 * idBytes
+	generationLen = 12
+	maxGeneration = 1<<48 - 1
+
+	markPrefix = `"_session_id":"`
+)
+
+// newID returns the id of a new session.
+func newID() string {
+	var id [idBytes]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
+// add returns data, a JSON object, with the mark in it, and false if data is no
+// object.
+func (m mark) add(data []byte) ([]byte, bool) {
+	open := openBrace(data)
+	if open < 0 {
+		return nil, false
+	}
+	rest := data[open+1:]
+	b := make([]byte, 0, len(data)+len(markPrefix)+idLen+generationLen+len(m.owner)+4)
+	b = append(b, data[:open+1]...)
+	b = append(b, markPrefix...)
+	b = append(b, m.id...)
+	if m.generation != 0 {
+		const zeros = "000000000000"
+		digits := strconv.FormatInt(m.generation, 16)
+		b = append(b, zeros[:generationLen-len(digits)]...)
+		b = append(b, digits...)
+	}
+	if m.owner != "" {
+		b = append(b, '.')
+		b = appendQuoted(b, m.owner)
+	}
+	b = append(b, '"')
+	if !closes(rest) {
+		b = append(b, ',')
+	}
+	return append(b, rest...), true
+}
+
+// cut takes the mark out of data, which it overwrites. It is false, and has done
+// nothing, if there is none.
+func cut(data []byte) (mark, []byte, bool) {
+	open := openBrace(data)
+	if open < 0 || !bytes.HasPrefix(data[open+1:], []byte(markPrefix)) {
+		return mark{}, data, false
+	}
+	start := open + 1 + len(markPrefix)
+	end := start
+	for end < len(data) && data[end] != '"' {
+		if data[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(data) {
+		return mark{}, data, false
+	}
+	m, ok := parseMark(data[start:end])
+	if !ok {
+		return mark{}, data, false
+	}
+	rest := end + 1
+	switch {
+	case rest < len(data) && data[rest] == ',' && !closes(data[rest+1:]):
+		rest++
+	case !closes(data[rest:]):
+		return mark{}, data, false
+	}
+	// What is before the mark moves up to what is after it.
+	from := rest - (open + 1)
+	copy(data[from:], data[:open+1])
+	return m, data[from:], true
+}
+
+// parseMark reads what is between the quotes.
+func parseMark(b []byte) (m mark, ok bool) {
+	head, owner, dotted := bytes.Cut(b, []byte("."))
+	if len(head) != idLen && len(head) != idLen+generationLen || !isHex(head) {
+		return mark{}, false
+	}
+	m.id = string(head[:idLen])
+	if len(head) > idLen {
+		generation, err := strconv.ParseInt(string(head[idLen:]), 16, 64)
+		if err != nil || generation == 0 {
+			return mark{}, false
+		}
+		m.generation = generation
+	}
+	if dotted {
+		if m.owner, ok = unquote(owner); !ok || m.owner == "" {
+			return mark{}, false
+		}
+	}
+	return m, true
+}
+
+// openBrace returns where the JSON object in data begins, or -1.
+func openBrace(data []byte) int {
+	rest := bytes.TrimLeft(data, " \t\r\n")
+	if len(rest) < 2 || rest[0] != '{' {
+		return -1
+	}
+	return len(data) - len(rest)
+}
+
+// closes tells whether a JSON object that goes on with b has no members (more).
+func closes(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && b[0] == '}'
+}
+
+func isHex(b []byte) bool {
+	for _, c := range b {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// appendQuoted appends s, which is valid UTF-8, as it stands between the quotes
+// of a JSON string.
+func appendQuoted(b []byte, s string) []byte {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic("revocation: cannot happen: a string is always JSON")
+	}
+	return append(b, raw[1:len(raw)-1]...)
+}
+
+func unquote(b []byte) (s string, ok bool) {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return string(b), true
+	}
+	quoted := append(append([]byte{'"'}, b...), '"')
+	err := json.Unmarshal(quoted, &s)
+	return s, err == nil
+}
+
+// validOwner is the name under which an owner is known to the list.
+func validOwner(owner string) string { return strings.ToValidUTF8(owner, "\uFFFD") }
+
+// markOf makes up the mark of a session that has none: its id is made from the
+// token, and it began before all generations.
+func markOf(token string, data []byte) mark {
+	var object struct {
+		Owner string `json:"_session_owner"`
+	}
+	if json.Unmarshal(data, &object) != nil {
+		object.Owner = "" // not an object of ours, or an owner that is no text
+	}
+	sum := sha256.Sum256([]byte(token))
+	return mark{id: hex.EncodeToString(sum[:idBytes]), owner: object.Owner}
+}
+
+// fingerprint stands for a token on the list, which must not show tokens.
+func fingerprint(token string) string {
+	if token == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:16])
+}
