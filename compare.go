@@ -221,7 +221,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, fmt.Errorf("-engines: %w", err)
 	}
 	kinds, rounds := bench.DefaultKinds(), 10
-	round := 4500 * time.Millisecond
+	round := 4 * time.Second
 	if *quick {
 		kinds, rounds = bench.QuickKinds(), 8
 		round = time.Second

@@ -333,8 +333,8 @@ func (p *printer) again() {
 	if rows == nil {
 		return
 	}
-	p.title("a visitor who comes back at once")
-	p.table([]string{"engine, session", "read µs", "again µs", "again ÷ read", "read allocs", "again allocs"}, rows)
+	p.title("a visitor who comes back at once, in microseconds")
+	p.table([]string{"engine, session", "read", "again", "again ÷ read", "read allocs", "again"}, rows)
 	p.paragraph("The requests of all other tables come from so many visitors that the engine has forgotten each of them when it " +
 		"comes back. An engine that remembers the cookies it decoded a moment ago does better when it has not. Engines and " +
 		"sessions that make no difference are left out.")

@@ -1,0 +1,106 @@
+package wire
+
+// Bytes are what passed a connection, or a mean of that.
+type Bytes struct {
+	Up   float64 `json:"up"`   // from the visitor to the site
+	Down float64 `json:"down"` // from the site to the visitor
+
+	// The same without what TLS adds: HTTP alone.
+	UpInTLS   float64 `json:"up_in_tls"`
+	DownInTLS float64 `json:"down_in_tls"`
+}
+
+func (b Bytes) plus(o Bytes) Bytes {
+	return Bytes{b.Up + o.Up, b.Down + o.Down, b.UpInTLS + o.UpInTLS, b.DownInTLS + o.DownInTLS}
+}
+
+func (b Bytes) times(f float64) Bytes {
+	return Bytes{b.Up * f, b.Down * f, b.UpInTLS * f, b.DownInTLS * f}
+}
+
+// Minus returns the difference, of a site with sessions to one without for
+// example.
+func (b Bytes) Minus(o Bytes) Bytes { return b.plus(o.times(-1)) }
+
+// The protocols that are measured, as http.Request.Proto calls them.
+const (
+	HTTP1 = "HTTP/1.1"
+	HTTP2 = "HTTP/2.0"
+)
+
+// A Result is what [Measure] counted.
+type Result struct {
+	Trace Trace  `json:"trace"`
+	Cells []Cell `json:"cells"`
+}
+
+// A Cell is one visitor's connection.
+type Cell struct {
+	Engine   string `json:"engine"`
+	Session  string `json:"session"`
+	Protocol string `json:"protocol"` // HTTP1 or HTTP2
+
+	// TooLarge, if it is not empty, is why the engine cannot carry the session;
+	// then nothing was counted.
+	TooLarge string `json:"too_large,omitempty"`
+
+	Cookie int `json:"cookie"` // bytes of the Cookie header's value
+
+	// Handshake is that of TLS, with the shortest of certificate chains; in it,
+	// UpInTLS and DownInTLS mean nothing. Arrival is the first request, which
+	// puts the session's content into it, and with HTTP/2 the settings that
+	// the two sides exchange.
+	Handshake Bytes `json:"handshake"`
+	Arrival   Bytes `json:"arrival"`
+
+	// Page is the mean of the trace's pages, and Request that of its requests.
+	Page    Bytes `json:"page"`
+	Request Bytes `json:"request"`
+
+	// Change is the mean of the requests that change the session, After of
+	// those that come next, and Other of all the rest: an engine whose cookie
+	// changes with the session sends a new one down with Change, and gets it
+	// for the first time with After. Change and After are zero for a trace
+	// without changes.
+	Change Bytes `json:"change"`
+	After  Bytes `json:"after"`
+	Other  Bytes `json:"other"`
+}
+
+// Cell returns the cell of an engine, a session and a protocol, or nil.
+func (r *Result) Cell(engine, session, protocol string) *Cell {
+	for i := range r.Cells {
+		if c := &r.Cells[i]; c.Engine == engine && c.Session == session && c.Protocol == protocol {
+			return c
+		}
+	}
+	return nil
+}
+
+// Floor returns the cell of the visitor who has no session and for the rest
+// does the same as c's.
+func (r *Result) Floor(c *Cell) *Cell { return r.Cell(NoSession, c.Session, c.Protocol) }
+
+// average sets the means from what each request of the trace moved.
+func (c *Cell) average(trace Trace, requests []request, moved []Bytes) {
+	var sum, change, after, other Bytes
+	var changed, followed, rest float64
+	for i, b := range moved {
+		sum = sum.plus(b)
+		switch {
+		case requests[i].use == changes:
+			change = change.plus(b)
+			changed++
+		case i > 0 && requests[i-1].use == changes:
+			after = after.plus(b)
+			followed++
+		default:
+			other = other.plus(b)
+			rest++
+		}
+	}
+	mean := func(b Bytes, n float64) Bytes { return b.times(1 / max(n, 1)) }
+	c.Page = mean(sum, float64(trace.Pages))
+	c.Request = mean(sum, float64(len(moved)))
+	c.Change, c.After, c.Other = mean(change, changed), mean(after, followed), mean(other, rest)
+}
