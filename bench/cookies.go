@@ -32,16 +32,15 @@ func cookieEngine(name string, opts signedcookie.Options) Engine {
 }
 
 // cookieFloor is securecookie and DEFLATE (RFC 1951), and nothing around them:
-// no expiry of the session, no dictionary, no limit.
+// no expiry of the session, no dictionary, no limit. Reading decodes a cookie;
+// writing does that as well, since a request that changes a session has to read
+// it, and encodes one.
 func cookieFloor(_ context.Context, _ string, s Session) (*Floor, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	sc := securecookie.New(key, nil).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
 	f := &cookieFloorCodec{sc: sc, data: s.json(), inflater: flate.NewReader(nil)}
-	if err := f.write(); err != nil {
-		return nil, err
-	}
-	if err := f.read(); err != nil {
+	if err := errors.Join(f.encode(), f.read()); err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(f.text.Bytes(), f.data) {
@@ -60,7 +59,14 @@ type cookieFloorCodec struct {
 	text       bytes.Buffer
 }
 
-func (f *cookieFloorCodec) write() (err error) {
+func (f *cookieFloorCodec) write() error {
+	if err := f.read(); err != nil {
+		return err
+	}
+	return f.encode()
+}
+
+func (f *cookieFloorCodec) encode() (err error) {
 	f.compressed.Reset()
 	if err := flate.StatelessDeflate(&f.compressed, f.data, true, nil); err != nil {
 		return err

@@ -60,17 +60,20 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 
 // A Comparison is one of two series that were measured in the same rounds.
 type Comparison struct {
-	// Ratio is that of the first series to the second: the median over the
-	// rounds, and its interval. A drift of the machine that hits both series of
-	// a round alike cancels out.
-	Ratio Summary `json:"ratio"`
+	// Ratio is that of the first series to the second, and Difference the first
+	// less the second: the median over the rounds, and its interval. A drift of
+	// the machine that hits both series of a round alike cancels out. A ratio to
+	// something that cannot be told from nothing says nothing.
+	Ratio      Summary `json:"ratio"`
+	Difference Summary `json:"difference"`
 
 	// P is the probability of a difference as large as this one between series
 	// that do not differ, by the Mann-Whitney U test.
 	P float64 `json:"p"`
 
 	// Different says that the series can be told apart: P is small enough, for
-	// all the comparisons made together, and the ratio's interval excludes 1.
+	// all the comparisons made together, and the interval of Difference
+	// excludes 0.
 	Different bool `json:"different"`
 }
 
@@ -79,11 +82,16 @@ type Comparison struct {
 func compare(a, b []float64, confidence float64) Comparison {
 	n := min(len(a), len(b))
 	a, b = a[:n], b[:n]
-	ratios := make([]float64, n)
-	for i := range ratios {
+	ratios, differences := make([]float64, n), make([]float64, n)
+	for i := range n {
 		ratios[i] = a[i] / b[i]
+		differences[i] = a[i] - b[i]
 	}
-	return Comparison{Ratio: Summarize(ratios, confidence), P: mannWhitney(a, b)}
+	return Comparison{
+		Ratio:      Summarize(ratios, confidence),
+		Difference: Summarize(differences, confidence),
+		P:          mannWhitney(a, b),
+	}
 }
 
 // mannWhitney returns the p-value of the two-sided Mann-Whitney U test.
@@ -116,7 +124,7 @@ func decide(comparisons []*Comparison, alpha float64) {
 		if !(c.P <= alpha/float64(len(byP)-i)) {
 			return
 		}
-		c.Different = c.Ratio.Lo > 1 || c.Ratio.Hi < 1
+		c.Different = c.Difference.Lo > 0 || c.Difference.Hi < 0
 	}
 }
 

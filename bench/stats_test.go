@@ -120,6 +120,19 @@ func TestCompareCancelsADriftThatHitsBoth(t *testing.T) {
 	}
 }
 
+func TestDifferenceFromAlmostNothingIsFound(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	much, nothing := noise(r, 10, 100, 0.05), make([]float64, 10)
+	for i := range nothing {
+		nothing[i] = r.NormFloat64() // as often less than nothing as more
+	}
+	c := compare(much, nothing, 0.95)
+	decide([]*Comparison{&c}, Alpha)
+	if !c.Different {
+		t.Errorf("100 and about 0 were not told apart: %+v", c)
+	}
+}
+
 func TestTooFewRoundsTellNothingApart(t *testing.T) {
 	c := compare([]float64{1, 1, 1}, []float64{9, 9, 9}, 0.95)
 	decide([]*Comparison{&c}, Alpha)
@@ -129,11 +142,11 @@ func TestTooFewRoundsTellNothingApart(t *testing.T) {
 }
 
 func TestDecideDividesAlphaAmongTheComparisons(t *testing.T) {
-	apart := Summary{Median: 2, Lo: 1.5, Hi: 2.5}
+	apart := Summary{Median: 2, Lo: 1, Hi: 3}
 	cs := []*Comparison{
-		{P: 0.02, Ratio: apart},
-		{P: 0.001, Ratio: apart},
-		{P: 0.026, Ratio: apart},
+		{P: 0.02, Difference: apart},
+		{P: 0.001, Difference: apart},
+		{P: 0.026, Difference: apart},
 	}
 	decide(cs, 0.05)
 	// 0.001 <= 0.05/3, 0.02 <= 0.05/2, 0.026 <= 0.05/1.
@@ -143,12 +156,12 @@ func TestDecideDividesAlphaAmongTheComparisons(t *testing.T) {
 		}
 	}
 	cs = []*Comparison{
-		{P: 0.03, Ratio: apart},
-		{P: 0.04, Ratio: apart},
-		{P: 0.001, Ratio: Summary{Median: 1.1, Lo: 0.9, Hi: 1.2}},
+		{P: 0.03, Difference: apart},
+		{P: 0.04, Difference: apart},
+		{P: 0.001, Difference: Summary{Median: 1, Lo: -1, Hi: 2}},
 	}
 	decide(cs, 0.05)
-	// 0.001 passes, but its interval holds 1; 0.03 > 0.05/2 ends it.
+	// 0.001 passes, but its interval holds 0; 0.03 > 0.05/2 ends it.
 	for i, c := range cs {
 		if c.Different {
 			t.Errorf("comparison %d was found different", i)

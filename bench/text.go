@@ -238,7 +238,7 @@ func (p *printer) times() {
 	ofEmpty := Summarize(r.Empty.Nanosec, r.Quiet.confidence())
 	p.paragraph("Median over the rounds, and how far its %.0f %% confidence interval reaches. The time of an empty handler, %s, is "+
 		"taken off. ~0: not to be told from an empty handler. ÷: the line above divided by the first engine's; ~ where "+
-		"the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole table).%s",
+		"the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole table), ≫ where the first is about 0.%s",
 		100*r.Quiet.confidence(), timeCell(ofEmpty)+" µs", 100*r.Quiet.alpha(), p.tooFewRounds())
 }
 
@@ -277,8 +277,11 @@ func spreadCell(s Summary) string {
 }
 
 func ratioCell(c Comparison) string {
-	if !c.Different {
+	switch {
+	case !c.Different:
 		return "~"
+	case c.Ratio.Lo <= 0 || math.IsInf(c.Ratio.Hi, 0):
+		return "≫" // the other one is about nothing
 	}
 	return digits(c.Ratio.Median) + spreadCell(c.Ratio)
 }
@@ -370,7 +373,7 @@ func (p *printer) floors() {
 	}
 	p.table([]string{"engine, session", "read: floor", "engine ÷ floor", "write: floor", "engine ÷ floor"}, rows)
 	p.paragraph("The floor is what the engine cannot do without, bare and measured in the same rounds, in microseconds. For " +
-		"signedcookie: securecookie and DEFLATE. For dbstore: a prepared SELECT, and with a write an UPDATE, on the same database settings.")
+		"cookies: securecookie and DEFLATE, there and with a write back. For rows: a prepared SELECT, and with a write an UPDATE, on the same database settings.")
 }
 
 func (p *printer) allocations() {

@@ -111,10 +111,13 @@ func (r *recorder) failure() error {
 }
 
 func (t *requests) prepare(n int) error {
-	if t.kind != Logout {
-		return nil
+	switch t.kind {
+	case Logout:
+		return t.welcome(n)
+	case Again:
+		return t.run(len(t.visitors)) // so that they come back
 	}
-	return t.welcome(n)
+	return nil
 }
 
 func (t *requests) run(n int) error {

@@ -1,5 +1,5 @@
 // Package loopback serves a site over TLS on the loopback interface, and visits
-// it as a browser does, over a connection of the caller's choice.
+// it as a browser does.
 package loopback
 
 import (
@@ -97,64 +97,32 @@ func certify(host string) (tls.Certificate, *x509.CertPool, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots, nil
 }
 
-// A Visitor is a browser that visits a server over one connection and keeps the
-// cookie that it is given. It is not safe for concurrent use.
-type Visitor struct {
-	transport *http.Transport
-	cookie    string
+// Dial connects to the server through addr, which is the server's own or one
+// that leads to it, with the version of HTTP that the visitor is to speak.
+func (s *Server) Dial(ctx context.Context, addr string, http1 bool) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return s.Handshake(ctx, conn, http1)
 }
 
-// A Dial makes a visitor's connection, as far as TCP goes.
-type Dial func(ctx context.Context) (net.Conn, error)
-
-// Visitor returns a visitor who has not sent anything yet, and who speaks
-// HTTP/1.1 or HTTP/2.
-func (s *Server) Visitor(http1 bool, dial Dial) *Visitor {
-	v := &Visitor{transport: &http.Transport{
-		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		TLSClientConfig: &tls.Config{RootCAs: s.roots, ServerName: Host, MinVersion: tls.VersionTLS13},
-		MaxConnsPerHost: 1,
-		Protocols:       new(http.Protocols),
-		// The visitor asks for what browsers ask for, and decompresses nothing.
-		DisableCompression: true,
-	}}
-	v.transport.Protocols.SetHTTP1(http1)
-	v.transport.Protocols.SetHTTP2(!http1)
-	return v
-}
-
-// Close closes the visitor's connection.
-func (v *Visitor) Close() { v.transport.CloseIdleConnections() }
-
-// Cookie is what the visitor sends as the Cookie header, "" without a cookie.
-func (v *Visitor) Cookie() string { return v.cookie }
-
-// Get requests a path and returns the response's status and body. It does with
-// the response's cookie what a browser does; the site has no other.
-func (v *Visitor) Get(ctx context.Context, path string, header http.Header) (status int, body []byte, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+Host+path, nil)
-	if err != nil {
-		return 0, nil, err
+// Handshake does TLS over a connection to the server, which it closes if that
+// fails.
+func (s *Server) Handshake(ctx context.Context, conn net.Conn, http1 bool) (net.Conn, error) {
+	protocol := "h2"
+	if http1 {
+		protocol = "http/1.1"
 	}
-	for name, values := range header {
-		r.Header[name] = values
+	client := tls.Client(conn, &tls.Config{
+		RootCAs:    s.roots,
+		ServerName: Host,
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{protocol},
+	})
+	if err := client.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
 	}
-	if v.cookie != "" {
-		r.Header.Set("Cookie", v.cookie)
-	}
-	resp, err := v.transport.RoundTrip(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	if body, err = io.ReadAll(resp.Body); err != nil {
-		return 0, nil, err
-	}
-	for _, c := range resp.Cookies() {
-		v.cookie = ""
-		if c.MaxAge >= 0 {
-			v.cookie = c.Name + "=" + c.Value
-		}
-	}
-	return resp.StatusCode, body, nil
+	return client, nil
 }

@@ -2,13 +2,16 @@ package loopback_test
 
 import (
 	"context"
+	"errors"
 	"io"
-	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"sessionengine/bench/internal/loopback"
 )
+
+var versions = map[string]bool{"HTTP/1.1": true, "HTTP/2.0": false}
 
 func visit(t *testing.T, http1 bool, h http.HandlerFunc) *loopback.Visitor {
 	t.Helper()
@@ -17,47 +20,82 @@ func visit(t *testing.T, http1 bool, h http.HandlerFunc) *loopback.Visitor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
-	v := server.Visitor(http1, func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
-	})
-	t.Cleanup(v.Close)
-	return v
+	conn, err := server.Dial(t.Context(), server.Addr, http1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return loopback.NewVisitor(conn, http1)
 }
 
-func TestAVisitorSpeaksTheProtocolAskedFor(t *testing.T) {
-	for http1, p := range map[bool]string{true: "HTTP/1.1", false: "HTTP/2.0"} {
+func TestAVisitorSpeaksTheVersionAskedFor(t *testing.T) {
+	for version, http1 := range versions {
 		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
-			io.WriteString(w, r.Proto+" "+r.Host)
+			w.WriteHeader(http.StatusTeapot)
+			io.WriteString(w, strings.Join([]string{r.Proto, r.Host, r.URL.RequestURI(), r.Header.Get("Accept")}, " "))
 		})
-		status, body, err := v.Get(t.Context(), "/", nil)
-		if want := p + " " + loopback.Host; err != nil || status != http.StatusOK || string(body) != want {
-			t.Errorf("%s: got %d, %q, %v; want 200, %q", p, status, body, err, want)
+		for range 3 {
+			status, body, err := v.Get(t.Context(), "/path?query", http.Header{"Accept": {"*/*"}})
+			want := version + " " + loopback.Host + " /path?query */*"
+			if err != nil || status != http.StatusTeapot || string(body) != want {
+				t.Errorf("got %d, %q, %v; want 418, %q", status, body, err, want)
+			}
 		}
 	}
 }
 
 func TestAVisitorKeepsReplacesAndForgetsItsCookie(t *testing.T) {
-	v := visit(t, true, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/first":
-			http.SetCookie(w, &http.Cookie{Name: "id", Value: "1", MaxAge: 10})
-		case "/second":
-			http.SetCookie(w, &http.Cookie{Name: "id", Value: "2"})
-		case "/forget":
-			http.SetCookie(w, &http.Cookie{Name: "id", MaxAge: -1})
+	for version, http1 := range versions {
+		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/first":
+				http.SetCookie(w, &http.Cookie{Name: "id", Value: "1", MaxAge: 10})
+			case "/second":
+				http.SetCookie(w, &http.Cookie{Name: "id", Value: "2"})
+			case "/forget":
+				http.SetCookie(w, &http.Cookie{Name: "id", MaxAge: -1})
+			}
+			io.WriteString(w, r.Header.Get("Cookie"))
+		})
+		for _, step := range []struct{ path, sent, kept string }{
+			{"/first", "", "id=1"},
+			{"/", "id=1", "id=1"},
+			{"/second", "id=1", "id=2"},
+			{"/forget", "id=2", ""},
+			{"/", "", ""},
+		} {
+			_, body, err := v.Get(t.Context(), step.path, nil)
+			if err != nil || string(body) != step.sent || v.Cookie() != step.kept {
+				t.Errorf("%s %s: sent %q, keeps %q, %v; want %q, %q", version, step.path, body, v.Cookie(), err, step.sent, step.kept)
+			}
 		}
-		io.WriteString(w, r.Header.Get("Cookie"))
-	})
-	for _, step := range []struct{ path, sent, kept string }{
-		{"/first", "", "id=1"},
-		{"/", "id=1", "id=1"},
-		{"/second", "id=1", "id=2"},
-		{"/forget", "id=2", ""},
-		{"/", "", ""},
-	} {
-		_, body, err := v.Get(t.Context(), step.path, nil)
-		if err != nil || string(body) != step.sent || v.Cookie() != step.kept {
-			t.Errorf("%s: sent %q, keeps %q, %v; want %q, %q", step.path, body, v.Cookie(), err, step.sent, step.kept)
+	}
+}
+
+func TestAVisitorReceivesMoreThanTheWindows(t *testing.T) {
+	const size, times = 5 << 20, 4 // the connection's window is 15 MB
+	for version, http1 := range versions {
+		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
+			w.Write(make([]byte, size))
+		})
+		for range times {
+			if _, body, err := v.Get(t.Context(), "/", nil); err != nil || len(body) != size {
+				t.Fatalf("%s: got %d bytes, %v", version, len(body), err)
+			}
 		}
+	}
+}
+
+func TestARequestEndsWithItsContext(t *testing.T) {
+	for version, http1 := range versions {
+		ctx, cancel := context.WithCancel(t.Context())
+		v := visit(t, http1, func(_ http.ResponseWriter, r *http.Request) {
+			cancel()
+			<-r.Context().Done() // the visitor goes away
+		})
+		if _, _, err := v.Get(ctx, "/", nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, want %v", version, err, context.Canceled)
+		}
+		v.Close()
 	}
 }
