@@ -1,81 +1,54 @@
 package wire
 
 import (
-	"encoding/binary"
+	"context"
 	"net"
-	"sync"
+
+	"sessionengine/bench/internal/loopback"
 )
 
-// A countingConn counts what passes a connection below TLS.
-type countingConn struct {
+// A counter is a connection that counts what passes it.
+type counter struct {
 	net.Conn
-	up, down stream
+	up, down int
 }
 
-func (c *countingConn) Write(p []byte) (int, error) {
+func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.up.count(p[:n])
+	c.up += n
 	return n, err
 }
 
-func (c *countingConn) Read(p []byte) (int, error) {
+func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.down.count(p[:n])
+	c.down += n
 	return n, err
 }
 
-// counted returns what has passed so far.
-func (c *countingConn) counted() Bytes {
-	var b Bytes
-	b.Up, b.UpInTLS = c.up.counted()
-	b.Down, b.DownInTLS = c.down.counted()
-	return b
+// A line is a connection with TLS that counts on both sides of it. It is for one
+// goroutine.
+type line struct {
+	counter          // what TLS is given
+	below   *counter // what TLS makes of it
 }
 
-// recordOverhead is what TLS 1.3 adds to each record of application data: the
-// record's header, the inner content type and the authentication tag of AES-GCM
-// or ChaCha20-Poly1305 (RFC 8446, section 5.2).
-const recordOverhead = recordHeader + 1 + 16
-
-const recordHeader = 5
-
-// A stream counts bytes in one direction, and the TLS records that they are.
-type stream struct {
-	mu      sync.Mutex
-	bytes   int
-	records int
-
-	header [recordHeader]byte // of the record that is passing
-	have   int                // bytes of the header that have passed
-	left   int                // bytes of the record's content that have not
-}
-
-func (s *stream) count(p []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bytes += len(p)
-	for len(p) > 0 {
-		if s.left > 0 {
-			n := min(s.left, len(p))
-			s.left -= n
-			p = p[n:]
-			continue
-		}
-		n := copy(s.header[s.have:], p)
-		s.have += n
-		p = p[n:]
-		if s.have == recordHeader {
-			s.left = int(binary.BigEndian.Uint16(s.header[3:]))
-			s.have = 0
-			s.records++
-		}
+// connect connects to a server.
+func connect(ctx context.Context, server *loopback.Server, http1 bool) (*line, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
+	if err != nil {
+		return nil, err
 	}
+	below := &counter{Conn: conn}
+	above, err := server.Handshake(ctx, below, http1)
+	if err != nil {
+		return nil, err
+	}
+	return &line{counter{Conn: above}, below}, nil
 }
 
-// counted returns the bytes, and how many of them TLS was given to send. The
-// latter means nothing for the handshake.
-func (s *stream) counted() (bytes, inTLS float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return float64(s.bytes), float64(s.bytes - s.records*recordOverhead)
+func (l *line) counted() Bytes {
+	return Bytes{
+		Up: float64(l.below.up), Down: float64(l.below.down),
+		UpInTLS: float64(l.up), DownInTLS: float64(l.down),
+	}
 }

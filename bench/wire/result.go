@@ -5,7 +5,7 @@ type Bytes struct {
 	Up   float64 `json:"up"`   // from the visitor to the site
 	Down float64 `json:"down"` // from the site to the visitor
 
-	// The same without what TLS adds: HTTP alone.
+	// The same without what TLS adds.
 	UpInTLS   float64 `json:"up_in_tls"`
 	DownInTLS float64 `json:"down_in_tls"`
 }
@@ -14,13 +14,20 @@ func (b Bytes) plus(o Bytes) Bytes {
 	return Bytes{b.Up + o.Up, b.Down + o.Down, b.UpInTLS + o.UpInTLS, b.DownInTLS + o.DownInTLS}
 }
 
-func (b Bytes) times(f float64) Bytes {
-	return Bytes{b.Up * f, b.Down * f, b.UpInTLS * f, b.DownInTLS * f}
-}
-
 // Minus returns the difference, of a site with sessions to one without for
 // example.
-func (b Bytes) Minus(o Bytes) Bytes { return b.plus(o.times(-1)) }
+func (b Bytes) Minus(o Bytes) Bytes {
+	return Bytes{b.Up - o.Up, b.Down - o.Down, b.UpInTLS - o.UpInTLS, b.DownInTLS - o.DownInTLS}
+}
+
+// over returns the mean of n, of which b is the sum. The mean of none is zero.
+func (b Bytes) over(n int) Bytes {
+	if n == 0 {
+		return Bytes{}
+	}
+	f := float64(n)
+	return Bytes{b.Up / f, b.Down / f, b.UpInTLS / f, b.DownInTLS / f}
+}
 
 // The protocols that are measured, as http.Request.Proto calls them.
 const (
@@ -46,10 +53,9 @@ type Cell struct {
 
 	Cookie int `json:"cookie"` // bytes of the Cookie header's value
 
-	// Handshake is that of TLS, with the shortest of certificate chains; in it,
-	// UpInTLS and DownInTLS mean nothing. Arrival is the first request, which
-	// puts the session's content into it, and with HTTP/2 the settings that
-	// the two sides exchange.
+	// Handshake is that of TLS, with the shortest of certificate chains.
+	// Arrival is the first request, which puts the session's content into it,
+	// and with HTTP/2 the settings that the two sides exchange.
 	Handshake Bytes `json:"handshake"`
 	Arrival   Bytes `json:"arrival"`
 
@@ -57,10 +63,10 @@ type Cell struct {
 	Page    Bytes `json:"page"`
 	Request Bytes `json:"request"`
 
-	// Change is the mean of the requests that change the session, After of
-	// those that come next, and Other of all the rest: an engine whose cookie
-	// changes with the session sends a new one down with Change, and gets it
-	// for the first time with After. Change and After are zero for a trace
+	// Change is the mean of the requests that change the session, After that of
+	// those that come next and do not change it again, and Other that of all
+	// the rest. A cookie that changes with the session comes down with Change
+	// and goes up for the first time with After. Both are zero for a trace
 	// without changes.
 	Change Bytes `json:"change"`
 	After  Bytes `json:"after"`
@@ -82,9 +88,9 @@ func (r *Result) Cell(engine, session, protocol string) *Cell {
 func (r *Result) Floor(c *Cell) *Cell { return r.Cell(NoSession, c.Session, c.Protocol) }
 
 // average sets the means from what each request of the trace moved.
-func (c *Cell) average(trace Trace, requests []request, moved []Bytes) {
+func (c *Cell) average(requests []request, pages int, moved []Bytes) {
 	var sum, change, after, other Bytes
-	var changed, followed, rest float64
+	var changed, followed int
 	for i, b := range moved {
 		sum = sum.plus(b)
 		switch {
@@ -96,11 +102,9 @@ func (c *Cell) average(trace Trace, requests []request, moved []Bytes) {
 			followed++
 		default:
 			other = other.plus(b)
-			rest++
 		}
 	}
-	mean := func(b Bytes, n float64) Bytes { return b.times(1 / max(n, 1)) }
-	c.Page = mean(sum, float64(trace.Pages))
-	c.Request = mean(sum, float64(len(moved)))
-	c.Change, c.After, c.Other = mean(change, changed), mean(after, followed), mean(other, rest)
+	n := len(moved)
+	c.Page, c.Request = sum.over(pages), sum.over(n)
+	c.Change, c.After, c.Other = change.over(changed), after.over(followed), other.over(n-changed-followed)
 }

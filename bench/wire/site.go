@@ -8,8 +8,8 @@ import (
 	"sessionengine/bench/internal/loopback"
 )
 
-// A handler is the site: it expects the arrival and then the requests of a
-// trace, in their order, and answers with the headers that a shop's pages,
+// A handler is the site: it expects requests in their order, the arrival first,
+// and answers with the headers that a shop's pages,
 // images and calls have.
 type handler struct {
 	requests             []request
@@ -28,7 +28,7 @@ func newHandler(site bench.Site, s bench.Session, requests []request) *handler {
 	// The number is there from the start, so that no change makes the session
 	// longer.
 	return &handler{
-		requests: append([]request{arrival}, requests...),
+		requests: requests,
 		arrive:   site.Handler(bench.Action{Set: s.Entries, Count: number}),
 		read:     site.Handler(bench.Action{Read: loopback.ReadEntry(s)}),
 		change:   site.Handler(bench.Action{Count: number}),

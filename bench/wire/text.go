@@ -11,13 +11,16 @@ import (
 func (r *Result) WriteText(w io.Writer) error {
 	var out bytes.Buffer
 	t := r.Trace
-	fmt.Fprintf(&out, "Bytes on the wire, TLS included, of a page: a document, %d calls, %d assets.\n", t.Calls, t.Assets)
-	if t.ChangeEvery > 0 {
-		fmt.Fprintf(&out, "Of all requests, every %d. changes the session.", t.ChangeEvery)
-	} else {
-		fmt.Fprintf(&out, "No request changes the session.")
+	fmt.Fprintf(&out, "Bytes on the wire of a page: a document, %d calls, %d assets. Of the requests,\n", t.Calls, t.Assets)
+	switch t.ChangeEvery {
+	case 0:
+		fmt.Fprintf(&out, "none changes the session.")
+	case 1:
+		fmt.Fprintf(&out, "each changes the session.")
+	default:
+		fmt.Fprintf(&out, "one in %d changes the session.", t.ChangeEvery)
 	}
-	fmt.Fprintf(&out, " Lines with + are the session's share.\n")
+	fmt.Fprintf(&out, " TLS is included; + is the session's share.\n")
 	session := ""
 	for i := range r.Cells {
 		if s := r.Cells[i].Session; r.Cells[i].Engine == NoSession && s != session {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"sessionengine/bench/internal/loopback"
 )
 
 // A Trace is what a visitor's browser requests: pages, each a document and its
@@ -45,7 +47,7 @@ func (t Trace) Check() error {
 func (t Trace) PageRequests() int { return 1 + t.Calls + t.Assets }
 
 // arrival is the visitor's first request, before those of the trace.
-var arrival = request{path: "/login/callback", header: documentHeader(origin + "/login"), use: changes, at: traceStart.Add(-pageTime)}
+var arrival = request{path: "/login/callback", header: loopback.DocumentHeader(origin + "/login"), use: changes, at: traceStart.Add(-pageTime)}
 
 // use is what a request does with the session.
 type use int
@@ -65,7 +67,7 @@ type request struct {
 }
 
 // origin is the site's address as it appears in headers.
-const origin = "https://www.example.com"
+const origin = "https://" + loopback.Host
 
 // requests returns those of the trace, in order.
 func (t Trace) requests() []request {
@@ -73,7 +75,7 @@ func (t Trace) requests() []request {
 	add := func(r request) {
 		if t.ChangeEvery > 0 && (len(all)+1)%t.ChangeEvery == 0 {
 			if r.use == ignores {
-				r.path, r.header = "/api/v1/cart/items?quantity=1", callHeader(r.header.Get("Referer"))
+				r.path, r.header = "/api/v1/cart/items?quantity=1", loopback.CallHeader(r.header.Get("Referer"))
 			}
 			r.use = changes
 		}
@@ -84,14 +86,14 @@ func (t Trace) requests() []request {
 	for page := range t.Pages {
 		at := traceStart.Add(time.Duration(page) * pageTime)
 		path := fmt.Sprintf("/products/%05d-trail-shoe", 10473+31*page)
-		add(request{path, documentHeader(referer), reads, at})
+		add(request{path, loopback.DocumentHeader(referer), reads, at})
 		referer = origin + path
 		for i := range subrequests {
 			// The calls are spread evenly over the page.
 			if (i+1)*t.Calls/subrequests > i*t.Calls/subrequests {
-				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), callHeader(referer), reads, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), loopback.CallHeader(referer), reads, at.Add(time.Second)})
 			} else {
-				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), assetHeader(referer), ignores, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), loopback.ImageHeader(referer), ignores, at.Add(time.Second)})
 			}
 		}
 	}
@@ -104,51 +106,3 @@ func (t Trace) requests() []request {
 const pageTime = 37 * time.Second
 
 var traceStart = time.Date(2026, time.March, 3, 9, 14, 26, 0, time.UTC)
-
-// The headers are those of Chrome on Linux, in September 2025, without the ones
-// that HTTP/1.1 and HTTP/2 write differently: the transports add these.
-
-func documentHeader(referer string) http.Header {
-	h := commonHeader(referer)
-	h.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7")
-	h.Set("Upgrade-Insecure-Requests", "1")
-	h.Set("Priority", "u=0, i")
-	fetch(h, "navigate", "document")
-	h.Set("Sec-Fetch-User", "?1")
-	return h
-}
-
-func assetHeader(referer string) http.Header {
-	h := commonHeader(referer)
-	h.Set("Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
-	h.Set("Priority", "i")
-	fetch(h, "no-cors", "image")
-	return h
-}
-
-func callHeader(referer string) http.Header {
-	h := commonHeader(referer)
-	h.Set("Accept", "application/json")
-	h.Set("Priority", "u=1, i")
-	fetch(h, "cors", "empty")
-	return h
-}
-
-func commonHeader(referer string) http.Header {
-	h := make(http.Header)
-	h.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36")
-	h.Set("Sec-Ch-Ua", `"Chromium";v="140", "Not=A?Brand";v="24", "Google Chrome";v="140"`)
-	h.Set("Sec-Ch-Ua-Mobile", "?0")
-	h.Set("Sec-Ch-Ua-Platform", `"Linux"`)
-	h.Set("Accept-Encoding", "gzip, deflate, br, zstd")
-	h.Set("Accept-Language", "en-US,en;q=0.9")
-	h.Set("Referer", referer)
-	return h
-}
-
-// fetch sets the header fields of the Fetch Metadata specification.
-func fetch(h http.Header, mode, dest string) {
-	h.Set("Sec-Fetch-Site", "same-origin")
-	h.Set("Sec-Fetch-Mode", mode)
-	h.Set("Sec-Fetch-Dest", dest)
-}

@@ -10,27 +10,23 @@
 // for with each change, and a large one pushes other fields out and is pushed
 // out itself.
 //
+// The visitor sends what Chrome sends, and chooses as Chrome does which fields
+// the table is to hold; the server is net/http's. Requests come one after the
+// other, which with HTTP/2 changes only how many of them share a TLS record.
+// Bodies have a few bytes, and the certificate is a short one.
+//
 // Counts repeat within a percent or two, and not exactly: tokens are random, and
 // the Huffman code of HTTP/2 (RFC 7541, section 5.2) takes 5 to 8 bits for a
-// character of theirs; and a server puts a response's header and body into one
-// TLS record or into two, as it happens, which are 22 bytes each. The Date
+// character of theirs; and the server puts a response's header and body into one
+// TLS record or into two, as it happens, which take 22 bytes more each. The Date
 // header is the trace's own.
-//
-// What is not like a browser and a site on the internet: the client is Go's,
-// which puts all fields into the table, the path included, while Chrome keeps
-// paths out, so that a large cookie stays in the table longer with Chrome;
-// requests come one after the other, which with HTTP/2 only changes how many of
-// them share a record; the certificate is a short one; bodies have a few bytes.
 package wire
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -90,52 +86,38 @@ func measureEngine(ctx context.Context, engine bench.Engine, dir string, session
 
 // measure lets one visitor walk the trace.
 func (c *Cell) measure(ctx context.Context, site bench.Site, s bench.Session, trace Trace) error {
-	requests := trace.requests()
+	requests := append([]request{arrival}, trace.requests()...)
 	server, err := loopback.Serve(newHandler(site, s, requests))
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	var conn *countingConn
-	visitor := server.Visitor(c.Protocol == HTTP1, func(ctx context.Context) (net.Conn, error) {
-		if conn != nil {
-			return nil, errors.New("the connection was lost")
-		}
-		tcp, err := new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
-		if err != nil {
-			return nil, err
-		}
-		conn = &countingConn{Conn: tcp}
-		return conn, nil
-	})
-	defer visitor.Close()
-
-	arriving := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeDone: func(tls.ConnectionState, error) { c.Handshake = conn.counted() },
-	})
-	err = get(arriving, visitor, arrival, "")
-	before := c.Handshake
-	var moved []Bytes
-	for i := 0; i < len(requests) && err == nil; i++ {
-		now := conn.counted()
-		if i == 0 {
-			c.Arrival = now.Minus(before)
-		} else {
-			moved = append(moved, now.Minus(before))
-		}
-		before = now
-		err = get(ctx, visitor, requests[i], valueFor(s, requests[i]))
-	}
-	if tooLarge, ok := errors.AsType[*tooLargeError](err); ok {
-		*c = Cell{Engine: c.Engine, Session: c.Session, Protocol: c.Protocol, TooLarge: tooLarge.reason}
-		return nil
-	}
+	line, err := connect(ctx, server, c.Protocol == HTTP1)
 	if err != nil {
 		return err
 	}
-	moved = append(moved, conn.counted().Minus(before))
+	defer line.Close()
+	c.Handshake = line.counted()
+	visitor := loopback.NewVisitor(line, c.Protocol == HTTP1)
+
+	moved := make([]Bytes, len(requests))
+	before := c.Handshake
+	for i, r := range requests {
+		err := get(ctx, visitor, r, valueFor(s, r))
+		if tooLarge, ok := errors.AsType[*tooLargeError](err); ok {
+			*c = Cell{Engine: c.Engine, Session: c.Session, Protocol: c.Protocol, TooLarge: tooLarge.reason}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := line.counted()
+		moved[i] = now.Minus(before)
+		before = now
+	}
 	c.Cookie = len(visitor.Cookie())
-	c.average(trace, requests, moved)
+	c.Arrival = moved[0]
+	c.average(requests[1:], trace.Pages, moved[1:])
 	return nil
 }
 

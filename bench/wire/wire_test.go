@@ -1,0 +1,249 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"sessionengine/bench"
+	"sessionengine/bench/wire"
+)
+
+func engines(t *testing.T) []bench.Engine {
+	t.Helper()
+	engines, err := bench.EnginesNamed("signedcookie", "sealed", "dbstore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engines
+}
+
+func sessions(t *testing.T, kinds ...string) []bench.Session {
+	t.Helper()
+	sessions, err := bench.Corpus(kinds...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
+func measure(t *testing.T, trace wire.Trace, kinds ...string) *wire.Result {
+	t.Helper()
+	result, err := wire.Measure(t.Context(), engines(t), sessions(t, kinds...), trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// unchanged is the default trace without changes of the session.
+func unchanged() wire.Trace {
+	trace := wire.DefaultTrace()
+	trace.ChangeEvery = 0
+	return trace
+}
+
+// share returns what the session adds to a page.
+func share(r *wire.Result, c *wire.Cell) wire.Bytes { return c.Page.Minus(r.Floor(c).Page) }
+
+func within(got, want, tolerance float64) bool { return math.Abs(got-want) <= tolerance*want }
+
+func TestEveryRequestOfHTTP1CarriesTheWholeCookie(t *testing.T) {
+	for _, trace := range []wire.Trace{wire.DefaultTrace(), unchanged()} {
+		r := measure(t, trace, "login", "oidc")
+		for i := range r.Cells {
+			c := &r.Cells[i]
+			if c.Protocol != wire.HTTP1 || c.Engine == wire.NoSession {
+				continue
+			}
+			perRequest := len("Cookie: \r\n") + c.Cookie
+			want := float64(trace.PageRequests() * perRequest)
+			if got := share(r, c).UpInTLS; !within(got, want, 0.02) {
+				t.Errorf("%s, %s, a change every %d requests: a page has %.0f bytes more up; want about %.0f", c.Engine, c.Session, trace.ChangeEvery, got, want)
+			}
+		}
+	}
+}
+
+func TestACookieThatDoesNotChangeIsNearlyFreeWithHTTP2(t *testing.T) {
+	r := measure(t, unchanged(), "login", "cart", "large-cart")
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Protocol != wire.HTTP2 || c.Engine == wire.NoSession {
+			continue
+		}
+		http1 := share(r, r.Cell(c.Engine, c.Session, wire.HTTP1)).Up
+		got := share(r, c)
+		if got.Up <= 0 || got.Up > 0.05*http1 {
+			t.Errorf("%s, %s: a page has %.0f bytes more up, and %.0f with HTTP/1.1", c.Engine, c.Session, got.Up, http1)
+		}
+		if got.Down > 30 {
+			t.Errorf("%s, %s: a page has %.0f bytes more down though no cookie is set", c.Engine, c.Session, got.Down)
+		}
+	}
+}
+
+func TestAChangingCookieIsPaidForWithEachChangeWithHTTP2(t *testing.T) {
+	r := measure(t, wire.DefaultTrace(), "login", "cart")
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Protocol != wire.HTTP2 || c.Engine == wire.NoSession {
+			continue
+		}
+		down := c.Change.DownInTLS - r.Floor(c).Change.DownInTLS
+		up := c.After.UpInTLS - c.Other.UpInTLS
+		if c.Engine == "dbstore" {
+			if down > 20 || up > 5 {
+				t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up though the cookie is the same", c.Engine, c.Session, down, up)
+			}
+			continue
+		}
+		// The Huffman code makes 6 bits of most of the cookie's characters.
+		least := 0.7 * float64(c.Cookie)
+		if down < least || up < least {
+			t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up for a cookie of %d", c.Engine, c.Session, down, up, c.Cookie)
+		}
+	}
+}
+
+func TestTheCookieOfARowIsSmallWhateverTheSession(t *testing.T) {
+	r := measure(t, wire.Trace{Pages: 1, Calls: 1}, "login", "token-cache")
+	for _, session := range []string{"login", "token-cache"} {
+		if c := r.Cell("dbstore", session, wire.HTTP2); c == nil || c.Cookie == 0 || c.Cookie > 64 || c.TooLarge != "" {
+			t.Errorf("%s: %+v", session, c)
+		}
+	}
+}
+
+func TestASessionThatDoesNotFitIsReported(t *testing.T) {
+	r := measure(t, wire.Trace{Pages: 1, Calls: 1}, "token-cache")
+	for _, protocol := range []string{wire.HTTP1, wire.HTTP2} {
+		got := r.Cell("signedcookie", "token-cache", protocol)
+		if got == nil || got.TooLarge == "" {
+			t.Fatalf("%s: got %+v, want a reason", protocol, got)
+		}
+		want := wire.Cell{Engine: "signedcookie", Session: "token-cache", Protocol: protocol, TooLarge: got.TooLarge}
+		if *got != want {
+			t.Errorf("%s: got %+v, want nothing but a reason", protocol, got)
+		}
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "too large") {
+		t.Errorf("%v\n%s", err, &text)
+	}
+}
+
+func TestCountsRepeat(t *testing.T) {
+	first := measure(t, wire.DefaultTrace(), "login", "cart")
+	second := measure(t, wire.DefaultTrace(), "login", "cart")
+	for i := range first.Cells {
+		a, b := &first.Cells[i], &second.Cells[i]
+		if !within(a.Page.UpInTLS, b.Page.UpInTLS, 0.02) || !within(a.Page.DownInTLS, b.Page.DownInTLS, 0.02) {
+			t.Errorf("%s, %s, %s: a page is %+v, and then %+v", a.Engine, a.Session, a.Protocol, a.Page, b.Page)
+		}
+	}
+}
+
+func TestTLSTakesPartOfTheBytes(t *testing.T) {
+	const record = 22 - 1e-6 // the least that a message takes
+	for _, c := range measure(t, wire.DefaultTrace(), "login").Cells {
+		for _, b := range []wire.Bytes{c.Arrival, c.Request, c.Change, c.After, c.Other} {
+			if b.Up < b.UpInTLS+record || b.Down < b.DownInTLS+record || b.UpInTLS <= 0 || b.DownInTLS <= 0 {
+				t.Errorf("%s, %s: %+v", c.Engine, c.Protocol, b)
+			}
+		}
+		if c.Handshake.Up < 200 || c.Handshake.Down < 400 {
+			t.Errorf("%s, %s: a handshake of %+v", c.Engine, c.Protocol, c.Handshake)
+		}
+	}
+}
+
+func TestMeansAddUp(t *testing.T) {
+	trace := wire.Trace{Pages: 4, Calls: 1, Assets: 3, ChangeEvery: 5} // the last asset of each page
+	for _, c := range measure(t, trace, "login").Cells {
+		n := float64(trace.Pages)
+		page := (n*c.Change.Up + (n-1)*c.After.Up + (n*float64(trace.PageRequests())-2*n+1)*c.Other.Up) / n
+		if !within(c.Page.Up, page, 1e-9) || !within(c.Page.Up, c.Request.Up*float64(trace.PageRequests()), 1e-9) {
+			t.Errorf("%s, %s: a page has %v bytes up, its requests %v, and by kind %v", c.Engine, c.Protocol, c.Page.Up, c.Request.Up*float64(trace.PageRequests()), page)
+		}
+	}
+}
+
+func TestResultSurvivesJSON(t *testing.T) {
+	want := measure(t, wire.Trace{Pages: 1, Assets: 1, ChangeEvery: 2}, "login")
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got wire.Result
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(&got, want) {
+		t.Errorf("%v: got %+v, want %+v", err, got, want)
+	}
+}
+
+func TestTextFitsATerminalAndNamesAllEngines(t *testing.T) {
+	r := measure(t, wire.DefaultTrace(), "login", "large-cart")
+	var out bytes.Buffer
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	for _, name := range []string{"none", "signedcookie", "sealed", "dbstore"} {
+		if got := strings.Count(out.String(), "\n"+name+" "); got != 2 {
+			t.Errorf("%s is there %d times; want 2:\n%s", name, got, &out)
+		}
+	}
+}
+
+func TestTracesThatMakeNoSenseAreRefused(t *testing.T) {
+	for name, trace := range map[string]wire.Trace{
+		"no page":          {},
+		"negative calls":   {Pages: 1, Calls: -1},
+		"negative assets":  {Pages: 1, Assets: -1},
+		"negative changes": {Pages: 1, ChangeEvery: -1},
+	} {
+		if _, err := wire.Measure(t.Context(), nil, nil, trace); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestMeasureEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := wire.Measure(ctx, engines(t), sessions(t, "login"), wire.DefaultTrace())
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+// forgetful is a site that does not keep sessions.
+type forgetful struct{ status int }
+
+func (f forgetful) Handler(bench.Action) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(f.status) })
+}
+func (forgetful) Close() error { return nil }
+
+func TestASiteThatDoesNotWorkIsNotMeasured(t *testing.T) {
+	for name, status := range map[string]int{"fails": http.StatusServiceUnavailable, "loses sessions": http.StatusOK} {
+		engine := bench.Engine{Name: "broken", Open: func(context.Context, string, *bench.Counter) (bench.Site, error) {
+			return forgetful{status}, nil
+		}}
+		_, err := wire.Measure(t.Context(), []bench.Engine{engine}, sessions(t, "login"), wire.DefaultTrace())
+		if err == nil || !strings.Contains(err.Error(), "broken") {
+			t.Errorf("%s: got %v, want an error that names the engine", name, err)
+		}
+	}
+}
