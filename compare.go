@@ -173,7 +173,7 @@ func finish(f *os.File, report *bench.Report, path string) error {
 const usage = `Usage: go run . [flags]
 
 Compares what it costs to keep sessions in signed cookies and in a database, and
-tells which engine to take. Takes about a minute.
+tells which engine to take. Takes about a minute with two engines.
 
 Flags:
 `
@@ -232,7 +232,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if opts.rounds < 1 || opts.rounds > 1000 {
 		return nil, fmt.Errorf("-rounds: %d is not between 1 and 1000", opts.rounds)
 	}
-	opts.duration = time.Duration(opts.rounds) * round
+	// That is for two engines; more take longer.
+	opts.duration = time.Duration(opts.rounds*max(len(opts.engines), 2)) * round / 2
 	if !isSet["sessions"] {
 		opts.sessions, err = bench.Corpus(kinds...)
 		return opts, err

@@ -61,7 +61,7 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 // A Comparison is one of two series that were measured in the same rounds.
 type Comparison struct {
 	// Ratio is that of the first series to the second, and Difference the first
-	// less the second: the median over the rounds, and its interval. A drift of
+	// less the second, in their unit: the median over the rounds, and its interval. A drift of
 	// the machine that hits both series of a round alike cancels out. A ratio to
 	// something that cannot be told from nothing says nothing.
 	Ratio      Summary `json:"ratio"`

@@ -127,7 +127,8 @@ func (p *printer) measurements() {
 func (p *printer) header() {
 	r := p.report
 	env := r.Environment
-	p.printf("Sessions in %s\n\n", strings.Join(r.Settings.Engines, " and in "))
+	p.paragraph("Sessions in %s", strings.Join(r.Settings.Engines, ", "))
+	p.printf("\n")
 	p.printf("machine   %s, %d cores for Go\n", cut(orUnknown(env.CPU), 48), env.Cores)
 	p.printf("software  %s, %s\n", env.GoVersion, env.Platform)
 	p.printf("run       %d rounds of %v samples in random order, seed %d\n",
@@ -262,7 +263,7 @@ func timeCell(s Summary) string {
 	if s.Lo <= 0 && !math.IsInf(s.Lo, 0) {
 		return "~0"
 	}
-	return digits(s.Median/1000) + spreadCell(s)
+	return short(s.Median/1000) + spreadCell(s)
 }
 
 func spreadCell(s Summary) string {
@@ -270,8 +271,8 @@ func spreadCell(s Summary) string {
 	if math.IsInf(spread, 0) || math.IsNaN(spread) {
 		return "±∞"
 	}
-	if spread > 9.99 {
-		return "±>999%"
+	if spread >= 0.995 {
+		return "±>99%"
 	}
 	return fmt.Sprintf("±%.0f%%", 100*spread)
 }
@@ -283,7 +284,15 @@ func ratioCell(c Comparison) string {
 	case c.Ratio.Lo <= 0 || math.IsInf(c.Ratio.Hi, 0):
 		return "≫" // the other one is about nothing
 	}
-	return digits(c.Ratio.Median) + spreadCell(c.Ratio)
+	return short(c.Ratio.Median) + spreadCell(c.Ratio)
+}
+
+// short is digits with two digits below 1, where columns are narrow.
+func short(v float64) string {
+	if v <= 0 || v >= 1 {
+		return digits(v)
+	}
+	return strconv.FormatFloat(v, 'f', 1-int(math.Floor(math.Log10(v))), 64)
 }
 
 // digits formats v with three significant digits, at most three after the point
@@ -670,6 +679,14 @@ func (r *Report) Verdict() []string {
 			lines = append(lines, fmt.Sprintf("Too large for %s: %s.", engine, strings.Join(names, ", ")))
 		}
 	}
+	return append(lines, r.warnings()...)
+}
+
+// warnings returns what to think of before speed: what goes wrong with which
+// engines.
+func (r *Report) warnings() []string {
+	with := make(map[string][]string) // engines, by what goes wrong
+	var order []string
 	for _, engine := range r.Settings.Engines {
 		var flaws []string
 		for _, b := range r.Behaviours {
@@ -677,9 +694,16 @@ func (r *Report) Verdict() []string {
 				flaws = append(flaws, b.Behaviour.Meaning())
 			}
 		}
-		if len(flaws) > 0 {
-			lines = append(lines, fmt.Sprintf("Before speed: with %s %s.", engine, strings.Join(flaws, "; ")))
+		if text := strings.Join(flaws, "; "); text != "" {
+			if with[text] == nil {
+				order = append(order, text)
+			}
+			with[text] = append(with[text], engine)
 		}
+	}
+	var lines []string
+	for _, text := range order {
+		lines = append(lines, fmt.Sprintf("Before speed: with %s, %s.", strings.Join(with[text], " and "), text))
 	}
 	return lines
 }
