@@ -42,8 +42,14 @@ def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256
     )
     django.setup()
     from django.core.management import call_command
+    from django.db.backends.signals import connection_created
+    connection_created.connect(not_durable)
     call_command("migrate", verbosity=0)
     return {"version": django.get_version()}
+
+
+def not_durable(connection, **kwargs):
+    connection.cursor().execute("PRAGMA synchronous = OFF")
 
 
 def write(engine, session, key=None, expiry=None):
