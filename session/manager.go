@@ -207,6 +207,38 @@ func FromContext(ctx context.Context) (*Session, error) {
 // Load is the package's [Load] for the session of this Manager, where a handler
 // has several around it.
 func (m *Manager) Load(r *http.Request) (*Session, error) {
+	req, err := m.request(r)
+	if err != nil {
+		return nil, err
+	}
+	return req.load(r.Context())
+}
+
+// End is [Session.Flush] for a handler that does not need the session, such as
+// a logout: it saves loading it. The error is [ErrNoMiddleware]; a failure of
+// the store is answered by Options.ErrorHandler when the response begins.
+func End(r *http.Request) error {
+	req, ok := r.Context().Value(requestKey{}).(*request)
+	if !ok {
+		return ErrNoMiddleware
+	}
+	req.endSession()
+	return nil
+}
+
+// End is the package's [End] for the session of this Manager, where a handler
+// has several around it.
+func (m *Manager) End(r *http.Request) error {
+	req, err := m.request(r)
+	if err != nil {
+		return err
+	}
+	req.endSession()
+	return nil
+}
+
+// request finds what the Manager knows of the request.
+func (m *Manager) request(r *http.Request) (*request, error) {
 	req, ok := r.Context().Value(requestKey{}).(*request)
 	for ok && req.m != m {
 		req, ok = req.Context.Value(requestKey{}).(*request)
@@ -214,7 +246,7 @@ func (m *Manager) Load(r *http.Request) (*Session, error) {
 	if !ok {
 		return nil, ErrNoMiddleware
 	}
-	return req.load(r.Context())
+	return req, nil
 }
 
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400

@@ -60,6 +60,24 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
+// endSession flushes the session, without loading it if it is not loaded yet.
+func (req *request) endSession() {
+	req.mu.Lock()
+	s := req.session
+	if s == nil {
+		s = &Session{m: req.m, req: req, accessed: true, sent: req.sent}
+		for token := range req.m.tokens(req.r) {
+			s.presented = true
+			s.flushed = append(s.flushed, token)
+		}
+		req.session, req.loadErr = s, nil
+		req.mu.Unlock()
+		return
+	}
+	req.mu.Unlock()
+	s.Flush()
+}
+
 // read takes the first of the request's tokens that stands for a session. None
 // is ever adopted for a new one.
 func (req *request) read(ctx context.Context) (*Session, error) {

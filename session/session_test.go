@@ -698,6 +698,74 @@ func TestLogoutBetweenTwoTriesIsNotUndone(t *testing.T) {
 	}
 }
 
+func TestEndLogsOutWithoutLoading(t *testing.T) {
+	store := newProbe()
+	s := newSite(t, store, session.Options{}, map[string]http.HandlerFunc{
+		"/set":  setHandler(t),
+		"/team": teamHandler(t),
+		"/end": func(w http.ResponseWriter, r *http.Request) {
+			if err := session.End(r); err != nil {
+				t.Errorf("End: %v", err)
+			}
+			io.WriteString(w, "bye")
+		},
+		"/anew": func(w http.ResponseWriter, r *http.Request) {
+			session.End(r)
+			sess := mustLoad(t, r)
+			if !sess.IsEmpty() || sess.Token() != "" {
+				t.Error("the session is loaded after its end")
+			}
+			sess.Set("team", "blue")
+		},
+		"/loaded": func(w http.ResponseWriter, r *http.Request) {
+			mustLoad(t, r).Set("team", "green")
+			session.End(r)
+		},
+		"/late": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(200)
+			session.End(r)
+		},
+	})
+	s.get("/end")
+	if calls := store.took(); calls != "" {
+		t.Errorf("nothing to end: the store was asked: %s", calls)
+	}
+	for _, tc := range []struct{ path, calls, team string }{
+		{"/end", "delete", "none"},
+		{"/anew", "delete create", "blue"},
+		{"/loaded", "load delete", "none"},
+		{"/late", "delete", "none"},
+	} {
+		s.get("/set")
+		token := s.token()
+		store.took()
+		res := s.get(tc.path)
+		if calls := store.took(); calls != tc.calls {
+			t.Errorf("%s: the store was asked: %s, want %s", tc.path, calls, tc.calls)
+		}
+		if tc.path != "/late" && (len(res.sessionCookies()) != 1 || res.Header.Get("Vary") != "Cookie") {
+			t.Errorf("%s: %v", tc.path, res.Header)
+		}
+		if team := s.get("/team").body; team != tc.team {
+			t.Errorf("%s: team %q, want %q", tc.path, team, tc.team)
+		}
+		if _, err := store.Memory.Load(t.Context(), token); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("%s: the session is alive: %v", tc.path, err)
+		}
+	}
+	if !strings.Contains(s.logs.String(), "level=ERROR") {
+		t.Errorf("the late end, whose cookie stays, is not logged: %s", s.logs)
+	}
+	s.get("/set")
+	store.failOn(errors.New("down"), "delete")
+	if res := s.get("/end"); res.StatusCode != 503 || strings.Contains(res.body, "bye") {
+		t.Errorf("the store is down: %d %q", res.StatusCode, res.body)
+	}
+	if err := session.End(httptest.NewRequest("GET", "/", nil)); !errors.Is(err, session.ErrNoMiddleware) {
+		t.Errorf("without the middleware: %v", err)
+	}
+}
+
 func TestLogoutDuringASlowRequestIsNotUndone(t *testing.T) {
 	store := newProbe()
 	loaded, loggedOut := make(chan struct{}), make(chan struct{})
