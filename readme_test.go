@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// readmeBlocks returns the fenced blocks of the README in the given language.
+func readmeBlocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(text, -1) {
+		blocks = append(blocks, string(m[1]))
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("the README has no block of %s", language)
+	}
+	return blocks
+}
+
+// The server that the README shows is the one in examples/hello, and so is
+// compiled and tried.
+func TestREADMEShowsTheExample(t *testing.T) {
+	program, err := os.ReadFile("examples/hello/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ = bytes.Cut(program, []byte("\npackage main\n"))
+	for _, block := range readmeBlocks(t, "go") {
+		if strings.Contains(block, string(program)) {
+			return
+		}
+	}
+	t.Error("no Go block of the README is examples/hello/main.go")
+}
+
+// What the README shows of curl is what curl shows.
+func TestREADMETranscript(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	var transcript string
+	for _, block := range readmeBlocks(t, "console") {
+		if strings.Contains(block, "$ curl") {
+			transcript = block
+		}
+	}
+	dir := t.TempDir()
+	hello := filepath.Join(dir, "hello")
+	if out, err := exec.Command("go", "build", "-o", hello, "./examples/hello").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	server := exec.Command(hello, "-addr", addr)
+	server.Dir = dir
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { server.Process.Kill(); server.Wait() }()
+	for range 100 {
+		if res, err := http.Get("http://" + addr); err == nil {
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+
+	var want, got strings.Builder
+	for line := range strings.Lines(transcript) {
+		command, ok := strings.CutPrefix(line, "$ ")
+		switch {
+		case !ok:
+			want.WriteString(line)
+		case strings.HasPrefix(command, "curl"):
+			curl := exec.Command("sh", "-c", strings.ReplaceAll(command, "127.0.0.1:8000", addr))
+			curl.Dir = dir
+			out, err := curl.Output()
+			if err != nil {
+				t.Fatalf("%s: %v", command, err)
+			}
+			got.Write(out)
+		case strings.HasPrefix(command, "go run ./examples/hello"):
+		default:
+			t.Errorf("what is %q?", command)
+		}
+	}
+	normal := func(s string) string {
+		s = strings.ReplaceAll(s, "\r", "")
+		s = regexp.MustCompile(`sessionid=[a-z0-9]{32};`).ReplaceAllString(s, "sessionid=TOKEN;")
+		return regexp.MustCompile(`(?m)^Date: .*$`).ReplaceAllString(s, "Date: NOW")
+	}
+	if normal(got.String()) != normal(want.String()) {
+		t.Errorf("curl shows\n%s\nthe README\n%s", normal(got.String()), normal(want.String()))
+	}
+}
+
+// The other commands of the README run, word for word. They take minutes, so
+// that this is for those who ask for it.
+func TestREADMECommands(t *testing.T) {
+	if os.Getenv("SESSIONENGINE_README") == "" {
+		t.Skip("set SESSIONENGINE_README=1 to run the README's commands")
+	}
+	for _, block := range readmeBlocks(t, "console") {
+		if strings.Contains(block, "$ curl") {
+			continue // TestREADMETranscript
+		}
+		for line := range strings.Lines(block) {
+			command, ok := strings.CutPrefix(line, "$ ")
+			if !ok {
+				continue
+			}
+			if strings.HasPrefix(command, "go test ./...") {
+				continue // this is it
+			}
+			t.Logf("$ %s", command)
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+			cmd.Env = append(os.Environ(), "SESSIONENGINE_README=")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", command, err, out)
+			} else if len(bytes.TrimSpace(out)) == 0 {
+				t.Errorf("%s says nothing", command)
+			}
+		}
+	}
+}
