@@ -24,6 +24,22 @@ import (
 // engine.
 const randomSessions = 1000
 
+// numberOfSessions is randomSessions, or fewer with -short.
+func numberOfSessions() int {
+	if testing.Short() {
+		return randomSessions / 5
+	}
+	return randomSessions
+}
+
+// randomAnswer is what the op random_sessions of peer.py answers.
+type randomAnswer struct {
+	Sessions []struct {
+		Session string
+		Keys    map[string]string // by engine
+	}
+}
+
 // seed makes the random sessions the same every time.
 const seed = 20261123
 
@@ -109,14 +125,10 @@ func encode(t testing.TB, v any) string {
 func TestWhatDjangoWritesIsReadByGo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db.sqlite3")
 	p := newPeer(t, ask{"database": file})
-	var answer struct {
-		Sessions []struct {
-			Session string
-			Keys    map[string]string // by engine
-		}
-	}
-	p.do("random_sessions", ask{"seed": seed, "count": randomSessions}, &answer)
-	if len(answer.Sessions) != randomSessions {
+	var answer randomAnswer
+	count := numberOfSessions()
+	p.do("random_sessions", ask{"seed": seed, "count": count}, &answer)
+	if len(answer.Sessions) != count {
 		t.Fatalf("Django wrote %d sessions", len(answer.Sessions))
 	}
 	for _, engine := range []string{cookies, rows} {
@@ -148,7 +160,7 @@ func TestWhatGoWritesIsReadByDjango(t *testing.T) {
 	for _, engine := range []string{cookies, rows} {
 		sites[engine] = newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
 	}
-	for i := range randomSessions {
+	for i := range numberOfSessions() {
 		values := randomObject(r, 3)
 		want := encode(t, values)
 		for engine, s := range sites {

@@ -27,6 +27,9 @@ def store(engine, key=None):
 
 
 def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256", serializer="JSONSerializer"):
+    """Sets Django up. A database is an SQLite file, or an entry of DATABASES."""
+    if isinstance(database, str):
+        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
     options = {}
     if django.VERSION < (4, 0):
         options["DEFAULT_HASHING_ALGORITHM"] = algorithm
@@ -36,14 +39,15 @@ def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256
         SESSION_COOKIE_AGE=cookie_age,
         SESSION_SERIALIZER="django.contrib.sessions.serializers." + serializer,
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+        DATABASES={"default": database},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         **options,
     )
     django.setup()
     from django.core.management import call_command
     from django.db.backends.signals import connection_created
-    connection_created.connect(not_durable)
+    if "sqlite" in database["ENGINE"]:
+        connection_created.connect(not_durable)
     call_command("migrate", verbosity=0)
     return {"version": django.get_version()}
 
