@@ -61,7 +61,8 @@ type SQLList struct {
 	closed  atomic.Bool
 
 	lookup, end, endOwner, expired statement
-	create, probe                  string // the table
+	create                         []string // the table and its index
+	probe                          string
 	deleteExpired                  string // followed by a list of placeholders and a bracket
 }
 
@@ -141,17 +142,31 @@ func (l *SQLList) setQueries(table string) {
 		l.deleteExpired = numbered(l.deleteExpired)
 	}
 
-	text, options := "", ""
+	l.probe = "SELECT entry, generation, previous, kept, expires FROM " + t + " WHERE 1 = 0"
+	columnTypes := " (entry varchar(40)%[1]s NOT NULL PRIMARY KEY, generation bigint NOT NULL, previous bigint NOT NULL, kept varchar(32)%[1]s NOT NULL, expires bigint NOT NULL"
+	schema, name, ok := strings.Cut(table, ".")
+	if !ok {
+		schema, name = "", table
+	}
+	index := name + "_expires"
 	switch l.dialect {
 	case dbstore.SQLite:
-		options = " WITHOUT ROWID"
+		indexed := t
+		if schema != "" { // the index bears it, and the table must not
+			index, indexed = schema+"."+index, quote(name)
+		}
+		l.create = []string{
+			"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, "") + ") WITHOUT ROWID",
+			"CREATE INDEX IF NOT EXISTS " + quote(index) + " ON " + indexed + " (expires)",
+		}
+	case dbstore.Postgres:
+		l.create = []string{
+			"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, "") + ")",
+			"CREATE INDEX IF NOT EXISTS " + quote(index) + " ON " + t + " (expires)",
+		}
 	case dbstore.MySQL:
-		text = " CHARACTER SET ascii COLLATE ascii_bin"
+		l.create = []string{"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, " CHARACTER SET ascii COLLATE ascii_bin") + ", INDEX " + quote(index) + " (expires))"}
 	}
-	// The constraint is no more than an index that comes with the table.
-	l.create = "CREATE TABLE IF NOT EXISTS " + t + " (entry varchar(40)" + text + " NOT NULL PRIMARY KEY, generation bigint NOT NULL," +
-		" previous bigint NOT NULL, kept varchar(32)" + text + " NOT NULL, expires bigint NOT NULL, UNIQUE (expires, entry))" + options
-	l.probe = "SELECT entry, generation, previous, kept, expires FROM " + t + " WHERE 1 = 0"
 }
 
 // numbered replaces the question marks of a statement by $1, $2, and so on.
@@ -179,7 +194,7 @@ func (l *SQLList) Migrate(ctx context.Context) error {
 		}
 		// In spite of IF NOT EXISTS, PostgreSQL reports an error if another
 		// node creates the same table at this moment. It is there then.
-		if _, err = l.db.ExecContext(ctx, l.create); err == nil {
+		if err = l.createTable(ctx); err == nil {
 			err = l.check(ctx)
 		}
 	}
@@ -187,6 +202,21 @@ func (l *SQLList) Migrate(ctx context.Context) error {
 		return failure(ctx, "migrate", err)
 	}
 	return nil
+}
+
+// createTable creates the table with its index, or neither.
+func (l *SQLList) createTable(ctx context.Context) error {
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, statement := range l.create {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
 // check returns an error unless the table is there.

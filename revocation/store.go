@@ -223,7 +223,9 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (n
 	return newToken, nil
 }
 
-// Delete implements [session.SessionStore]. It puts the session on the list.
+// Delete implements [session.SessionStore]. It puts the session on the list. A
+// token that is expired ends nothing, even if the session was given a longer
+// life before and so has an older token that is not.
 func (s *Store) Delete(ctx context.Context, token string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("revocation: delete: %w", err)

@@ -1,0 +1,677 @@
+package revocation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessionengine/revocation"
+	"sessionengine/session"
+	"sessionengine/session/sessiontest"
+)
+
+func inAnHour() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Hour) }
+
+// begin begins a session.
+func begin(t testing.TB, store session.SessionStore, owner string, expires time.Time) (token string, rec *session.Record) {
+	t.Helper()
+	rec = &session.Record{Data: []byte(`{"a":1}`), Expires: expires, Owner: owner}
+	token, err := store.Save(t.Context(), "", rec)
+	if err != nil {
+		t.Fatalf("Save of a new session: %v", err)
+	}
+	return token, rec
+}
+
+func wantAlive(t testing.TB, when string, store session.SessionStore, token string) {
+	t.Helper()
+	if _, err := store.Load(t.Context(), token); err != nil {
+		t.Errorf("%s: Load: %v", when, err)
+	}
+}
+
+func wantEnded(t testing.TB, when string, store session.SessionStore, token string) {
+	t.Helper()
+	if _, err := store.Load(t.Context(), token); !errors.Is(err, revocation.ErrEnded) || !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("%s: Load gave %v, want %v", when, err, revocation.ErrEnded)
+	}
+}
+
+// rounds is how often a race is run.
+const rounds = 20
+
+// race calls f(0) to f(n-1) at once.
+func race(n int, f func(i int)) {
+	var wait sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wait.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	wait.Wait()
+}
+
+// onEveryList runs a test with a store, and another node's.
+func onEveryList(t *testing.T, test func(t *testing.T, one, two *revocation.Store)) {
+	t.Run("memory", func(t *testing.T) {
+		list := revocation.NewMemoryList()
+		test(t, wrap(t, cookies(t), list, revocation.Options{}), wrap(t, cookies(t), list, revocation.Options{}))
+	})
+	onEveryDatabase(t, func(t *testing.T, open func() *revocation.SQLList) {
+		test(t, wrap(t, cookies(t), open(), revocation.Options{}), wrap(t, cookies(t), open(), revocation.Options{}))
+	})
+}
+
+func TestOfManyWhoRenewOneSessionOneWins(t *testing.T) {
+	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
+		nodes := []*revocation.Store{one, two}
+		for range rounds {
+			token, rec := begin(t, one, "alice", inAnHour())
+			const n = 8
+			var tokens [n]string
+			race(n, func(i int) {
+				mine := *rec
+				var err error
+				tokens[i], err = nodes[i%2].Renew(t.Context(), token, &mine)
+				if err != nil && !errors.Is(err, session.ErrGone) {
+					t.Errorf("Renew: %v", err)
+				}
+			})
+			winners := 0
+			for _, renewed := range tokens {
+				if renewed != "" {
+					winners++
+					wantAlive(t, "the winner's", two, renewed)
+				}
+			}
+			if winners != 1 {
+				t.Fatalf("%d won, want 1", winners)
+			}
+			wantEnded(t, "the old one", one, token)
+		}
+	})
+}
+
+func TestWhoSavesBesideARenewalDoesNotUndoIt(t *testing.T) {
+	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
+		for range rounds {
+			token, rec := begin(t, one, "alice", inAnHour())
+			var saved, renewed string
+			race(2, func(i int) {
+				mine := *rec
+				var err error
+				if i == 0 {
+					saved, err = one.Save(t.Context(), token, &mine)
+					if errors.Is(err, session.ErrGone) {
+						return
+					}
+				} else {
+					renewed, err = two.Renew(t.Context(), token, &mine)
+				}
+				if err != nil {
+					t.Errorf("beside the other: %v", err)
+				}
+			})
+			wantAlive(t, "the renewed session", one, renewed)
+			wantEnded(t, "the old one", two, token)
+			if saved != "" {
+				wantEnded(t, "what was saved before it was renewed", two, saved)
+			}
+		}
+	})
+}
+
+// Either the logout comes first and nothing is left, or it finds the session
+// renewed, and only the old cookie is dead.
+func TestALogoutBesideARenewal(t *testing.T) {
+	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
+		for range rounds {
+			token, rec := begin(t, one, "alice", inAnHour())
+			var renewed string
+			race(2, func(i int) {
+				if i == 0 {
+					if err := one.Delete(t.Context(), token); err != nil {
+						t.Errorf("Delete: %v", err)
+					}
+					return
+				}
+				mine := *rec
+				var err error
+				if renewed, err = two.Renew(t.Context(), token, &mine); err != nil && !errors.Is(err, session.ErrGone) {
+					t.Errorf("Renew: %v", err)
+				}
+			})
+			wantEnded(t, "the old one", two, token)
+			if renewed != "" {
+				wantAlive(t, "the renewed one", one, renewed)
+			}
+		}
+	})
+}
+
+// What EndSessions has not ended has begun after it.
+func TestSessionsEndedWhileTheyBegin(t *testing.T) {
+	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
+		var mu sync.Mutex
+		var before []string
+		done := make(chan struct{})
+		var logins sync.WaitGroup
+		for range 4 {
+			logins.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					rec := &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}
+					token, err := two.Save(context.Background(), "", rec)
+					if err != nil {
+						t.Errorf("Save: %v", err)
+						return
+					}
+					mu.Lock()
+					before = append(before, token)
+					mu.Unlock()
+				}
+			})
+		}
+		for range 5 {
+			time.Sleep(2 * time.Millisecond)
+			mu.Lock()
+			n := len(before)
+			mu.Unlock()
+			if err := one.EndSessions(t.Context(), "alice"); err != nil {
+				t.Fatal(err)
+			}
+			mu.Lock()
+			for _, token := range before[max(0, n-20):n] {
+				wantEnded(t, "a session from before", two, token)
+			}
+			mu.Unlock()
+			token, _ := begin(t, one, "alice", inAnHour())
+			wantAlive(t, "a session from after", two, token)
+		}
+		close(done)
+		logins.Wait()
+	})
+}
+
+func TestOwnersAreToldApart(t *testing.T) {
+	names := []string{"alice", "Alice", "alice ", "\u00e0lice", "al", "alice.", `al"ice\`, "<b>\u2028\n", "a\xffb", "o", "s", strings.Repeat("x", 500)}
+	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
+		for _, ended := range names {
+			var tokens []string
+			for _, name := range names {
+				token, _ := begin(t, one, name, inAnHour())
+				tokens = append(tokens, token)
+			}
+			if err := two.EndSessions(t.Context(), ended); err != nil {
+				t.Fatal(err)
+			}
+			for i, name := range names {
+				when := fmt.Sprintf("%.20q, when those of %.20q were ended", name, ended)
+				if name == ended {
+					wantEnded(t, when, one, tokens[i])
+				} else {
+					wantAlive(t, when, one, tokens[i])
+				}
+			}
+		}
+	})
+}
+
+func TestASessionBelongsToWhoeverOwnsItNow(t *testing.T) {
+	ctx := t.Context()
+	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+	for _, owner := range []string{"alice", "bob"} {
+		if err := store.EndSessions(ctx, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": store.Save, "Renew": store.Renew} {
+		token, rec := begin(t, store, "", inAnHour())
+		for _, owner := range []string{"alice", "bob", "carol", "", "alice"} {
+			rec.Owner = owner
+			var err error
+			if token, err = write(ctx, token, rec); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, other := range []string{"alice", "bob", "carol"} {
+				if other == owner {
+					continue
+				}
+				if err := store.EndSessions(ctx, other); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantAlive(t, name+", when those of others were ended", store, token)
+		}
+		if err := store.EndSessions(ctx, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, name+", when those of its owner were ended", store, token)
+	}
+	if err := store.EndSessions(ctx, ""); err == nil {
+		t.Error("EndSessions without an owner: no error")
+	}
+}
+
+// Neither the granularity of clocks nor their differences matter: in the bubble
+// no time goes by, and another node's clock is ahead.
+func TestClocksDoNotMatter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		list := revocation.NewMemoryList()
+		store := wrap(t, cookies(t), list, revocation.Options{})
+		ahead := time.Now().Add(10 * time.Minute).UnixMilli()
+		for range 3 {
+			token, rec := begin(t, store, "alice", inAnHour())
+			wantAlive(t, "a login after those of all nodes", store, token)
+			if err := store.EndOtherSessions(ctx, "alice", token); err != nil {
+				t.Fatal(err)
+			}
+			wantEnded(t, "the caller's own, before it is renewed", store, token)
+			renewed, err := store.Renew(ctx, token, rec)
+			if err != nil {
+				t.Fatalf("Renew: %v", err)
+			}
+			wantAlive(t, "the caller's own", store, renewed)
+			if err := store.EndSessions(ctx, "alice"); err != nil {
+				t.Fatal(err)
+			}
+			wantEnded(t, "all", store, renewed)
+			if err := list.EndOwner(ctx, "alice", ahead, "", inAnHour()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestOnlyTheCallersOwnSessionMayBeRenewed(t *testing.T) {
+	ctx := t.Context()
+	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+	other, otherRec := begin(t, store, "alice", inAnHour())
+	stale, staleRec := begin(t, store, "alice", inAnHour())
+	if err := store.EndSessions(ctx, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	mine, mineRec := begin(t, store, "alice", inAnHour())
+	if err := store.EndOtherSessions(ctx, "alice", mine); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Renew(ctx, other, otherRec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("Renew of another session: %v", err)
+	}
+	if _, err := store.Save(ctx, mine, mineRec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("Save of the caller's own: %v", err)
+	}
+	renewed, err := store.Renew(ctx, mine, mineRec)
+	if err != nil {
+		t.Fatalf("Renew of the caller's own: %v", err)
+	}
+	if _, err := store.Renew(ctx, mine, mineRec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("Renew of the caller's own, twice: %v", err)
+	}
+
+	// A session that is over cannot keep itself.
+	if err := store.EndOtherSessions(ctx, "alice", stale); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Renew(ctx, stale, staleRec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("Renew of a session that was over when it ended the others: %v", err)
+	}
+	wantEnded(t, "the renewed one", store, renewed)
+}
+
+func TestListIsAskedOncePerCall(t *testing.T) {
+	ctx := t.Context()
+	list := &switchable{List: revocation.NewMemoryList()}
+	store := wrap(t, cookies(t), list, revocation.Options{})
+	var token string
+	var rec *session.Record
+	must := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, step := range []struct {
+		name string
+		want int64
+		do   func()
+	}{
+		{"a new session without an owner", 0, func() { token, rec = begin(t, store, "", inAnHour()) }},
+		{"a new session with an owner", 1, func() { token, rec = begin(t, store, "alice", inAnHour()) }},
+		{"a token that is none", 0, func() { store.Load(ctx, "none") }},
+		{"a load", 1, func() { wantAlive(t, "", store, token) }},
+		{"a save", 1, func() { _, err := store.Save(ctx, token, rec); must(err) }},
+		{"a renewal", 1, func() { var err error; token, err = store.Renew(ctx, token, rec); must(err) }},
+		{"a logout", 0, func() { must(store.Delete(ctx, token)) }},
+	} {
+		list.asked.Store(0)
+		step.do()
+		if got := list.asked.Load(); got != step.want {
+			t.Errorf("%s: %d lookups, want %d", step.name, got, step.want)
+		}
+	}
+}
+
+func TestMaxStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		shared := revocation.NewMemoryList()
+		list := &switchable{List: shared}
+		const maxStale = 10 * time.Second
+		own := wrap(t, cookies(t), list, revocation.Options{MaxStale: maxStale})
+		bound, err := own.ForCookie("sessionid") // as the middleware has it
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := wrap(t, cookies(t), shared, revocation.Options{})
+
+		token, rec := begin(t, own, "alice", inAnHour())
+		list.asked.Store(0)
+		for range 10 {
+			wantAlive(t, "again and again", bound, token)
+			time.Sleep(maxStale / 10)
+		}
+		wantAlive(t, "when the answer is stale", bound, token)
+		if got := list.asked.Load(); got != 2 {
+			t.Errorf("%d lookups, want 2", got)
+		}
+		if err := other.Delete(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+		for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": bound.Save, "Renew": bound.Renew} {
+			if _, err := write(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+				t.Errorf("%s asks: %v", name, err)
+			}
+		}
+		time.Sleep(maxStale - time.Nanosecond)
+		wantAlive(t, "ended by another node, as documented", bound, token)
+		time.Sleep(time.Nanosecond)
+		wantEnded(t, "when the answer is stale", bound, token)
+
+		// What this process ends it knows of, also by another store of it.
+		token, _ = begin(t, own, "alice", inAnHour())
+		second, secondRec := begin(t, own, "alice", inAnHour())
+		third, _ := begin(t, own, "alice", inAnHour())
+		for _, token := range []string{token, second, third} {
+			wantAlive(t, "at first", bound, token)
+		}
+		if err := own.Delete(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, "ended by this process", bound, token)
+		if _, err := own.Renew(ctx, second, secondRec); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, "renewed by this process", bound, second)
+		if err := own.EndSessions(ctx, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, "ended with those of its owner by this process", bound, third)
+	})
+}
+
+// overtaken is a list whose answers are overtaken by what happens before they
+// arrive.
+type overtaken struct {
+	revocation.List
+	meanwhile func()
+}
+
+func (l *overtaken) Lookup(ctx context.Context, id, owner string) (revocation.Entry, error) {
+	e, err := l.List.Lookup(ctx, id, owner)
+	if f := l.meanwhile; f != nil {
+		l.meanwhile = nil
+		f()
+	}
+	return e, err
+}
+
+func TestAnAnswerThatIsOvertakenIsNotRemembered(t *testing.T) {
+	ctx := t.Context()
+	list := &overtaken{List: revocation.NewMemoryList()}
+	store := wrap(t, cookies(t), list, revocation.Options{MaxStale: time.Hour})
+	for name, end := range map[string]func(token string) error{
+		"logout":     func(token string) error { return store.Delete(ctx, token) },
+		"everywhere": func(string) error { return store.EndSessions(ctx, "alice") },
+	} {
+		token, _ := begin(t, store, "alice", inAnHour())
+		list.meanwhile = func() {
+			if err := end(token); err != nil {
+				t.Error(err)
+			}
+		}
+		store.Load(ctx, token) // may have been before
+		wantEnded(t, name, store, token)
+	}
+}
+
+func TestMemoryForMaxStaleIsBounded(t *testing.T) {
+	store := wrap(t, sessiontest.NewMemory(), revocation.NewMemoryList(), revocation.Options{MaxStale: time.Hour})
+	const most = 2 * revocation.MaxAnswers
+	for range most + 1000 {
+		token, _ := begin(t, store, "", inAnHour())
+		wantAlive(t, "", store, token)
+	}
+	if n := store.Answers(); n > most || n < most/2 {
+		t.Errorf("remembers %d sessions, want up to %d", n, most)
+	}
+}
+
+// A cookie that lives longer than the one that the visitor logged out with.
+func TestAnEarlierLongerLifeEndsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{MaxAge: 24 * time.Hour})
+		long, rec := begin(t, store, "alice", time.Now().UTC().Add(24*time.Hour))
+		rec.Expires = time.Now().UTC().Add(time.Minute)
+		short, err := store.Save(ctx, long, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(ctx, short); err != nil {
+			t.Fatal(err)
+		}
+		for range 23 {
+			time.Sleep(time.Hour)
+			if n, err := store.DeleteExpired(ctx); n != 0 || err != nil {
+				t.Fatalf("DeleteExpired: %d, %v", n, err)
+			}
+			wantEnded(t, "the longer life", store, long)
+		}
+		time.Sleep(2 * time.Hour)
+		if n, err := store.DeleteExpired(ctx); n != 1 || err != nil {
+			t.Errorf("DeleteExpired: %d, %v", n, err)
+		}
+		if _, err := store.Load(ctx, long); !errors.Is(err, session.ErrExpired) {
+			t.Errorf("Load: %v", err)
+		}
+	})
+}
+
+// Nothing that was ended comes back when the list forgets it.
+func TestWhatIsForgottenHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		const maxAge = time.Hour
+		list := revocation.NewMemoryList()
+		store := wrap(t, cookies(t), list, revocation.Options{MaxAge: maxAge})
+		var tokens []string
+		for range 3 {
+			token, rec := begin(t, store, "alice", time.Now().UTC().Add(maxAge))
+			renewed, err := store.Renew(ctx, token, rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, _ := begin(t, store, "bob", time.Now().UTC().Add(maxAge))
+			if err := store.Delete(ctx, out); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.EndSessions(ctx, "alice"); err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, token, renewed, out)
+		}
+		if n := list.Len(); n != 7 {
+			t.Errorf("%d are on the list, want six sessions and alice", n)
+		}
+		for list.Len() > 0 {
+			for _, token := range tokens {
+				if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+					t.Fatalf("Load: %v", err)
+				}
+			}
+			time.Sleep(10 * time.Minute)
+			if _, err := store.DeleteExpired(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, token := range tokens {
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("Load, after all was forgotten: %v", err)
+			}
+		}
+
+		// The generations of an owner go on growing.
+		token, _ := begin(t, store, "alice", time.Now().UTC().Add(maxAge))
+		wantAlive(t, "a login after all was forgotten", store, token)
+		if err := store.EndSessions(ctx, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, "ended again", store, token)
+	})
+}
+
+func TestTheMemoryListIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := revocation.NewMemoryList()
+		const perHour, hours = 2000, 3
+		for range 20 * hours {
+			for i := range perHour {
+				until := time.Now().Add(hours * time.Hour)
+				if i%2 == 0 {
+					if _, err := list.End(t.Context(), fmt.Sprint(time.Now(), i), until); err != nil {
+						t.Fatal(err)
+					}
+				} else if err := list.EndOwner(t.Context(), fmt.Sprint(time.Now(), i), 1, "", until); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := list.Len(); n > 3*perHour*hours {
+				t.Fatalf("%d are on the list, and %d have to be", n, perHour*hours)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestASessionThatLivesTooLong(t *testing.T) {
+	ctx := t.Context()
+	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{MaxAge: time.Hour})
+	token, rec := begin(t, store, "alice", inAnHour())
+	rec.Expires = inAnHour().Add(time.Hour)
+	for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": store.Save, "Renew": store.Renew} {
+		for _, token := range []string{token, ""} {
+			if _, err := write(ctx, token, rec); err == nil || !strings.Contains(err.Error(), "MaxAge") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	wantAlive(t, "as it was", store, token)
+}
+
+func TestAFailedRenewalEndsNothing(t *testing.T) {
+	ctx := t.Context()
+	broken := &endFails{List: revocation.NewMemoryList()}
+	store := wrap(t, cookies(t), broken, revocation.Options{})
+	token, rec := begin(t, store, "alice", inAnHour())
+
+	large := *rec
+	large.Data = fmt.Appendf(nil, `{"a":%q}`, strings.Repeat("không nén được ", 10000))
+	if _, err := store.Renew(ctx, token, &large); err == nil {
+		t.Error("Renew of what does not fit: no error")
+	}
+	wantAlive(t, "after what does not fit", store, token)
+
+	broken.err = errBroken
+	if _, err := store.Renew(ctx, token, rec); !errors.Is(err, errBroken) {
+		t.Errorf("Renew: %v", err)
+	}
+	wantAlive(t, "after the list failed", store, token)
+	broken.err = nil
+	renewed, err := store.Renew(ctx, token, rec)
+	if err != nil {
+		t.Fatalf("Renew: %v", err)
+	}
+	wantAlive(t, "renewed", store, renewed)
+}
+
+// endFails is a list that can be read and not written to.
+type endFails struct {
+	revocation.List
+	err error
+}
+
+func (l *endFails) End(ctx context.Context, id string, until time.Time) (bool, error) {
+	if l.err != nil {
+		return false, l.err
+	}
+	return l.List.End(ctx, id, until)
+}
+
+func TestWhatCannotBeMarked(t *testing.T) {
+	ctx := t.Context()
+	list := revocation.NewMemoryList()
+	store := wrap(t, cookies(t), list, revocation.Options{})
+	for _, data := range []string{``, `[]`, `"confidential"`} {
+		rec := &session.Record{Data: []byte(data), Expires: inAnHour()}
+		if _, err := store.Save(ctx, "", rec); err == nil || strings.Contains(err.Error(), "confidential") {
+			t.Errorf("Save of %q: %v", data, err)
+		}
+	}
+	// A list that counts in something else than milliseconds.
+	if err := list.EndOwner(ctx, "alice", 1<<50, "", inAnHour()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}); err == nil {
+		t.Error("a generation out of range: no error")
+	}
+}
+
+func TestOptions(t *testing.T) {
+	list := revocation.NewMemoryList()
+	for name, opts := range map[string]revocation.Options{
+		"a negative age":       {MaxAge: -1},
+		"an age of nothing":    {MaxAge: time.Millisecond},
+		"an age of centuries":  {MaxAge: 200 * 365 * 24 * time.Hour},
+		"a negative staleness": {MaxStale: -1},
+	} {
+		if _, err := revocation.New(cookies(t), list, opts); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := revocation.New(nil, list, revocation.Options{}); err == nil {
+		t.Error("no engine: no error")
+	}
+	if _, err := revocation.New(cookies(t), nil, revocation.Options{}); err == nil {
+		t.Error("no list: no error")
+	}
+	store := wrap(t, cookies(t), list, revocation.Options{})
+	if _, err := store.ForCookie("no name"); err == nil {
+		t.Error("a name that the engine refuses: no error")
+	}
+	if text := fmt.Sprintf("%v %+v %s", store, store, store); strings.Contains(text, "0x") || !strings.Contains(text, "signedcookie.Store") {
+		t.Errorf("prints as %s", text)
+	}
+}
