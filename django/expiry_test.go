@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,5 +214,45 @@ func TestRowsExpireWhenEitherSideSaysSo(t *testing.T) {
 	time.Sleep(time.Until(row.Expires) + 10*time.Millisecond)
 	if got := p.read(rows, key, ""); !got.Empty {
 		t.Error("Django reads a session that Go has let expire")
+	}
+}
+
+func TestLocalTimesInTheTableAreTakenForUTC(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	p := newPeer(t, ask{"database": file, "use_tz": false}) // at UTC+7
+	s := newSite(t, openRows(t, file, django.Options{}), session.Options{})
+	key := p.write(rows, `{"team":"red"}`, ask{"expiry": 3600})
+	s.visit(key, func(s *session.Session) {
+		if life := s.ExpiryAge(); life < 7*time.Hour || life > 9*time.Hour {
+			t.Errorf("a session of an hour lives for %v", life)
+		}
+	})
+}
+
+func TestDjangoKeepsWhatItDoesNotKnow(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	p := newPeer(t, ask{"database": file})
+	for _, engine := range []string{cookies, rows} {
+		s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{AbsoluteTimeout: time.Hour})
+		token := s.visit("", func(s *session.Session) { s.Set("team", "red"); s.AddFlash("saved ✓") })
+		// Django saves the session with another team.
+		text := strings.Replace(p.read(engine, token, "").Session, "red", "blue", 1)
+		token = p.write(engine, text, ask{"key": token})
+		s.visit(token, func(s *session.Session) {
+			if team, _ := session.Get[string](s, "team"); team != "blue" {
+				t.Errorf("%s: team is %q", engine, team)
+			}
+			if flashes := session.Flashes[string](s); len(flashes) != 1 || flashes[0] != "saved ✓" {
+				t.Errorf("%s: flashes are %q", engine, flashes)
+			}
+		})
+		// A session that began two hours ago has just been saved at Django.
+		token = p.write(engine, fmt.Sprintf(`{"team":"red","_session_start":%d}`, time.Now().Unix()-2*60*minute), nil)
+		if n := len(s.entries(token)); n != 0 {
+			t.Errorf("%s: %d entries after the absolute timeout", engine, n)
+		}
+		if got := p.read(engine, token, ""); got.Empty {
+			t.Errorf("%s: Django knows of the absolute timeout", engine)
+		}
 	}
 }

@@ -1,13 +1,17 @@
 package django
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
 // Options are the settings of a Django site that its sessions depend on, apart
 // from the SECRET_KEY. The zero value has Django's defaults.
+//
+// Printing or logging Options does not show the keys.
 type Options struct {
 	// Fallbacks is Django's SECRET_KEY_FALLBACKS: keys whose signatures are
 	// still accepted, while the SECRET_KEY makes all new ones.
@@ -28,6 +32,21 @@ type Options struct {
 	// MaxBytes bounds the text of a session, before compression; 0 is 1 MiB in
 	// a cookie and 64 MiB in a row. Larger ones are neither written nor read.
 	MaxBytes int
+}
+
+var (
+	_ fmt.Formatter          = Options{}
+	_ encoding.TextMarshaler = Options{}
+)
+
+// Format implements [fmt.Formatter] without showing the keys.
+func (o Options) Format(f fmt.State, verb rune) { io.WriteString(f, o.describe()) }
+
+// MarshalText implements [encoding.TextMarshaler] without showing the keys.
+func (o Options) MarshalText() ([]byte, error) { return []byte(o.describe()), nil }
+
+func (o Options) describe() string {
+	return fmt.Sprintf("django.Options{%d fallbacks, CookieAge: %v, ReadSHA1: %v, MaxBytes: %d}", len(o.Fallbacks), o.CookieAge, o.ReadSHA1, o.MaxBytes)
 }
 
 const (

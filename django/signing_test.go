@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -332,6 +335,55 @@ func TestOptionsAreChecked(t *testing.T) {
 	store := newCookieStore(t, django.Options{})
 	if _, err := store.ForCookie(""); err == nil {
 		t.Error("ForCookie takes an empty name")
+	}
+}
+
+func TestNothingThatIsPrintedShowsAKey(t *testing.T) {
+	const key, fallback = "the key of the site", "the key before it"
+	opts := django.Options{Fallbacks: []string{fallback}, ReadSHA1: true}
+	store, err := django.NewCookieStore(key, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := django.Rows(key, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := django.NewAuth(key, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{opts, &opts, []django.Options{opts}, store, *store, rows, rows.Encoding, auth, *auth} {
+		var b bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+		}
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("", "v", v)
+		slog.New(slog.NewTextHandler(&b, nil)).Info("", "v", v)
+		for _, secret := range []string{key, fallback, hex.EncodeToString([]byte(key)), hex.EncodeToString([]byte(fallback))} {
+			if strings.Contains(b.String(), secret) {
+				t.Errorf("a %T shows a key: %s", v, b.String())
+			}
+		}
+	}
+	_, err = store.Load(t.Context(), "confidential:1vb66i:AAAA")
+	if err != session.ErrInvalidToken {
+		t.Errorf("%v, want session.ErrInvalidToken as it is", err)
+	}
+	for _, data := range []string{`["confidential"]`, `{"confidential":1`, "{\"confidential\":\"\xff\"}"} {
+		_, err := store.Save(t.Context(), "", inAnHour(data))
+		_, err2 := rows.Encoding.Encode([]byte(data))
+		cookie, row := sign([]byte(data), false)
+		_, err3 := newCookieStore(t, django.Options{}).Load(t.Context(), cookie)
+		_, err4 := rows.Encoding.Decode(row)
+		for _, err := range []error{err, err2, err4} {
+			if err == nil || strings.Contains(err.Error(), "confidential") {
+				t.Errorf("%q: %v", data, err)
+			}
+		}
+		if err3 != nil && strings.Contains(err3.Error(), "confidential") {
+			t.Errorf("%q: %v", data, err3)
+		}
 	}
 }
 

@@ -544,6 +544,45 @@ func TestAPasswordThatIsChangedAtDjangoEndsTheLoginInGo(t *testing.T) {
 	})
 }
 
+func TestAUserWhoIsDeactivatedIsLoggedOutOfBothSides(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		m := newMigration(t, engine)
+		b := m.newBrowser()
+		b.do(m.golang, "/login", "user", "bob")
+		b.want("after the login", "bob", `{}`)
+		b.do(m.django, "/deactivate")
+		b.want("after the deactivation", "", `{}`)
+	})
+}
+
+func TestALoginInGoChangesTheCSRFTokenOfTheSession(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		m := newMigrationWith(t, engine, ask{"CSRF_USE_SESSIONS": true}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+		b := m.newBrowser()
+		csrfToken := func() string {
+			t.Helper()
+			b.do(m.django, "/csrf-token")
+			var state struct {
+				Session struct {
+					Token string `json:"_csrftoken"`
+				}
+			}
+			if err := json.Unmarshal([]byte(b.do(m.golang, "/show")), &state); err != nil {
+				t.Fatal(err)
+			}
+			return state.Session.Token
+		}
+		before := csrfToken()
+		if again := csrfToken(); again != before || before == "" {
+			t.Fatalf("the token is %q and %q", before, again)
+		}
+		b.do(m.golang, "/login", "user", "ada")
+		if after := csrfToken(); after == before || after == "" {
+			t.Errorf("the token is %q, and was %q before the login", after, before)
+		}
+	})
+}
+
 func TestTheTestCookieWorksAcrossBothSides(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		m := newMigration(t, engine)

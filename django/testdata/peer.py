@@ -6,6 +6,7 @@ JSON, since numbers and characters have to survive.
 """
 
 import json
+import os
 import random
 import struct
 import sys
@@ -26,16 +27,19 @@ def store(engine, key=None):
     return import_module("django.contrib.sessions.backends." + engine).SessionStore(key)
 
 
-def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256", serializer="JSONSerializer"):
+def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256", serializer="JSONSerializer", use_tz=True):
     """Sets Django up. A database is an SQLite file, or an entry of DATABASES."""
     if isinstance(database, str):
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
+    if not use_tz:
+        os.environ["TZ"] = "Asia/Ho_Chi_Minh"
+        time.tzset()
     options = {}
     if django.VERSION < (4, 0):
         options["DEFAULT_HASHING_ALGORITHM"] = algorithm
     settings.configure(
         SECRET_KEY=secret,
-        USE_TZ=True,
+        USE_TZ=use_tz,
         SESSION_COOKIE_AGE=cookie_age,
         SESSION_SERIALIZER="django.contrib.sessions.serializers." + serializer,
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],

@@ -29,6 +29,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
@@ -45,6 +46,7 @@ from django.core.management import call_command  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpResponse, JsonResponse  # noqa: E402
+from django.middleware.csrf import get_token  # noqa: E402
 from django.urls import include, path  # noqa: E402
 
 
@@ -102,6 +104,17 @@ def change_password(request):
     return HttpResponse()
 
 
+def deactivate(request):
+    request.user.is_active = False
+    request.user.save()
+    return HttpResponse()
+
+
+def csrf_token(request):
+    get_token(request)
+    return HttpResponse()
+
+
 def slow(request):
     """Changes the session, and takes its time before that is saved."""
     request.session["slow"] = True
@@ -120,6 +133,8 @@ pages = [
     path("set-test-cookie", set_test_cookie),
     path("test-cookie", test_cookie),
     path("change-password", change_password),
+    path("deactivate", deactivate),
+    path("csrf-token", csrf_token),
     path("slow", slow),
 ]
 urlpatterns = pages + [path("old/", include(pages))]
