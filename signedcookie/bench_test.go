@@ -40,9 +40,7 @@ func BenchmarkStore(b *testing.B) {
 						if err != nil {
 							b.Fatal(err)
 						}
-						b.ReportAllocs()
-						b.ReportMetric(float64(len(token)), "cookie-B")
-						for b.Loop() {
+						call := func() {
 							if op == "save" {
 								_, err = store.Save(b.Context(), token, rec)
 							} else {
@@ -52,7 +50,12 @@ func BenchmarkStore(b *testing.B) {
 								b.Fatal(err)
 							}
 						}
+						b.ReportAllocs()
+						for b.Loop() {
+							call()
+						}
 						b.ReportMetric(float64(len(token)), "cookie-B")
+						b.ReportMetric(float64(fastest(call).Nanoseconds()), "fastest-ns")
 					})
 				}
 			}

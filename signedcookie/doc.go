@@ -36,7 +36,7 @@
 // ([MaxCookieBytes]). A session that does not fit is an error before any header
 // is sent. Cookies are sent with every request, so smaller is better: a login
 // takes about 190 bytes, or 140 sealed, and a shopping cart of a kilobyte about
-// 700, or 530.
+// 690, or 510.
 //
 // Of two requests that change one session at the same time, the changes of one
 // are lost, since each carries the whole session to the browser.
@@ -48,7 +48,8 @@
 // [Options.FallbackSecrets], on all machines, until the cookies made with the old
 // one have expired. While the machines are being restarted, some know the new
 // secret and some do not; so first give them the new secret as a fallback, and
-// make it the first one in a second step.
+// make it the first one in a second step. The same goes for dictionaries: see
+// [Options.FallbackDictionaries].
 //
 // # Compatibility
 //

@@ -137,7 +137,7 @@ func ExampleTrainDictionary() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, opts := range []signedcookie.Options{{}, {Dictionaries: [][]byte{dictionary}}} {
+	for _, opts := range []signedcookie.Options{{}, {Dictionary: dictionary}} {
 		store, err := signedcookie.New(secret, opts)
 		if err != nil {
 			log.Fatal(err)

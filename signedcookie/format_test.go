@@ -280,7 +280,7 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 		for _, opts := range []signedcookie.Options{
 			{},
 			{Compression: signedcookie.CompressionBest},
-			{Dictionaries: [][]byte{trained}},
+			{Dictionary: trained},
 			{PadTo: 64},
 		} {
 			if opts.PadTo > 0 && scheme == signedcookie.Signed {
@@ -294,7 +294,7 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 				secrets:      [][]byte{secret(2), secret(1)},
 				cookie:       signedcookie.DefaultCookie,
 				builtin:      builtinDictionary(t),
-				dictionaries: opts.Dictionaries,
+				dictionaries: [][]byte{opts.Dictionary},
 				limit:        signedcookie.DefaultMaxDataBytes,
 			}
 			for i, data := range sessions {

@@ -15,7 +15,7 @@ const fuzzLimit = 8 << 10 // bytes of a session
 
 func fuzzStores(f *testing.F) (stores []*signedcookie.Store) {
 	for _, scheme := range schemes {
-		store, err := signedcookie.New(secret(1), signedcookie.Options{Scheme: scheme, MaxDataBytes: fuzzLimit, CacheBytes: -1, Dictionaries: [][]byte{[]byte(`{"team":"red"}`)}})
+		store, err := signedcookie.New(secret(1), signedcookie.Options{Scheme: scheme, MaxDataBytes: fuzzLimit, CacheBytes: -1, Dictionary: []byte(`{"team":"red"}`)})
 		if err != nil {
 			f.Fatal(err)
 		}

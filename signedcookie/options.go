@@ -3,7 +3,6 @@ package signedcookie
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Scheme is how a cookie is protected. All of them keep clients from changing a
@@ -67,16 +66,20 @@ type Options struct {
 
 	// FallbackSecrets are secrets whose cookies are still accepted. New cookies
 	// are made with the secret given to [New]; a session that is saved gets one.
-	FallbackSecrets [][]byte `json:"-"`
+	FallbackSecrets [][]byte
 
 	// Compression is how much time to spend to make cookies smaller.
 	Compression Compression
 
-	// Dictionaries are the site's own, made by [TrainDictionary]: the first one
-	// is used for new cookies, instead of the built-in one, and cookies made
-	// with any of them are accepted. A dictionary that is no longer given ends
-	// the sessions that were saved with it, so keep one until they have expired.
-	Dictionaries [][]byte
+	// Dictionary is one of the site's own, made by [TrainDictionary], that is
+	// used for new cookies instead of the built-in one.
+	Dictionary []byte
+
+	// FallbackDictionaries are dictionaries whose cookies are still accepted, or
+	// already: those of the machines that have another Dictionary. Cookies made
+	// with the built-in dictionary are always accepted. When a dictionary is no
+	// longer given, the sessions that were saved with it are over.
+	FallbackDictionaries [][]byte
 
 	// PadTo, if it is greater than 1, makes the size of a session before
 	// encryption a multiple of that many bytes, so that the length of a cookie
@@ -99,17 +102,14 @@ type Options struct {
 	CacheBytes int
 }
 
-// Format prints the options without secrets and dictionaries. It makes Options
-// safe in a log, whatever the verb.
-func (o Options) Format(f fmt.State, verb rune) {
-	io.WriteString(f, o.describe())
-}
+// Format prints the options without secrets and dictionaries, whatever the verb.
+func (o Options) Format(f fmt.State, verb rune) { io.WriteString(f, o.describe()) }
 
-// LogValue makes Options safe in a log.
-func (o Options) LogValue() slog.Value { return slog.StringValue(o.describe()) }
+// MarshalText is Format for encoders, such as those of log/slog.
+func (o Options) MarshalText() ([]byte, error) { return []byte(o.describe()), nil }
 
 func (o Options) describe() string {
-	return fmt.Sprintf("signedcookie.Options{%v, %d fallback secrets, %d dictionaries}", o.Scheme, len(o.FallbackSecrets), len(o.Dictionaries))
+	return fmt.Sprintf("signedcookie.Options{%v, %d fallback secrets}", o.Scheme, len(o.FallbackSecrets))
 }
 
 // CodecOptions set up a store with a codec of its own: see [NewWithCodec].

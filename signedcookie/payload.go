@@ -63,16 +63,24 @@ func newPayloads(opts Options) (*payloads, error) {
 	}
 	p.builtin = &dictionary{words: []byte(builtinWords), builtin: true}
 	p.writes = p.builtin
-	for i, words := range opts.Dictionaries {
+	for i, words := range append([][]byte{opts.Dictionary}, opts.FallbackDictionaries...) {
+		what := "Dictionary"
+		if i > 0 {
+			what = fmt.Sprintf("FallbackDictionaries[%d]", i-1)
+		} else if words == nil {
+			continue
+		}
 		d, err := newDictionary(words)
 		if err != nil {
-			return nil, fmt.Errorf("signedcookie: Options.Dictionaries[%d] %w", i, err)
+			return nil, fmt.Errorf("signedcookie: Options.%s %w", what, err)
 		}
 		if p.find(d.id) != nil {
-			return nil, fmt.Errorf("signedcookie: Options.Dictionaries[%d] has the same id as an earlier one", i)
+			return nil, fmt.Errorf("signedcookie: Options.%s has the same id as an earlier one", what)
 		}
 		p.reads = append(p.reads, d)
-		p.writes = p.reads[0]
+		if i == 0 {
+			p.writes = d
+		}
 	}
 	return p, nil
 }

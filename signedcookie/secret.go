@@ -10,6 +10,7 @@ import (
 const (
 	minSecret   = 32 // bytes
 	minDistinct = 8  // different bytes; 32 random ones have 30
+	maxPattern  = 10 // bytes of a word that is repeated to make a secret
 	keySize     = 32
 )
 
@@ -23,7 +24,7 @@ func checkSecret(what string, secret []byte) error {
 	case distinct(secret) < minDistinct:
 		problem = fmt.Sprintf("consists of %d different bytes", distinct(secret))
 	case repeats(secret):
-		problem = "repeats itself"
+		problem = "is a word again and again"
 	default:
 		return nil
 	}
@@ -43,9 +44,9 @@ func distinct(b []byte) int {
 	return n
 }
 
-// repeats tells whether b is a shorter pattern, two times or more.
+// repeats tells whether b is a short word again and again.
 func repeats(b []byte) bool {
-	for n := 1; n <= len(b)/2; n++ {
+	for n := 1; n <= maxPattern; n++ {
 		if bytes.Equal(b[n:], b[:len(b)-n]) {
 			return true
 		}

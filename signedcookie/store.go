@@ -2,10 +2,10 @@ package signedcookie
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -25,10 +25,10 @@ type Store struct {
 }
 
 var (
-	_ session.SessionStore = (*Store)(nil)
-	_ session.CookieNamer  = (*Store)(nil)
-	_ fmt.Formatter        = Store{}
-	_ slog.LogValuer       = Store{}
+	_ session.SessionStore   = (*Store)(nil)
+	_ session.CookieNamer    = (*Store)(nil)
+	_ fmt.Formatter          = Store{}
+	_ encoding.TextMarshaler = Store{}
 )
 
 // New returns a store whose keys are made from secret, which is at least 32
@@ -182,11 +182,12 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (n
 func (s *Store) Delete(context.Context, string) error { return nil }
 
 // Format prints what the store is, without its keys, whatever the verb. Like
-// LogValue it is also a method of Store itself, since a copy has the same keys.
+// MarshalText it is also a method of Store itself, since a copy has the same
+// keys.
 func (s Store) Format(f fmt.State, verb rune) { io.WriteString(f, s.describe()) }
 
-// LogValue makes a Store safe in a log.
-func (s Store) LogValue() slog.Value { return slog.StringValue(s.describe()) }
+// MarshalText is Format for encoders, such as those of log/slog.
+func (s Store) MarshalText() ([]byte, error) { return []byte(s.describe()), nil }
 
 func (s Store) describe() string {
 	return fmt.Sprintf("signedcookie.Store{%s, cookie %s}", s.what, s.cookie)

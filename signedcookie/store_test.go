@@ -114,9 +114,9 @@ func TestOptionsAreChecked(t *testing.T) {
 		"negative padding":                       {signedcookie.Options{PadTo: -1, Scheme: signedcookie.Sealed}, "Options.PadTo"},
 		"padding that never fits":                {signedcookie.Options{PadTo: 4096, Scheme: signedcookie.Sealed}, "Options.PadTo"},
 		"padding for cookies that are encrypted": {signedcookie.Options{PadTo: 32, Scheme: signedcookie.Encrypted}, ""},
-		"an empty dictionary":                    {signedcookie.Options{Dictionaries: [][]byte{dictionary, {}}}, "Options.Dictionaries[1]"},
-		"a dictionary that is too long":          {signedcookie.Options{Dictionaries: [][]byte{noise(8<<10+1, 1)}}, "Options.Dictionaries[0]"},
-		"the same dictionary twice":              {signedcookie.Options{Dictionaries: [][]byte{dictionary, dictionary}}, "Options.Dictionaries[1]"},
+		"an empty dictionary":                    {signedcookie.Options{FallbackDictionaries: [][]byte{dictionary, {}}}, "Options.FallbackDictionaries[1]"},
+		"a dictionary that is too long":          {signedcookie.Options{Dictionary: noise(8<<10+1, 1)}, "Options.Dictionary"},
+		"the same dictionary twice":              {signedcookie.Options{Dictionary: dictionary, FallbackDictionaries: [][]byte{dictionary}}, "Options.FallbackDictionaries[0]"},
 		"no cache":                               {signedcookie.Options{CacheBytes: -1}, ""},
 	} {
 		_, err := signedcookie.New(secret(1), tc.opts)
@@ -397,7 +397,7 @@ func TestPaddingHidesTheLength(t *testing.T) {
 
 func TestNothingPrintsKeysOrSessions(t *testing.T) {
 	hidden := secret(7)
-	opts := signedcookie.Options{Scheme: signedcookie.Sealed, FallbackSecrets: [][]byte{hidden, secret(8)}, Dictionaries: [][]byte{[]byte("dictionary-content")}}
+	opts := signedcookie.Options{Scheme: signedcookie.Sealed, FallbackSecrets: [][]byte{hidden, secret(8)}, Dictionary: []byte("dictionary-content")}
 	store, err := signedcookie.New(secret(6), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -428,6 +428,7 @@ func TestNothingPrintsKeysOrSessions(t *testing.T) {
 		"a token":                token,
 		"the start of a token":   token[:24],
 		"a dictionary":           "dictionary-content",
+		"a dictionary as JSON":   jsonOf(t, []byte("dictionary-content"))[1:20],
 		"a dictionary in hex":    fmt.Sprintf("%x", "dictionary-content"),
 		"a dictionary's numbers": strings.Trim(fmt.Sprint([]byte("dictionary")), "[]"),
 	} {
@@ -526,7 +527,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 	for _, scheme := range schemes {
-		store := newStore(t, signedcookie.Options{Scheme: scheme, CacheBytes: 20 << 10, Dictionaries: [][]byte{[]byte(`{"session":"of goroutine"}`)}})
+		store := newStore(t, signedcookie.Options{Scheme: scheme, CacheBytes: 20 << 10, Dictionary: []byte(`{"session":"of goroutine"}`)})
 		tokens := make([]string, 20)
 		for i := range tokens {
 			tokens[i] = save(t, store, fmt.Sprintf(`{"shared":%d}`, i))
@@ -558,9 +559,12 @@ func TestDictionariesCanBeReplaced(t *testing.T) {
 	one, two := []byte(`{"quests":["cave","tower"],"level":`), []byte(`{"inventory":["sword","shield"],"level":`)
 	data := `{"quests":["cave","tower"],"level":7}`
 	before := newStore(t, signedcookie.Options{})
-	first := newStore(t, signedcookie.Options{Dictionaries: [][]byte{one}})
-	both := newStore(t, signedcookie.Options{Dictionaries: [][]byte{two, one}})
-	second := newStore(t, signedcookie.Options{Dictionaries: [][]byte{two}})
+	first := newStore(t, signedcookie.Options{Dictionary: one})
+	both := newStore(t, signedcookie.Options{Dictionary: two, FallbackDictionaries: [][]byte{one}})
+	second := newStore(t, signedcookie.Options{Dictionary: two})
+
+	// A machine that knows a dictionary and does not use it yet.
+	knows := newStore(t, signedcookie.Options{FallbackDictionaries: [][]byte{one}})
 
 	builtin, withOne := save(t, before, data), save(t, first, data)
 	if len(withOne) >= len(builtin) {
@@ -571,6 +575,8 @@ func TestDictionariesCanBeReplaced(t *testing.T) {
 	}
 	wantLoad(t, first, withOne, data)
 	wantLoad(t, both, withOne, data)
+	wantLoad(t, knows, withOne, data)
+	wantLoad(t, before, save(t, knows, data), data)
 	wantInvalid(t, second, withOne)
 	wantInvalid(t, before, withOne)
 
@@ -603,7 +609,7 @@ func TestCookieSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			opts.Dictionaries = [][]byte{dictionary}
+			opts.Dictionary = dictionary
 		}
 		store := newStore(t, opts)
 		total := 0

@@ -36,7 +36,7 @@ const (
 // together from. Which is best depends on the sessions, so all are tried.
 var segmentLens = []int{16, 24, 32, 48, 64, 96, 128}
 
-// TrainDictionary makes a dictionary for [Options.Dictionaries] from samples of
+// TrainDictionary makes a dictionary for [Options.Dictionary] from samples of
 // a site's serialized sessions ([session.Record.Data]): a few hundred of all
 // kinds are enough, and 10 the least. The same samples in the same order give
 // the same dictionary.

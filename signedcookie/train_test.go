@@ -27,11 +27,11 @@ func TestTrainedDictionaryShrinksOtherSessions(t *testing.T) {
 		sessions := corpus(t, kind)
 		mixed = append(mixed, sessions[len(sessions)/2:]...)
 	}
-	all := newStore(t, signedcookie.Options{Scheme: signedcookie.Sealed, Dictionaries: [][]byte{train(t, mixed, signedcookie.TrainOptions{MaxBytes: signedcookie.MaxDictionaryBytes})}})
+	all := newStore(t, signedcookie.Options{Scheme: signedcookie.Sealed, Dictionary: train(t, mixed, signedcookie.TrainOptions{MaxBytes: signedcookie.MaxDictionaryBytes})})
 	for _, kind := range []string{"login", "flashes", "checkout", "cart", "large-cart", "cart-vi", "checkout-ja", "rails", "laravel", "express"} {
 		sessions := corpus(t, kind)
 		n := len(sessions) / 2
-		own := newStore(t, signedcookie.Options{Scheme: signedcookie.Sealed, Dictionaries: [][]byte{train(t, sessions[n:], signedcookie.TrainOptions{})}})
+		own := newStore(t, signedcookie.Options{Scheme: signedcookie.Sealed, Dictionary: train(t, sessions[n:], signedcookie.TrainOptions{})})
 		var before, after, ofAll int
 		for _, data := range sessions[:n] {
 			before += len(save(t, builtin, string(data)))

@@ -45,7 +45,7 @@ func TestVectors(t *testing.T) {
 // testStore runs in a bubble, so that the clock can be set.
 func (v vector) testStore(t *testing.T) {
 	time.Sleep(time.Until(time.Unix(v.now, 0)))
-	opts := signedcookie.Options{FallbackSecrets: v.secrets[1:], Dictionaries: v.dictionaries, MaxDataBytes: v.limit}
+	opts := signedcookie.Options{FallbackSecrets: v.secrets[1:], FallbackDictionaries: v.dictionaries, MaxDataBytes: v.limit}
 	for _, scheme := range schemes {
 		if scheme.String() == v.scheme {
 			opts.Scheme = scheme
@@ -250,7 +250,7 @@ func (m vectorMaker) make(t *testing.T) string {
 		opts.Scheme = m.as
 	}
 	if m.dictionary != nil {
-		opts.Dictionaries = [][]byte{m.dictionary}
+		opts.Dictionary = m.dictionary
 	}
 	with := secret(9)
 	if m.savedWith != nil {
