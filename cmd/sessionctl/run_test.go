@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/session"
+)
+
+// execute runs the program within the test.
+func execute(ctx context.Context, env map[string]string, stdin string, args ...string) (stdout string, err error) {
+	var out bytes.Buffer
+	err = run(ctx, args, &system{
+		getenv: func(name string) string { return env[name] },
+		stdin:  strings.NewReader(stdin),
+		stdout: &out,
+		stderr: &out,
+	})
+	return out.String(), err
+}
+
+func TestExitStatus(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"-h"}, 0},
+		{[]string{"show", "-h"}, 0},
+		{nil, 2},
+		{[]string{"frobnicate"}, 2},
+		{[]string{"migrate"}, 2},
+		{[]string{"migrate", "-db"}, 2},
+		{[]string{"migrate", "-db", "oracle://host"}, 2},
+		{[]string{"migrate", "-db", "sqlite:/nowhere/at/all.db"}, 1},
+		{[]string{"clearsessions", "-db", "sqlite:/nowhere/at/all.db"}, 1},
+		{[]string{"clearsessions", "token"}, 2},
+		{[]string{"show", "-db", "sqlite:/nowhere/at/all.db"}, 2}, // and no token
+	} {
+		_, err := execute(t.Context(), nil, "", tc.args...)
+		if got := exitStatus(err); got != tc.want {
+			t.Errorf("sessionctl %q: the status is %d (%v), want %d", tc.args, got, err, tc.want)
+		}
+	}
+}
+
+func TestInterruptedCommands(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	if _, err := saveRow(path, dbstore.Options{}, `{"a":1}`, -time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := execute(ctx, nil, "", "clearsessions", "-db", "sqlite:"+path)
+	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "clearsessions: interrupted: ") || exitStatus(err) != 1 {
+		t.Errorf("got %v", err)
+	}
+	if out, err := execute(t.Context(), nil, "", "clearsessions", "-db", "sqlite:"+path); err != nil || out != "deleted 1 expired session\n" {
+		t.Errorf("afterwards: %q, %v", out, err)
+	}
+}
+
+func TestTokenIsTooLong(t *testing.T) {
+	_, err := execute(t.Context(), nil, strings.Repeat("a", maxToken+1), "show")
+	if exitStatus(err) != 2 || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("got %.100v", err)
+	}
+	if long := strings.Repeat("a", 100); strings.Contains(err.Error(), long) {
+		t.Error("the error contains the token")
+	}
+}
+
+func TestReadFailure(t *testing.T) {
+	failure := errors.New("the pipe is broken")
+	err := run(t.Context(), []string{"show"}, &system{stdin: failing{failure}, stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)})
+	if !errors.Is(err, failure) || exitStatus(err) != 1 {
+		t.Errorf("got %v, want %v", err, failure)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestWriteFailure(t *testing.T) {
+	failure := errors.New("the disk is full")
+	if err := describe(failingWriter{failure}, "somewhere", &session.Record{Data: []byte(`{"a":1}`)}, false); !errors.Is(err, failure) {
+		t.Errorf("got %v, want %v", err, failure)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }
+
+func TestDescribe(t *testing.T) {
+	for _, tc := range []struct {
+		name, data string
+		values     bool
+		want       []string // lines, without what comes before the keys
+	}{
+		{"nothing in it", `{}`, true, []string{"data  2 bytes", "keys  0"}},
+		{
+			"the order of the session", `{"b":1,"a":[1, 2],"_session_start":1750000000}`, true,
+			[]string{"data  46 bytes", "keys  3", "", "BYTES  KEY  VALUE", "1  b  1", "6  a  [1,2]", "10  _session_start  1750000000"},
+		},
+		{
+			"a key twice", `{"a":1,"a":2}`, false,
+			[]string{"data  13 bytes", "keys  2", "", "BYTES  KEY", "1  a", "1  a"},
+		},
+		{
+			"characters that would do something to a terminal",
+			`{"\u001b[31m":"\u001b[0m","é\u202e":"` + "\u009b\u202e日本\U000e0001" + `","":"a b","\"q":0}`, true,
+			[]string{
+				"data  72 bytes", "keys  4", "", "BYTES  KEY  VALUE",
+				`11  "\x1b[31m"  "\u001b[0m"`,
+				`17  "é\u202e"  "\u009b\u202e日本\udb40\udc01"`,
+				`5  ""  "a b"`,
+				`1  "\"q"  0`,
+			},
+		},
+		{"no object", `[1]`, true, []string{"data  3 bytes, but no JSON object; for rows that Django writes, give -django"}},
+		{"half an object", `{"a":`, true, []string{"data  5 bytes, but no JSON object; for rows that Django writes, give -django"}},
+		{"an object and more", `{"a":1}x`, true, []string{"data  8 bytes, but no JSON object; for rows that Django writes, give -django"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out bytes.Buffer
+			rec := &session.Record{Data: []byte(tc.data), Expires: time.Now().Add(time.Hour)}
+			if err := describe(&out, "somewhere", rec, tc.values); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for line := range strings.Lines(out.String()) {
+				got = append(got, collapse(line))
+			}
+			if len(got) < 2 || got[0] != "kept as  somewhere" || !strings.HasPrefix(got[1], "expires  ") {
+				t.Fatalf("got\n%s", out.String())
+			}
+			if fmt.Sprintf("%q", got[2:]) != fmt.Sprintf("%q", tc.want) {
+				t.Errorf("got\n%q, want\n%q", got[2:], tc.want)
+			}
+		})
+	}
+}
+
+// Whatever a session holds, its description does nothing to a terminal.
+func FuzzDescribe(f *testing.F) {
+	for _, data := range []string{`{}`, `{"a":1,"b":[{"c":null}]}`, `{"a":`, "{\"\u009b\":\"\\u001b\x7f\"}", "\xff", `{"a":1}{`} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var out bytes.Buffer
+		if err := describe(&out, "somewhere", &session.Record{Data: data}, true); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range out.String() {
+			if r != '\n' && !strconv.IsPrint(r) {
+				t.Fatalf("the character %U is printed in %q", r, out.String())
+			}
+		}
+	})
+}
+
+// collapse makes two spaces of the space between columns.
+func collapse(line string) string {
+	columns := strings.Split(strings.TrimSpace(line), "  ")
+	var kept []string
+	for _, c := range columns {
+		if c = strings.TrimSpace(c); c != "" {
+			kept = append(kept, c)
+		}
+	}
+	return strings.Join(kept, "  ")
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sessionengine/dbstore"
+	"sessionengine/dbstore/sqlite"
+	"sessionengine/django"
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+// TestScripts runs testdata/script. Besides the usual commands, a script has
+//
+//	secret [-base64] FILE NAME…            writes a secret for each name, one a line
+//	setenv VARIABLE FILE                   sets a variable to what is in the file
+//	key DATABASE FILE                      writes the session_key of the only row
+//	save KIND WHERE FILE JSON [LIFE]       stores a session and writes its token
+//
+// For save, KIND is row, rawrow or djangorow, in the SQLite database WHERE; or
+// signed, encrypted, sealed, dictionary or django, made with the first secret in
+// the file WHERE. Rows of Django are made with the secret in django.txt, and
+// those with a dictionary with the one in dictionary.txt.
+func TestScripts(t *testing.T) {
+	command := func(f func(ts *testscript.TestScript, args []string) error) func(*testscript.TestScript, bool, []string) {
+		return func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! does not fit here")
+			}
+			ts.Check(f(ts, args))
+		}
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"secret": command(scriptSecret),
+			"setenv": command(func(ts *testscript.TestScript, args []string) error {
+				ts.Setenv(args[0], ts.ReadFile(args[1]))
+				return nil
+			}),
+			"key":  command(scriptKey),
+			"save": command(scriptSave),
+		},
+	})
+}
+
+func scriptSecret(ts *testscript.TestScript, args []string) error {
+	inBase64 := args[0] == "-base64"
+	if inBase64 {
+		args = args[1:]
+	}
+	var text strings.Builder
+	for _, name := range args[1:] {
+		secret := fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+		if inBase64 {
+			secret = base64.StdEncoding.EncodeToString([]byte(secret))
+		}
+		fmt.Fprintln(&text, secret)
+	}
+	return os.WriteFile(ts.MkAbs(args[0]), []byte(text.String()), 0o600)
+}
+
+func scriptKey(ts *testscript.TestScript, args []string) error {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var key string
+	if err := db.QueryRow("SELECT session_key FROM django_session").Scan(&key); err != nil {
+		return err
+	}
+	return os.WriteFile(ts.MkAbs(args[1]), []byte(key), 0o600)
+}
+
+func scriptSave(ts *testscript.TestScript, args []string) (err error) {
+	kind, where, tokenFile, data := args[0], args[1], ts.MkAbs(args[2]), args[3]
+	life := time.Hour
+	if len(args) > 4 {
+		if life, err = time.ParseDuration(args[4]); err != nil {
+			return err
+		}
+	}
+	var token string
+	switch kind {
+	case "row":
+		token, err = saveRow(ts.MkAbs(where), dbstore.Options{}, data, life)
+	case "rawrow":
+		token, err = saveRow(ts.MkAbs(where), dbstore.Options{RawKeys: true}, data, life)
+	case "djangorow":
+		opts, err := django.Rows(firstLine(ts, "django.txt"), django.Options{})
+		if err != nil {
+			return err
+		}
+		if token, err = saveRow(ts.MkAbs(where), opts, data, life); err != nil {
+			return err
+		}
+	case "django":
+		store, err := django.NewCookieStore(firstLine(ts, where), django.Options{})
+		if err != nil {
+			return err
+		}
+		if token, err = saveIn(store, data, life); err != nil {
+			return err
+		}
+	case "dictionary":
+		opts := signedcookie.Options{Scheme: signedcookie.Sealed, Dictionary: []byte(ts.ReadFile("dictionary.txt"))}
+		token, err = saveCookie(opts, firstLine(ts, where), data, life)
+	case "signed":
+		token, err = saveCookie(signedcookie.Options{}, firstLine(ts, where), data, life)
+	case "encrypted":
+		token, err = saveCookie(signedcookie.Options{Scheme: signedcookie.Encrypted}, firstLine(ts, where), data, life)
+	case "sealed":
+		token, err = saveCookie(signedcookie.Options{Scheme: signedcookie.Sealed}, firstLine(ts, where), data, life)
+	default:
+		err = fmt.Errorf("there is no kind %q", kind)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(tokenFile, []byte(token+"\n"), 0o600)
+}
+
+func firstLine(ts *testscript.TestScript, file string) string {
+	line, _, _ := strings.Cut(ts.ReadFile(file), "\n")
+	return line
+}
+
+func saveRow(path string, opts dbstore.Options, data string, life time.Duration) (token string, err error) {
+	store, err := sqlite.Open(context.Background(), path, sqlite.Options{Options: opts})
+	if err != nil {
+		return "", err
+	}
+	defer closeStore(store, &err)
+	return saveIn(store, data, life)
+}
+
+func saveCookie(opts signedcookie.Options, secret, data string, life time.Duration) (token string, err error) {
+	store, err := signedcookie.New([]byte(secret), opts)
+	if err != nil {
+		return "", err
+	}
+	return saveIn(store, data, life)
+}
+
+func saveIn(store session.SessionStore, data string, life time.Duration) (token string, err error) {
+	return store.Save(context.Background(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(life)})
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/django"
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+var show = command{
+	name:    "show",
+	summary: "show what a session holds",
+	usage: `Shows a session: where it is kept, when it expires, its keys, and the size of
+each value. It is told by its token, the value of the session's cookie, on
+standard input; in the command line, every user of the machine would see it.
+
+What the token looks like tells what is needed to find the session. For that of a
+row it is the database; the row's session_key does instead of the token. For a
+cookie that holds the session itself, of package signedcookie or of Django's
+signed_cookies, it is the secret, which for Django is the SECRET_KEY. Rows that
+Django writes need both, and -django.
+
+Sessions that are expired are not shown.
+`,
+	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
+		s := &shower{db: databaseFlags(flags), secrets: secretFlags(flags)}
+		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
+		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie, to which its value is bound")
+		flags.Var(&s.dictionaries, "dictionary", "a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
+		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")
+		flags.DurationVar(&s.djangoAge, "django-cookie-age", 14*24*time.Hour, "Django's SESSION_COOKIE_AGE, for its signed cookies, as a `duration`")
+		return s.run
+	},
+}
+
+// shower is the command as the flags tell it.
+type shower struct {
+	db           *database
+	secrets      *secrets
+	values       bool
+	cookie       string
+	dictionaries files
+	django       bool
+	djangoAge    time.Duration
+}
+
+// files is a flag that may be given several times.
+type files []string
+
+func (f *files) String() string     { return strings.Join(*f, ", ") }
+func (f *files) Set(s string) error { *f = append(*f, s); return nil }
+
+func (s *shower) run(ctx context.Context, sys *system) error {
+	if err := s.secrets.check(); err != nil {
+		return err
+	}
+	token, err := readToken(sys)
+	if err != nil {
+		return err
+	}
+	var where string
+	var rec *session.Record
+	switch {
+	case isRowToken(token):
+		if where, rec, err = s.findRow(ctx, sys, token); exitStatus(err) == 2 {
+			err = fmt.Errorf("this is the token of a row: %w", err)
+		}
+	case strings.Contains(token, ":"): // between the parts of what Django signs
+		where, rec, err = s.openDjangoCookie(ctx, sys, token)
+	default:
+		where, rec, err = s.openCookie(ctx, sys, token)
+	}
+	switch {
+	case err == nil:
+		return describe(sys.stdout, where, rec, s.values)
+	case errors.Is(err, session.ErrExpired):
+		return errors.New("the session is expired")
+	}
+	return err
+}
+
+// maxToken is more than any browser and server exchange as a cookie.
+const maxToken = 64 << 10
+
+// readToken returns the token in standard input. Errors do not quote it.
+func readToken(sys *system) (string, error) {
+	if f, ok := sys.stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprint(sys.stderr, "Token: ")
+		}
+	}
+	line, err := bufio.NewReader(io.LimitReader(sys.stdin, maxToken)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("standard input: %w", err)
+	}
+	token := strings.TrimSpace(line)
+	switch {
+	case token == "":
+		return "", usagef("there is no token on standard input")
+	case len(line) == maxToken:
+		return "", usagef("what is on standard input is too long for a token")
+	}
+	return token, nil
+}
+
+// isRowToken tells whether token looks like one of package dbstore, or like
+// what its table or Django's has in session_key: letters and digits, fewer than
+// in any signed cookie.
+func isRowToken(token string) bool {
+	return len(token) <= 40 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+func (s *shower) findRow(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+	if s.django {
+		keys, err := s.secrets.read(sys, "this is the token of a row that Django signs")
+		if err != nil {
+			return "", nil, err
+		}
+		opts, err := django.Rows(string(keys[0]), djangoOptions(keys[1:], 0))
+		if err != nil {
+			return "", nil, err
+		}
+		rec, err := s.loadRow(ctx, sys, token, opts)
+		return "row of Django's, found by its session_key", rec, err
+	}
+	// The table has hashes of tokens, or the tokens themselves.
+	rec, err = s.loadRow(ctx, sys, token, dbstore.Options{})
+	if err == nil {
+		return "row, found by its token", rec, nil
+	}
+	if errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrExpired) {
+		rec, err = s.loadRow(ctx, sys, token, dbstore.Options{RawKeys: true})
+	}
+	return "row, found by its session_key", rec, err
+}
+
+func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts dbstore.Options) (rec *session.Record, err error) {
+	store, err := s.db.open(ctx, sys, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer closeStore(store, &err)
+	rec, err = store.Load(ctx, token)
+	switch {
+	case err == session.ErrNotFound, err == session.ErrInvalidToken:
+		return nil, fmt.Errorf("%w: no row has this token or session_key", session.ErrNotFound)
+	case err != nil:
+		return nil, err
+	}
+	return rec, nil
+}
+
+func (s *shower) openCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+	secrets, err := s.secrets.read(sys, "this is a cookie that holds the session")
+	if err != nil {
+		return "", nil, err
+	}
+	var dictionaries [][]byte
+	for _, path := range s.dictionaries {
+		words, err := readFile("-dictionary", path)
+		if err != nil {
+			return "", nil, err
+		}
+		dictionaries = append(dictionaries, words)
+	}
+	for i, secret := range secrets {
+		for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
+			store, err := signedcookie.New(secret, signedcookie.Options{
+				Scheme:               scheme,
+				FallbackDictionaries: dictionaries,
+				MaxDataBytes:         maxData,
+				CacheBytes:           -1,
+			})
+			if err != nil {
+				return "", nil, err
+			}
+			bound, err := store.ForCookie(s.cookie)
+			if err != nil {
+				return "", nil, err
+			}
+			rec, err := bound.Load(ctx, token)
+			if !errors.Is(err, session.ErrInvalidToken) {
+				return fmt.Sprintf("%v cookie, %s", scheme, ordinal(i, len(secrets))), rec, err
+			}
+		}
+	}
+	return "", nil, fmt.Errorf("%w: it was changed, or made with another secret, dictionary or cookie name", session.ErrInvalidToken)
+}
+
+// maxData is what a session may have, whatever the site's own limit is.
+const maxData = 16 << 20
+
+func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+	keys, err := s.secrets.read(sys, "this is a cookie of Django's")
+	if err != nil {
+		return "", nil, err
+	}
+	for i, key := range keys {
+		store, err := django.NewCookieStore(string(key), djangoOptions(nil, s.djangoAge))
+		if err != nil {
+			return "", nil, err
+		}
+		rec, err = store.Load(ctx, token)
+		if err == nil || errors.Is(err, session.ErrExpired) {
+			return "signed cookie of Django's, " + ordinal(i, len(keys)), rec, err
+		}
+	}
+	return "", nil, fmt.Errorf("%w: it was changed, or made with another SECRET_KEY", session.ErrInvalidToken)
+}
+
+// djangoOptions accepts whatever a version of Django has written.
+func djangoOptions(fallbacks [][]byte, age time.Duration) django.Options {
+	opts := django.Options{CookieAge: age, ReadSHA1: true, MaxBytes: maxData}
+	for _, key := range fallbacks {
+		opts.Fallbacks = append(opts.Fallbacks, string(key))
+	}
+	return opts
+}
+
+func ordinal(i, n int) string { return fmt.Sprintf("secret %d of %d", i+1, n) }
