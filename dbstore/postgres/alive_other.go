@@ -1,12 +1,8 @@
-//go:build !unix
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd)
 
 package postgres
 
-import (
-	"context"
+import "net"
 
-	"github.com/jackc/pgx/v5"
-)
-
-// checkAlive would have to ask the server here.
-func checkAlive(context.Context, *pgx.Conn) error { return nil }
+// alive would have to ask the server here.
+func alive(net.Conn) bool { return true }

@@ -7,6 +7,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -83,7 +84,12 @@ func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 		// Unless told otherwise, the driver asks the server after each second
 		// of idleness: a second round trip for most requests of a quiet site.
 		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
-		stdlib.OptionResetSession(checkAlive),
+		stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
+			if !alive(conn.PgConn().Conn()) {
+				return driver.ErrBadConn
+			}
+			return nil
+		}),
 	)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)

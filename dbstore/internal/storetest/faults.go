@@ -25,6 +25,7 @@ func RunFaults(t *testing.T, b Backend, server *testserver.Server) {
 	t.Run("connections that the server has closed are not used", f.testIdle)
 	t.Run("a cut connection loses no acknowledged save", f.testCut)
 	t.Run("a server that does not answer is given up", f.testSilence)
+	t.Run("a connection that was slow is used again", f.testSlow)
 }
 
 type faults struct {
@@ -244,4 +245,24 @@ func (f faults) testSilence(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("the store does not recover")
+}
+
+// testSlow saves a large session over a connection so slow that a driver may
+// write in the background.
+func (f faults) testSlow(t *testing.T) {
+	store, proxy := f.proxied(t, dbstore.Options{})
+	proxy.SetFilter(func(toServer bool, data []byte) bool {
+		if toServer && len(data) > 10000 {
+			time.Sleep(5 * time.Millisecond)
+		}
+		return false
+	})
+	large := `"` + strings.Repeat("x", 8<<20) + `"`
+	token := create(t, store, record(large))
+	for range 3 {
+		rec := load(t, store, token)
+		if string(rec.Data) != large {
+			t.Fatalf("loaded %d bytes, want %d", len(rec.Data), len(large))
+		}
+	}
 }
