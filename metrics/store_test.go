@@ -159,11 +159,13 @@ func TestEvents(t *testing.T) {
 
 		token, _ = store.Renew(ctx, "", rec)
 		want("a renewal without a token", metrics.Event{Op: metrics.Create, DataBytes: 8, TokenBytes: n})
+		store.Save(ctx, "", rec)
+		want("another session", metrics.Event{Op: metrics.Create, DataBytes: 8, TokenBytes: n})
 		time.Sleep(time.Minute)
 		store.Load(ctx, token)
 		want("a load of an expired session", metrics.Event{Op: metrics.Load, Result: metrics.Expired})
 		store.DeleteExpired(ctx)
-		want("a cleanup", metrics.Event{Op: metrics.DeleteExpired, Deleted: 1})
+		want("a cleanup", metrics.Event{Op: metrics.DeleteExpired, Deleted: 2})
 
 		canceled, cancel := context.WithCancel(ctx)
 		cancel()

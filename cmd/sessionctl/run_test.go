@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,6 +17,7 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/session"
+	"sessionengine/signedcookie"
 )
 
 // execute runs the program within the test.
@@ -74,6 +79,48 @@ func TestTokenIsTooLong(t *testing.T) {
 	}
 	if long := strings.Repeat("a", 100); strings.Contains(err.Error(), long) {
 		t.Error("the error contains the token")
+	}
+}
+
+// Sites have limits of their own.
+func TestShowOfALargeSession(t *testing.T) {
+	const secret = "b2NjYXNpb25hbGx5IHJlcGxhY2VkIHNlY3JldCBObzEK"
+	large := signedcookie.Options{MaxDataBytes: 1 << 20}
+	token, err := saveCookie(large, secret, `{"note":"`+strings.Repeat("a", 200_000)+`"}`, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute(t.Context(), map[string]string{secretVariable: secret}, token, "show")
+	if err != nil || !strings.Contains(out, "200002  note\n") {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// Django before version 3.1 wrote base64 of an HMAC with SHA-1, a colon, and the
+// session (SessionBase._legacy_encode).
+func TestShowOfAnOldRowOfDjango(t *testing.T) {
+	const secretKey, key = "django-insecure-7w!x0q^m1)y@s2u$k", "d0zqf0s6t4w1m3x9k5y7b2c8a1e6g4h0"
+	const data = `{"_auth_user_id":"1"}`
+	macKey := sha1.Sum([]byte("django.contrib.sessionsSessionStore" + secretKey))
+	mac := hmac.New(sha1.New, macKey[:])
+	mac.Write([]byte(data))
+	text := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%x:%s", mac.Sum(nil), data))
+
+	path := filepath.Join(t.TempDir(), "django.db")
+	if _, err := execute(t.Context(), nil, "", "migrate", "-db", "sqlite:"+path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("INSERT INTO django_session VALUES (?, ?, '2999-01-01 00:00:00')", key, text); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute(t.Context(), map[string]string{secretVariable: secretKey}, key, "show", "-db", "sqlite:"+path, "-django")
+	if err != nil || !strings.Contains(out, "3      _auth_user_id\n") {
+		t.Errorf("got %q, %v", out, err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"sessionengine/dbstore"
 	"sessionengine/django"
 	"sessionengine/session"
@@ -94,10 +96,8 @@ const maxToken = 64 << 10
 
 // readToken returns the token in standard input. Errors do not quote it.
 func readToken(sys *system) (string, error) {
-	if f, ok := sys.stdin.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprint(sys.stderr, "Token: ")
-		}
+	if f, ok := sys.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(sys.stderr, "Token: ")
 	}
 	line, err := bufio.NewReader(io.LimitReader(sys.stdin, maxToken)).ReadString('\n')
 	if err != nil && err != io.EOF {
