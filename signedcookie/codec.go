@@ -2,6 +2,7 @@ package signedcookie
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"sessionengine/session"
@@ -41,11 +42,30 @@ type Codec interface {
 type envelope interface {
 	// seal returns a cookie's value. It may overwrite payload, and keeps no
 	// reference to it.
-	seal(cookie string, payload []byte) (string, error)
+	seal(s *scratch, cookie string, payload []byte) (string, error)
 
 	// open returns the payload of a value, which is canonical base64, if it was
-	// sealed with this key for this cookie.
-	open(cookie, value string) (payload []byte, ok bool)
+	// sealed with this key for this cookie. The payload may be a part of s.
+	open(s *scratch, cookie, value string) (payload []byte, ok bool)
+}
+
+// scratch is what encoding or decoding one cookie needs besides its result.
+type scratch struct {
+	packer   packer
+	payload  buffer
+	deflated buffer
+	inflater inflater
+	sealed   buffer
+	key      [keySize]byte
+	cookie   []byte
+}
+
+// buffer is an io.Writer that appends to itself.
+type buffer []byte
+
+func (b *buffer) Write(p []byte) (int, error) {
+	*b = append(*b, p...)
+	return len(p), nil
 }
 
 // codec is the Codec of the schemes.
@@ -53,12 +73,20 @@ type codec struct {
 	payloads  *payloads
 	envelopes []envelope // one for each secret; the first one seals
 	padded    bool       // whether the base64 of a value is padded
+	pool      sync.Pool  // of *scratch
+}
+
+func (c *codec) scratch() *scratch {
+	if s, ok := c.pool.Get().(*scratch); ok {
+		return s
+	}
+	return new(scratch)
 }
 
 func (c *codec) Encode(cookie string, data []byte, expires time.Time) (string, error) {
-	s := c.payloads.scratch()
-	defer c.payloads.pool.Put(s)
-	value, err := c.envelopes[0].seal(cookie, c.payloads.encode(s, data, expires))
+	s := c.scratch()
+	defer c.pool.Put(s)
+	value, err := c.envelopes[0].seal(s, cookie, c.payloads.encode(s, data, expires))
 	if err != nil {
 		return "", errors.New("signedcookie: the cookie could not be sealed") // err might tell of its content
 	}
@@ -66,17 +94,14 @@ func (c *codec) Encode(cookie string, data []byte, expires time.Time) (string, e
 }
 
 func (c *codec) Decode(cookie, value string) ([]byte, time.Time, error) {
-	if canonicalBase64(value, c.padded) {
-		for _, e := range c.envelopes {
-			payload, ok := e.open(cookie, value)
-			if !ok {
-				continue
-			}
-			data, expires, err := c.payloads.decode(payload)
-			if err != nil {
-				return nil, time.Time{}, err
-			}
-			return data, expires, nil
+	if !canonicalBase64(value, c.padded) {
+		return nil, time.Time{}, session.ErrInvalidToken
+	}
+	s := c.scratch()
+	defer c.pool.Put(s)
+	for _, e := range c.envelopes {
+		if payload, ok := e.open(s, cookie, value); ok {
+			return c.payloads.decode(s, payload)
 		}
 	}
 	return nil, time.Time{}, session.ErrInvalidToken

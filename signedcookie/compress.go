@@ -38,9 +38,11 @@ const (
 	shortText = 128
 
 	// The encoders read the dictionary anew every time, which is most of their
-	// work with short texts. So they get only the end of the built-in one, which
-	// is made for that, so many times as long as the text.
-	builtinShare = 4
+	// work with short texts. So these get only the end of the built-in one, which
+	// is made for that: shortWords bytes for short texts, and n²/wordsDivisor
+	// for one of n bytes.
+	shortWords   = 512
+	wordsDivisor = 48
 )
 
 // deflate writes text as a raw DEFLATE stream (RFC 1951) to w, which does not
@@ -49,10 +51,15 @@ func (d *dictionary) deflate(w *buffer, text []byte, c Compression) {
 	words := d.words
 	pool, level := &d.best, bestLevel
 	if c == CompressionDefault {
-		if n := builtinShare * len(text); d.builtin && n < len(words) {
-			words = words[len(words)-n:]
+		short := len(text) < shortText
+		if d.builtin {
+			n := len(text) * len(text) / wordsDivisor
+			if short {
+				n = shortWords
+			}
+			words = words[max(0, len(words)-n):]
 		}
-		if len(text) < shortText {
+		if short {
 			flate.StatelessDeflate(w, text, true, words)
 			return
 		}

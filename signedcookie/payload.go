@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"time"
 
 	"sessionengine/session"
@@ -40,8 +39,6 @@ type payloads struct {
 	reads       []*dictionary // those of the site, that payloads may name
 	limit       int           // bytes of a session
 	padTo       int           // a payload's length is a multiple of it; 0 and 1 mean any length
-
-	pool sync.Pool // of *scratch
 }
 
 func newPayloads(opts Options) (*payloads, error) {
@@ -83,29 +80,6 @@ func newPayloads(opts Options) (*payloads, error) {
 		}
 	}
 	return p, nil
-}
-
-// scratch is what encoding or decoding one payload needs besides its result.
-type scratch struct {
-	packer   packer
-	payload  buffer
-	deflated buffer
-	inflater inflater
-}
-
-// buffer is an io.Writer that appends to itself.
-type buffer []byte
-
-func (b *buffer) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
-}
-
-func (p *payloads) scratch() *scratch {
-	if s, ok := p.pool.Get().(*scratch); ok {
-		return s
-	}
-	return new(scratch)
 }
 
 // encode returns the payload of a session. It is valid until s is used again.
@@ -166,9 +140,7 @@ func (p *payloads) encode(s *scratch, data []byte, expires time.Time) []byte {
 
 // decode returns what is in a payload that was authenticated. One that encode
 // does not make, or whose session is too long, gives session.ErrInvalidToken.
-func (p *payloads) decode(payload []byte) (data []byte, expires time.Time, err error) {
-	s := p.scratch()
-	defer p.pool.Put(s)
+func (p *payloads) decode(s *scratch, payload []byte) (data []byte, expires time.Time, err error) {
 	data, seconds, ok := p.parse(s, payload)
 	if !ok {
 		return nil, time.Time{}, session.ErrInvalidToken

@@ -7,8 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"hash"
+	"slices"
 	"sync"
 )
 
@@ -38,43 +38,46 @@ func newSealed(secret []byte) *sealed {
 }
 
 // aead returns the cipher of the cookie with a salt.
-func (e *sealed) aead(salt []byte) (cipher.AEAD, error) {
+func (e *sealed) aead(s *scratch, salt []byte) (cipher.AEAD, error) {
 	mac := e.macs.Get().(hash.Hash)
 	mac.Reset()
 	mac.Write(salt)
-	var key [sha256.Size]byte
-	mac.Sum(key[:0])
+	mac.Sum(s.key[:0])
 	e.macs.Put(mac)
-	block, err := aes.NewCipher(key[:])
+	block, err := aes.NewCipher(s.key[:])
 	if err != nil {
-		return nil, fmt.Errorf("signedcookie: %w", err)
+		return nil, err
 	}
 	return cipher.NewGCM(block)
 }
 
 var zeroNonce [12]byte
 
-func (e *sealed) seal(cookie string, payload []byte) (string, error) {
-	b := make([]byte, saltSize, saltSize+len(payload)+tagSize)
-	rand.Read(b) // never fails
-	aead, err := e.aead(b)
+func (e *sealed) seal(s *scratch, cookie string, payload []byte) (string, error) {
+	s.sealed = append(s.sealed[:0], make([]byte, saltSize)...)
+	rand.Read(s.sealed) // never fails
+	aead, err := e.aead(s, s.sealed)
 	if err != nil {
 		return "", err
 	}
-	b = aead.Seal(b, zeroNonce[:], payload, []byte(cookie))
-	return base64.RawURLEncoding.EncodeToString(b), nil
+	s.cookie = append(s.cookie[:0], cookie...)
+	s.sealed = aead.Seal(s.sealed, zeroNonce[:], payload, s.cookie)
+	return base64.RawURLEncoding.EncodeToString(s.sealed), nil
 }
 
-func (e *sealed) open(cookie, value string) (payload []byte, ok bool) {
-	b, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || len(b) < saltSize+tagSize {
+func (e *sealed) open(s *scratch, cookie, value string) (payload []byte, ok bool) {
+	s.payload = append(s.payload[:0], value...)
+	s.sealed = slices.Grow(s.sealed[:0], base64.RawURLEncoding.DecodedLen(len(value)))
+	n, err := base64.RawURLEncoding.Decode(s.sealed[:cap(s.sealed)], s.payload)
+	if err != nil || n < saltSize+tagSize {
 		return nil, false
 	}
-	salt, ciphertext := b[:saltSize], b[saltSize:]
-	aead, err := e.aead(salt)
+	salt, ciphertext := s.sealed[:saltSize:saltSize], s.sealed[saltSize:n]
+	aead, err := e.aead(s, salt)
 	if err != nil {
 		return nil, false
 	}
-	payload, err = aead.Open(ciphertext[:0], zeroNonce[:], ciphertext, []byte(cookie))
+	s.cookie = append(s.cookie[:0], cookie...)
+	payload, err = aead.Open(s.payload[:0], zeroNonce[:], ciphertext, s.cookie)
 	return payload, err == nil
 }

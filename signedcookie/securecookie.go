@@ -29,11 +29,11 @@ func newSecureCookie(secret []byte, encrypted bool) (secureCookie, error) {
 	return secureCookie{sc}, nil
 }
 
-func (e secureCookie) seal(cookie string, payload []byte) (string, error) {
+func (e secureCookie) seal(_ *scratch, cookie string, payload []byte) (string, error) {
 	return e.sc.Encode(cookie, payload)
 }
 
-func (e secureCookie) open(cookie, value string) (payload []byte, ok bool) {
+func (e secureCookie) open(_ *scratch, cookie, value string) (payload []byte, ok bool) {
 	err := e.sc.Decode(cookie, value, &payload)
 	return payload, err == nil
 }

@@ -637,9 +637,9 @@ func TestAllocations(t *testing.T) {
 		load, save float64
 	}{
 		{signedcookie.Signed, -1, 14, 18},
-		{signedcookie.Sealed, -1, 7, 8},
+		{signedcookie.Sealed, -1, 4, 5},
 		{signedcookie.Signed, 0, 2, 18},
-		{signedcookie.Sealed, 0, 2, 8},
+		{signedcookie.Sealed, 0, 2, 5},
 	} {
 		store := newStore(t, signedcookie.Options{Scheme: tc.scheme, CacheBytes: tc.cache})
 		rec := &session.Record{Data: login, Expires: time.Now().Add(time.Hour)}
