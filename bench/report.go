@@ -16,7 +16,16 @@ type Report struct {
 	Floor  []FloorRatio     `json:"floor_ratios"`
 	Model  Model            `json:"model"`
 	Pages  []PageComparison `json:"pages"`
-	Survey *Survey          `json:"survey,omitempty"` // of the user's own sessions
+
+	// Sensitivity is that of the verdicts with the model's inputs, and Leads
+	// what the verdicts are for all round trips: an entry for each session that
+	// two engines or more can carry.
+	Sensitivity []Sensitivity  `json:"sensitivity"`
+	Leads       []SessionLeads `json:"leads"`
+
+	Validation *Validation    `json:"validation,omitempty"` // of the model
+	Encoders   []EncoderSizes `json:"encoders,omitempty"`
+	Survey     *Survey        `json:"survey,omitempty"` // of the user's own sessions
 }
 
 // A RatioResult compares an engine with the first one of the run.
@@ -64,7 +73,21 @@ type EnginePage struct {
 	Page
 	Cookie float64 `json:"cookie_bytes"` // of a request that reads
 
-	times []float64 // seconds, in each round
+	middle [3]Load   // the median of what a request takes that reads, that writes, and that does neither
+	rounds [][3]Load // the same in each round
+	times  []float64 // seconds of a page in each round
+}
+
+// page returns the page with other inputs.
+func (p *EnginePage) page(m Model) Page { return m.Page(p.middle[0], p.middle[1], p.middle[2]) }
+
+// timesWith returns the seconds of a page in each round with other inputs.
+func (p *EnginePage) timesWith(m Model) []float64 {
+	times := make([]float64, len(p.rounds))
+	for i, l := range p.rounds {
+		times[i] = m.Page(l[0], l[1], l[2]).Seconds()
+	}
+	return times
 }
 
 // Analyze draws the conclusions from results, with the model's inputs.
@@ -137,6 +160,10 @@ func (r *Report) comparePages() {
 		case p.Comparison != nil && p.Different:
 			p.Ahead = p.best()[0].Engine
 		}
+		if p.RoundTrip == r.Model.RoundTrip && len(p.Engines) > 1 {
+			r.Sensitivity = append(r.Sensitivity, r.sensitivity(p))
+			r.Leads = append(r.Leads, r.leads(p))
+		}
 	}
 }
 
@@ -168,10 +195,11 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 		}
 		page := EnginePage{Engine: engine, Cookie: read.CookieUp}
 		for i := range reads {
-			page.times = append(page.times, model.Page(read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])).Seconds())
+			page.rounds = append(page.rounds, [3]Load{read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])})
 		}
 		middle := func(v []float64) float64 { return Summarize(v, 0.95).Median }
-		page.Page = model.Page(read.load(middle(reads)), write.load(middle(writes)), untouched.load(middle(others)))
+		page.middle = [3]Load{read.load(middle(reads)), write.load(middle(writes)), untouched.load(middle(others))}
+		page.times, page.Page = page.timesWith(model), page.page(model)
 		result.Engines = append(result.Engines, page)
 	}
 	if best := result.best(); len(best) > 1 {

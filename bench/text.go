@@ -17,10 +17,18 @@ const TextWidth = 80
 
 // WriteText writes the report for people to read, in lines of at most
 // [TextWidth] columns.
-func (r *Report) WriteText(w io.Writer) error {
+//
+// What else was measured can be written between the figures and the verdict, by
+// functions that add their own heading.
+func (r *Report) WriteText(w io.Writer, more ...func(io.Writer) error) error {
 	p := &printer{report: r}
 	p.header()
 	p.measurements()
+	for _, write := range more {
+		if err := write(&p.out); err != nil {
+			return err
+		}
+	}
 	if r.Rounds > 0 {
 		p.model()
 	}
@@ -120,6 +128,7 @@ func (p *printer) measurements() {
 	}
 	p.queries()
 	p.cookies()
+	p.encoders()
 	p.survey()
 	p.behaviours()
 }
@@ -528,7 +537,7 @@ func (p *printer) behaviours() {
 func (p *printer) model() {
 	r := p.report
 	m := r.Model
-	p.title("which engine to take")
+	p.title("what a page costs")
 	http := "HTTP/2: the first request of a page carries the cookie, the others a byte"
 	if m.HTTP1 {
 		http = "HTTP/1.1: each request carries the cookie"
@@ -557,7 +566,9 @@ func (p *printer) model() {
 	p.paragraph("What an average page takes because of its session: time in the server, queries, bytes of cookie; by how many " +
 		"milliseconds it is complete later, with the database on the web server and as far away as assumed; and the price of a million pages. " +
 		"* is ahead; without a * the engines cannot be told apart.")
-	p.printf("\n")
+	p.sensitivity()
+	p.validation()
+	p.title("which engine to take")
 	for _, line := range r.Verdict() {
 		p.paragraph("%s", line)
 	}

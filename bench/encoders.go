@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+// EncoderSizes are the sizes of one kind of session's cookies, made by one of
+// the ways that package signedcookie has of making them.
+type EncoderSizes struct {
+	Session string `json:"session"`
+	Encoder string `json:"encoder"`
+
+	// Sessions is how many different sessions of the kind were encoded, and
+	// TooLarge how many of them do not fit into a cookie. JSON is the size of
+	// all of them, Cookie that of the cookies of those that fit, name included.
+	Sessions int   `json:"sessions"`
+	TooLarge int   `json:"too_large"`
+	JSON     Sizes `json:"json_bytes"`
+	Cookie   Sizes `json:"cookie_bytes"`
+}
+
+// The encoders whose cookies [MeasureEncoders] measures.
+const (
+	SignedEncoder        = "signed"
+	EncryptedEncoder     = "encrypted"
+	SealedEncoder        = "sealed"
+	TrainedEncoder       = "signed, trained"
+	SealedTrainedEncoder = "sealed, trained"
+)
+
+// Encoders returns the names of the encoders, in the order of the tables. The
+// trained ones use a dictionary that was trained on other sessions of the kind.
+func Encoders() []string {
+	return []string{SignedEncoder, EncryptedEncoder, SealedEncoder, TrainedEncoder, SealedTrainedEncoder}
+}
+
+// MeasureEncoders encodes sessions of one kind with each encoder: the second
+// half of them, since it is the first half that a dictionary is trained on. The
+// encoders that need one are left out if the sessions are too few to train it,
+// which takes ten.
+func MeasureEncoders(ctx context.Context, kind string, sessions []Session) ([]EncoderSizes, error) {
+	texts := make([][]byte, len(sessions))
+	for i, s := range sessions {
+		texts[i] = s.json()
+	}
+	half := len(texts) / 2
+	training, measured := texts[:half], texts[half:]
+	dictionary, err := signedcookie.TrainDictionary(training, signedcookie.TrainOptions{})
+	trained := err == nil && len(dictionary) > 0
+
+	var all []EncoderSizes
+	for _, name := range Encoders() {
+		var opts signedcookie.Options
+		switch name {
+		case EncryptedEncoder:
+			opts.Scheme = signedcookie.Encrypted
+		case SealedEncoder, SealedTrainedEncoder:
+			opts.Scheme = signedcookie.Sealed
+		}
+		if name == TrainedEncoder || name == SealedTrainedEncoder {
+			if !trained {
+				continue
+			}
+			opts.Dictionary = dictionary
+		}
+		sizes, err := measureEncoder(ctx, opts, measured)
+		if err != nil {
+			return nil, fmt.Errorf("bench: %s/%s: %w", kind, name, err)
+		}
+		sizes.Session, sizes.Encoder = kind, name
+		all = append(all, sizes)
+	}
+	return all, nil
+}
+
+func measureEncoder(ctx context.Context, opts signedcookie.Options, texts [][]byte) (EncoderSizes, error) {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	store, err := signedcookie.New(secret, opts)
+	if err != nil {
+		return EncoderSizes{}, err
+	}
+	result := EncoderSizes{Sessions: len(texts)}
+	expires := time.Now().Add(14 * 24 * time.Hour)
+	var plain, cookies []int
+	for _, text := range texts {
+		plain = append(plain, len(text))
+		token, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
+		if _, ok := errors.AsType[*session.TooLargeError](err); ok {
+			result.TooLarge++
+			continue
+		}
+		if err != nil {
+			return EncoderSizes{}, err
+		}
+		cookies = append(cookies, len(signedcookie.DefaultCookie)+len("=")+len(token))
+	}
+	result.JSON, result.Cookie = sizesOf(plain), sizesOf(cookies)
+	return result, nil
+}

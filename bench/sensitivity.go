@@ -1,0 +1,276 @@
+package bench
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// An Input is one of the model's inputs.
+type Input string
+
+// The inputs that a verdict may depend on, with the units of their values.
+const (
+	RoundTripInput Input = "round trip"        // milliseconds
+	UplinkInput    Input = "uplink"            // Mbit/s
+	DownlinkInput  Input = "downlink"          // Mbit/s
+	ReadsInput     Input = "reads per write"   // pages
+	RequestsInput  Input = "requests per page" // requests
+)
+
+// Inputs returns them in the order of the tables.
+func Inputs() []Input {
+	return []Input{RoundTripInput, UplinkInput, DownlinkInput, ReadsInput, RequestsInput}
+}
+
+// Unit returns the unit of an input's values, or "" for numbers.
+func (i Input) Unit() string {
+	switch i {
+	case RoundTripInput:
+		return "ms"
+	case UplinkInput, DownlinkInput:
+		return "Mbit/s"
+	}
+	return ""
+}
+
+// Range returns the least and the greatest value that an input is varied to.
+func (i Input) Range() (lo, hi float64) {
+	switch i {
+	case RoundTripInput:
+		return 0, 100
+	case UplinkInput, DownlinkInput:
+		return 0.1, 1000
+	case ReadsInput:
+		return 0, 1000
+	case RequestsInput:
+		return 1, 1000
+	}
+	return math.NaN(), math.NaN()
+}
+
+// Value returns the value that the model has for an input.
+func (m Model) Value(i Input) float64 {
+	switch i {
+	case RoundTripInput:
+		return m.RoundTrip.Seconds() * 1000
+	case UplinkInput:
+		return m.Uplink
+	case DownlinkInput:
+		return m.Downlink
+	case ReadsInput:
+		return m.ReadsPerWrite
+	case RequestsInput:
+		return float64(m.RequestsPerPage)
+	}
+	return math.NaN()
+}
+
+// with returns the model with another value for an input.
+func (m Model) with(i Input, value float64) Model {
+	switch i {
+	case RoundTripInput:
+		m.RoundTrip = time.Duration(math.Round(value * 1e6))
+	case UplinkInput:
+		m.Uplink = value
+	case DownlinkInput:
+		m.Downlink = value
+	case ReadsInput:
+		m.ReadsPerWrite = value
+	case RequestsInput:
+		m.RequestsPerPage = int(math.Round(value))
+	}
+	return m
+}
+
+// A page's time is a straight line in each of these: the input itself, or what
+// the model makes of it.
+func (i Input) linear(value float64) float64 {
+	switch i {
+	case UplinkInput, DownlinkInput:
+		return 1 / value
+	case ReadsInput:
+		return 1 / (1 + value)
+	}
+	return value
+}
+
+// fromLinear is the inverse of linear.
+func (i Input) fromLinear(x float64) float64 {
+	switch i {
+	case UplinkInput, DownlinkInput:
+		return 1 / x
+	case ReadsInput:
+		return 1/x - 1
+	}
+	return x
+}
+
+// A Sensitivity tells what it would take to change the verdict on a session:
+// which value of one of the model's inputs, all others being as they are.
+type Sensitivity struct {
+	Session string `json:"session"`
+
+	// Ahead is the engine whose pages are complete first with the inputs as
+	// they are. Told says whether the measurements can tell it from the next.
+	Ahead string `json:"ahead"`
+	Told  bool   `json:"told"`
+
+	// Turns are the values beyond which another engine is ahead: at most one
+	// above the value that the model has and one below, for each input. An
+	// input that has none in its [Input.Range] does not matter to the verdict.
+	Turns []Turn `json:"turns"`
+
+	// OtherHTTP is the engine that is ahead with the other version of HTTP.
+	OtherHTTP string `json:"ahead_with_other_http"`
+}
+
+// A Turn is a value of an input at which the verdict changes.
+type Turn struct {
+	Input Input   `json:"input"`
+	Above bool    `json:"above"` // whether it changes above the value, or below
+	At    Summary `json:"at"`
+	Ahead string  `json:"ahead"` // the engine that is ahead beyond
+}
+
+// sensitivity returns what would change the verdict of a page, which is one of
+// two engines or more.
+func (r *Report) sensitivity(p *PageComparison) Sensitivity {
+	best := p.best()
+	lead := best[0]
+	s := Sensitivity{Session: p.Session, Ahead: lead.Engine, Told: p.Ahead != ""}
+	model := r.Model
+	model.RoundTrip = p.RoundTrip
+	for _, input := range Inputs() {
+		var below, above *Turn
+		for _, other := range best[1:] {
+			t := turn(model, input, &lead, &other, r.Quiet.confidence())
+			switch {
+			case t == nil:
+			case t.Above && (above == nil || t.At.Median < above.At.Median):
+				above = t
+			case !t.Above && (below == nil || t.At.Median > below.At.Median):
+				below = t
+			}
+		}
+		for _, t := range []*Turn{below, above} {
+			if t != nil {
+				s.Turns = append(s.Turns, *t)
+			}
+		}
+	}
+	model.HTTP1 = !model.HTTP1
+	s.OtherHTTP = slices.MinFunc(best, func(a, b EnginePage) int {
+		switch ta, tb := a.page(model).Seconds(), b.page(model).Seconds(); {
+		case ta < tb:
+			return -1
+		case ta > tb:
+			return 1
+		}
+		return 0
+	}).Engine
+	return s
+}
+
+// turn returns where an input makes b as quick as a, which is quicker with the
+// model as it is, or nil.
+func turn(model Model, input Input, a, b *EnginePage, confidence float64) *Turn {
+	now := model.Value(input)
+	lo, hi := input.Range()
+	other := lo
+	if now == lo {
+		other = hi
+	}
+	there := model.with(input, other)
+	x, dx := input.linear(now), input.linear(other)-input.linear(now)
+	// root returns where the line through both differences is 0.
+	root := func(here, there float64) float64 {
+		return input.fromLinear(x - here*dx/(there-here))
+	}
+	at := root(a.page(model).Seconds()-b.page(model).Seconds(), a.page(there).Seconds()-b.page(there).Seconds())
+	if !(at >= lo && at <= hi) {
+		return nil // parallel lines among them
+	}
+	here, beyond := a.timesWith(model), a.timesWith(there)
+	roots := make([]float64, len(here))
+	for i, t := range b.timesWith(model) {
+		here[i] -= t
+	}
+	for i, t := range b.timesWith(there) {
+		beyond[i] -= t
+	}
+	for i := range roots {
+		roots[i] = root(here[i], beyond[i])
+		if math.IsNaN(roots[i]) {
+			roots[i] = math.Inf(1)
+		}
+	}
+	summary := Summarize(roots, confidence)
+	summary.Median = at
+	return &Turn{Input: input, Above: at > now, At: summary, Ahead: b.Engine}
+}
+
+// SessionLeads tells which engine's pages of a session are complete first,
+// depending on how far away the database is.
+type SessionLeads struct {
+	Session string `json:"session"`
+	Leads   []Lead `json:"leads"` // the first from a round trip of 0, the others each from a longer one
+}
+
+// A Lead is the range of round trips for which an engine is ahead: it ends
+// where the next begins.
+type Lead struct {
+	Engine string `json:"engine"`
+
+	// From is the round trip in nanoseconds; nil for the first.
+	From *Summary `json:"from_round_trip_ns,omitempty"`
+
+	// Ties are the engines that send as many queries and cannot be told apart
+	// from Engine, each by a test of its own.
+	Ties []string `json:"ties,omitempty"`
+}
+
+// leads finds the engines that are ahead for a session, for all round trips.
+func (r *Report) leads(p *PageComparison) SessionLeads {
+	s := SessionLeads{Session: p.Session}
+	pages := p.Engines
+	model := r.Model
+	model.RoundTrip = 0
+	at := make([]float64, len(pages)) // seconds with a round trip of 0
+	for i := range pages {
+		at[i] = pages[i].page(model).Seconds()
+	}
+	lead := 0
+	for i := range pages {
+		if at[i] < at[lead] {
+			lead = i
+		}
+	}
+	var from *Summary
+	for {
+		l := Lead{Engine: pages[lead].Engine, From: from}
+		next, nextAt := -1, math.Inf(1)
+		for i := range pages {
+			fewer := pages[lead].Queries - pages[i].Queries
+			switch {
+			case i == lead:
+			case fewer == 0:
+				if mannWhitney(pages[i].timesWith(model), pages[lead].timesWith(model)) > r.Quiet.alpha() {
+					l.Ties = append(l.Ties, pages[i].Engine)
+				}
+			case fewer > 0 && (at[i]-at[lead])/fewer < nextAt:
+				next, nextAt = i, (at[i]-at[lead])/fewer
+			}
+		}
+		s.Leads = append(s.Leads, l)
+		if next < 0 {
+			return s
+		}
+		with, without := pages[lead].timesWith(model), pages[next].timesWith(model)
+		for i := range with {
+			with[i] = 1e9 * (without[i] - with[i]) / (pages[lead].Queries - pages[next].Queries)
+		}
+		summary := Summarize(with, r.Quiet.confidence())
+		from, lead = &summary, next
+	}
+}
