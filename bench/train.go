@@ -1,0 +1,241 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"strconv"
+	"time"
+
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+// A Training is a dictionary for package signedcookie, made from some of a
+// site's own sessions, and what it saves on others of them.
+type Training struct {
+	// Dictionary is for signedcookie.Options.Dictionary. It consists of parts of
+	// the sessions.
+	Dictionary []byte `json:"-"`
+	Bytes      int    `json:"dictionary_bytes"`
+
+	// The sessions are put into an order that follows from Seed. Four fifths of
+	// them train the dictionary, and it is tried on the others. A session that
+	// equals another one counts once, so that none is on both sides.
+	Seed     uint64 `json:"seed"`
+	Sessions int    `json:"sessions"`
+	Copies   int    `json:"copies"` // of them, left out
+	Unused   int    `json:"unused"` // of them, beyond what training takes
+	Trained  int    `json:"trained"`
+	HeldOut  int    `json:"held_out"`
+
+	// Cookies has the sizes of the cookies of the sessions that were held out,
+	// for each scheme without compression, with the built-in dictionary, and
+	// with the trained one.
+	Cookies []CookieSizes `json:"cookies"`
+}
+
+// CookieSizes are the sizes of a number of cookies' values in bytes: of all,
+// whether browsers would take them or not.
+type CookieSizes struct {
+	Scheme      string `json:"scheme"`
+	Compression string `json:"compression"`
+	TooLarge    int    `json:"too_large"` // cookies that browsers would drop
+	Mean        int    `json:"mean"`
+	Sizes
+}
+
+// The values of [CookieSizes].Compression.
+const (
+	Uncompressed      = "none"
+	BuiltinDictionary = "built-in dictionary"
+	TrainedDictionary = "trained dictionary"
+)
+
+// MinTraining is the number of different sessions that [TrainDictionary] needs.
+const MinTraining = 20
+
+// ErrTooFewSessions says that there are fewer different sessions than
+// [MinTraining].
+var ErrTooFewSessions = fmt.Errorf("fewer than %d different sessions, which are too few to train a dictionary on some and try it on others", MinTraining)
+
+// What training takes at most. Its time grows with the text; more of it hardly
+// makes a better dictionary.
+const (
+	maxTraining      = 1000 // sessions
+	maxTrainingBytes = 512 << 10
+)
+
+// TrainDictionary makes a dictionary of the default size from four fifths of the
+// sessions, and tries it on the others. The same sessions in the same order and
+// the same seed give the same result. It takes some seconds.
+func TrainDictionary(ctx context.Context, sessions []Session, seed uint64) (*Training, error) {
+	t := &Training{Seed: seed, Sessions: len(sessions)}
+	texts := distinct(sessions)
+	t.Copies = len(sessions) - len(texts)
+	if len(texts) < MinTraining {
+		return nil, ErrTooFewSessions
+	}
+	mathrand.New(mathrand.NewPCG(seed, 0)).Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
+	total := len(texts)
+	texts = affordable(texts)
+	t.Unused = total - len(texts)
+	t.Trained = len(texts) * 4 / 5
+	t.HeldOut = len(texts) - t.Trained
+
+	var err error
+	if t.Dictionary, err = signedcookie.TrainDictionary(texts[:t.Trained], signedcookie.TrainOptions{}); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	t.Bytes = len(t.Dictionary)
+	for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
+		for _, c := range []struct {
+			name string
+			opts signedcookie.Options
+		}{
+			{Uncompressed, signedcookie.Options{Compression: signedcookie.CompressionOff}},
+			{BuiltinDictionary, signedcookie.Options{}},
+			{TrainedDictionary, signedcookie.Options{Dictionary: t.Dictionary}},
+		} {
+			c.opts.Scheme = scheme
+			sizes, err := cookieSizes(ctx, c.opts, texts[t.Trained:])
+			if err != nil {
+				return nil, err
+			}
+			sizes.Scheme, sizes.Compression = scheme.String(), c.name
+			t.Cookies = append(t.Cookies, sizes)
+		}
+	}
+	return t, nil
+}
+
+// distinct returns the texts of the sessions, each text once.
+func distinct(sessions []Session) [][]byte {
+	seen := make(map[string]bool)
+	var texts [][]byte
+	for _, s := range sessions {
+		text := s.json()
+		if !seen[string(text)] {
+			seen[string(text)] = true
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// affordable returns as many of the texts as training takes, and at least
+// MinTraining.
+func affordable(texts [][]byte) [][]byte {
+	size := 0
+	for i, text := range texts {
+		size += len(text)
+		if i >= MinTraining && (i >= maxTraining || size > maxTrainingBytes) {
+			return texts[:i]
+		}
+	}
+	return texts
+}
+
+// cookieSizes makes a cookie of each text.
+func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte) (CookieSizes, error) {
+	opts.MaxDataBytes = maxLine
+	opts.CacheBytes = -1
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	store, err := signedcookie.New(secret, opts)
+	if err != nil {
+		return CookieSizes{}, fmt.Errorf("bench: %w", err)
+	}
+	var result CookieSizes
+	expires := time.Now().Add(time.Hour)
+	total := 0
+	sizes := make([]int, 0, len(texts))
+	for _, text := range texts {
+		if ctx.Err() != nil {
+			return CookieSizes{}, ctx.Err()
+		}
+		value, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
+		size := len(value)
+		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
+			result.TooLarge++
+			size = tooLarge.Size - len(signedcookie.DefaultCookie)
+		} else if err != nil {
+			return CookieSizes{}, fmt.Errorf("bench: %w", err)
+		}
+		sizes = append(sizes, size)
+		total += size
+	}
+	result.Sizes = sizesOf(sizes)
+	result.Mean = (total + len(sizes)/2) / len(sizes)
+	return result, nil
+}
+
+// WriteText writes what the dictionary saves, for people to read, in lines of
+// at most [TextWidth] columns.
+func (t *Training) WriteText(w io.Writer) error {
+	p := new(printer)
+	p.training(t)
+	_, err := w.Write(p.out.Bytes())
+	return err
+}
+
+func (p *printer) training(t *Training) {
+	p.title("what a dictionary of their own saves")
+	text := fmt.Sprintf("%d sessions", t.Sessions)
+	if t.Copies > 0 {
+		text += fmt.Sprintf(", of which %d that equal another one were left out", t.Copies)
+	}
+	if t.Unused > 0 {
+		text += fmt.Sprintf(", and %d more than training takes", t.Unused)
+	}
+	p.paragraph("%s. In an order that follows from seed %d, the first %d made a dictionary of %d bytes, and the other %d, "+
+		"which it has not seen, tell what it saves.", text, t.Seed, t.Trained, t.Bytes, t.HeldOut)
+	p.printf("\n")
+	var rows [][]string
+	for _, c := range t.Cookies {
+		if c.Compression == Uncompressed {
+			rows = append(rows, []string{c.Scheme})
+		}
+		saved := ""
+		if c.Compression == TrainedDictionary {
+			saved = wholePercent(1 - float64(c.Mean)/float64(t.mean(c.Scheme, BuiltinDictionary)))
+		} else if c.Compression == BuiltinDictionary {
+			saved = wholePercent(1 - float64(c.Mean)/float64(t.mean(c.Scheme, Uncompressed)))
+		}
+		rows = append(rows, []string{
+			"  " + c.Compression, strconv.Itoa(c.Median), strconv.Itoa(c.P90), strconv.Itoa(c.Max), strconv.Itoa(c.Mean), saved,
+			share(c.TooLarge, t.HeldOut),
+		})
+	}
+	p.table([]string{"bytes of cookie value", "median", "p90", "max", "mean", "saved", "too large"}, rows)
+	p.paragraph("saved: of the mean, over the line above. too large: name and value together exceed %d bytes, which browsers drop.",
+		signedcookie.MaxCookieBytes)
+}
+
+func (t *Training) mean(scheme, compression string) int {
+	for _, c := range t.Cookies {
+		if c.Scheme == scheme && c.Compression == compression {
+			return c.Mean
+		}
+	}
+	return 0
+}
+
+// Saves returns the share of the cookies' bytes that the trained dictionary
+// saves over the built-in one with a scheme, which is negative if it is worse.
+func (t *Training) Saves(scheme signedcookie.Scheme) float64 {
+	return 1 - float64(t.mean(scheme.String(), TrainedDictionary))/float64(t.mean(scheme.String(), BuiltinDictionary))
+}
+
+func wholePercent(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) + "%" }
+
+// share returns n of total in percent, as a whole number only if it is one.
+func share(n, total int) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.FormatFloat(100*float64(n)/float64(total), 'f', 1, 64) + "%"
+}
