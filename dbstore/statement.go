@@ -163,8 +163,11 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, 
 
 // bound puts an end to ctx after Options.Timeout, on a server that may not
 // answer. An SQLite database of the store's own always does.
+//
+// A context that can end costs database/sql and the drivers a goroutine each. A
+// caller who does not want that gets what he asked for.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if s.writer != nil {
+	if s.writer != nil || ctx.Done() == nil {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, s.opts.Timeout)

@@ -42,8 +42,10 @@ type Options struct {
 	// can then take over the sessions in it.
 	RawKeys bool
 
-	// Timeout bounds each statement that serves a request, with the wait for a
-	// connection and for locks, and what is tried again; 0 is ten seconds.
+	// Timeout bounds each statement, with the wait for a connection and for
+	// locks, and what is tried again; 0 is ten seconds. A context that cannot
+	// end, such as context.Background, is taken at its word: then only trying
+	// again is bounded.
 	Timeout time.Duration
 
 	// Encoding is how a session is written in the column session_data; nil

@@ -22,7 +22,7 @@ import (
 
 var server = testserver.MySQL()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server, syncing)) }
 
 var backend = storetest.Backend{
 	Dialect: dbstore.MySQL,

@@ -25,7 +25,7 @@ import (
 
 var server = testserver.Postgres()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server, syncing)) }
 
 var backend = storetest.Backend{
 	Dialect: dbstore.Postgres,

@@ -224,7 +224,7 @@ func (f faults) testCut(t *testing.T) {
 
 func (f faults) testSilence(t *testing.T) {
 	store, proxy := f.proxied(t, dbstore.Options{Timeout: 100 * time.Millisecond})
-	ctx := context.Background()
+	ctx := t.Context()
 	rec := record(`{}`)
 	token := create(t, store, rec)
 	silence := make(chan struct{})

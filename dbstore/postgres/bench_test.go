@@ -1,0 +1,24 @@
+package postgres_test
+
+import (
+	"database/sql"
+	"testing"
+
+	"sessionengine/dbstore/internal/storetest"
+	"sessionengine/internal/testserver"
+)
+
+// Each commit waits for the disk.
+var syncing = testserver.Postgres("fsync=on")
+
+func BenchmarkPostgres(b *testing.B) {
+	backend := backend
+	backend.Place = func(t testing.TB) string { return syncing.Start(t).URL }
+	storetest.RunBenchmarks(b, backend, func(b *testing.B, place string) storetest.Pools {
+		db := sql.OpenDB(backend.Connector(b, place))
+		b.Cleanup(func() { db.Close() })
+		db.SetMaxOpenConns(16)
+		db.SetMaxIdleConns(16)
+		return storetest.Pools{Reader: db, Writer: db}
+	})
+}
