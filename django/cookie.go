@@ -112,10 +112,10 @@ func (s *CookieStore) Load(_ context.Context, token string) (*session.Record, er
 	return &session.Record{Data: data, Expires: expires}, nil
 }
 
-// Save implements [session.SessionStore]. It returns another token each time,
-// and the token passed in does not matter. A token that would not fit into a
-// cookie gives a [*session.TooLargeError], unlike with Django, which sends what
-// the browser then drops.
+// Save implements [session.SessionStore]. The token that it returns is the
+// session itself; the one passed in does not matter. A session that would not
+// fit into a cookie gives a [*session.TooLargeError], unlike with Django, which
+// sends what the browser then drops.
 func (s *CookieStore) Save(_ context.Context, _ string, rec *session.Record) (string, error) {
 	text, err := serialize(rec.Data, true)
 	if err != nil {
