@@ -123,7 +123,7 @@ func checkCookieBytes(n int) (int, error) {
 	case n == 0:
 		return MaxCookieBytes, nil
 	case n < 0 || n > MaxCookieBytes:
-		return 0, fmt.Errorf("signedcookie: Options.MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, MaxCookieBytes)
+		return 0, fmt.Errorf("signedcookie: MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, MaxCookieBytes)
 	}
 	return n, nil
 }

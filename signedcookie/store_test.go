@@ -107,8 +107,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		"an unknown scheme":                      {signedcookie.Options{Scheme: 9}, "Options.Scheme"},
 		"an unknown compression":                 {signedcookie.Options{Compression: 9}, "Options.Compression"},
-		"a limit above that of browsers":         {signedcookie.Options{MaxCookieBytes: 4097}, "Options.MaxCookieBytes"},
-		"a negative limit":                       {signedcookie.Options{MaxCookieBytes: -1}, "Options.MaxCookieBytes"},
+		"a limit above that of browsers":         {signedcookie.Options{MaxCookieBytes: 4097}, "MaxCookieBytes"},
+		"a negative limit":                       {signedcookie.Options{MaxCookieBytes: -1}, "MaxCookieBytes"},
 		"a negative limit for the session":       {signedcookie.Options{MaxDataBytes: -1}, "Options.MaxDataBytes"},
 		"padding for cookies that can be read":   {signedcookie.Options{PadTo: 32}, "Options.PadTo"},
 		"negative padding":                       {signedcookie.Options{PadTo: -1, Scheme: signedcookie.Sealed}, "Options.PadTo"},
