@@ -102,8 +102,10 @@ func classifyMySQL(number uint64, text string) (class, string) {
 	switch number {
 	case 1205, 1213: // lock wait timeout, deadlock
 		return transient, text
-	case 1020: // row changed since last read, with MariaDB's innodb_snapshot_isolation
+	case 1020: // MariaDB with innodb_snapshot_isolation: row has changed since last read
 		return transient, text
+	case 8005, 9007: // TiDB: write conflict
+		return transient, fmt.Sprintf("error %d: write conflict", number)
 	case 1062:
 		return duplicate, "error 1062: duplicate entry"
 	case 1064:

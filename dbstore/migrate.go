@@ -112,7 +112,9 @@ func (s *Store) createIndex() string {
 	case Postgres:
 		name = "IF NOT EXISTS " + name
 	}
-	return fmt.Sprintf("CREATE INDEX %s ON %s (%s)", name, table, q("expire_date"))
+	// YugabyteDB would make a hash index, which finds no ranges, without "ASC";
+	// everywhere else it goes without saying.
+	return fmt.Sprintf("CREATE INDEX %s ON %s (%s ASC)", name, table, q("expire_date"))
 }
 
 // define runs a statement that creates something. That another machine has

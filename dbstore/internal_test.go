@@ -1,0 +1,187 @@
+package dbstore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+	"time"
+)
+
+func TestTokensUseTheirAlphabetEvenly(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 1)
+	const tokens = 5000
+	var counts [256]int
+	for range tokens {
+		token := newToken()
+		if len(token) != 32 {
+			t.Fatalf("a token of %d characters", len(token))
+		}
+		for i := range len(token) {
+			counts[token[i]]++
+		}
+	}
+	const n, p = tokens * 32, 1.0 / 36
+	mean, deviation := n*p, math.Sqrt(n*p*(1-p))
+	total := 0
+	for _, c := range tokenAlphabet {
+		if d := math.Abs(float64(counts[c])-mean) / deviation; d > 5 {
+			t.Errorf("%q comes up %d times, %.1f standard deviations off", c, counts[c], d)
+		}
+		total += counts[c]
+	}
+	if total != n {
+		t.Errorf("%d characters are not in the alphabet", n-total)
+	}
+}
+
+// The stored form of a key must never change: it would log everybody out.
+// The vector is Python's:
+//
+//	base64.b32hexencode(hashlib.sha256(token).digest()[:25]).decode().lower()
+func TestStoredKeyIsStable(t *testing.T) {
+	key, ok := storedKey("0123456789abcdefghijklmnopqrstuv", false)
+	if want := "ecpnuhsvs5odefijs93v619e891sp71a1vt6462j"; !ok || key != want {
+		t.Errorf("the stored key is %q, %v; want %q", key, ok, want)
+	}
+}
+
+// The names are those that Django's _create_index_name returns.
+func TestIndexHasTheNameThatDjangoGivesIt(t *testing.T) {
+	for _, tc := range []struct {
+		dialect     Dialect
+		table, want string
+	}{
+		{SQLite, "django_session", "django_session_expire_date_a5c62663"},
+		{SQLite, strings.Repeat("s", 60), strings.Repeat("s", 60) + "_expire_date_1ff0cd10"},
+		{Postgres, strings.Repeat("s", 45), strings.Repeat("s", 26) + "_expire_date_9bd42912"},
+		{Postgres, "a_rather_long_name_for_a_table_of_sessions", "a_rather_long_name_for_a_table_of_sessions_expire_date_97cdb051"},
+		{MySQL, strings.Repeat("s", 45), strings.Repeat("s", 27) + "_expire_date_9bd42912"},
+	} {
+		table, err := parseTableName(tc.table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := table.expireIndex(tc.dialect); got != tc.want {
+			t.Errorf("%v, table %s: %s, want %s", tc.dialect, tc.table, got, tc.want)
+		}
+	}
+}
+
+// Errors of drivers that the tests do not use.
+type (
+	pqError     struct{ state string }
+	mattnError  struct{ Code, ExtendedCode int }
+	mysqlError  struct{ Number uint16 }
+	numberlessE struct{ Number string }
+)
+
+func (e pqError) Error() string     { return "pq: hunter2" }
+func (e pqError) SQLState() string  { return e.state }
+func (e mattnError) Error() string  { return "database is locked" }
+func (e *mysqlError) Error() string { return "hunter2" }
+func (e numberlessE) Error() string { return "no number" }
+
+func TestErrorsAreKnownWithoutTheirDrivers(t *testing.T) {
+	for _, tc := range []struct {
+		dialect Dialect
+		err     error
+		want    class
+		text    string
+	}{
+		{Postgres, pqError{"40001"}, transient, "pq: hunter2"},
+		{Postgres, fmt.Errorf("wrapped: %w", pqError{"40P01"}), transient, "wrapped: pq: hunter2"},
+		{Postgres, pqError{"23505"}, duplicate, "unique violation (SQLSTATE 23505)"},
+		{Postgres, pqError{"22021"}, other, "SQLSTATE 22021"},
+		{Postgres, pqError{"57P01"}, other, "pq: hunter2"},
+		{Postgres, pqError{"42P01"}, noTable, "pq: hunter2"},
+		{Postgres, pqError{"42P07"}, exists, "pq: hunter2"},
+		{Postgres, errors.New("dial"), other, "dial"},
+		{SQLite, mattnError{5, 517}, transient, "database is locked"},
+		{SQLite, mattnError{19, 1555}, duplicate, "database is locked"},
+		{SQLite, mattnError{13, 13}, other, "database is locked"},
+		{SQLite, errors.New("closed"), other, "closed"},
+		{MySQL, &mysqlError{1213}, transient, "hunter2"},
+		{MySQL, &mysqlError{1205}, transient, "hunter2"},
+		{MySQL, fmt.Errorf("wrapped: %w", &mysqlError{1062}), duplicate, "error 1062: duplicate entry"},
+		{MySQL, &mysqlError{1064}, other, "error 1064: syntax error"},
+		{MySQL, &mysqlError{9999}, other, "error 9999"},
+		{MySQL, numberlessE{"1213"}, other, "no number"},
+		{MySQL, (*mysqlError)(nil), other, "hunter2"},
+	} {
+		got, text := classify(tc.dialect, tc.err)
+		if got != tc.want || text != tc.text {
+			t.Errorf("%v, %T %+v: %d %q, want %d %q", tc.dialect, tc.err, tc.err, got, text, tc.want, tc.text)
+		}
+	}
+}
+
+func TestTimesAreRoundedDownToWhatAColumnHolds(t *testing.T) {
+	zone := time.FixedZone("elsewhere", 7*60*60)
+	for _, tc := range []struct {
+		t    time.Time
+		want string
+	}{
+		{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "2026-01-02 03:04:05"},
+		{time.Date(2026, 1, 2, 3, 4, 5, 0, zone), "2026-01-01 20:04:05"},
+		{time.Date(2026, 1, 2, 3, 4, 5, 123456789, time.UTC), "2026-01-02 03:04:05.123456"},
+		{time.Date(2026, 1, 2, 3, 4, 5, 999, time.UTC), "2026-01-02 03:04:05"},
+		{time.Date(2026, 1, 2, 3, 4, 5, 100000000, time.UTC), "2026-01-02 03:04:05.100000"},
+		{time.Time{}, "1970-01-01 00:00:00"},
+		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "9999-12-31 23:59:59"},
+	} {
+		if got := SQLite.timeArg(tc.t); got != tc.want {
+			t.Errorf("%v is written as %v, want %s", tc.t, got, tc.want)
+		}
+	}
+}
+
+func TestTimesAreRead(t *testing.T) {
+	want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, tc := range []struct {
+		src  any
+		want time.Time
+	}{
+		{"2026-01-02 03:04:05", want},
+		{"2026-01-02 03:04:05.000000", want},
+		{"2026-01-02 03:04:05.5", want.Add(500 * time.Millisecond)},
+		{[]byte("2026-01-02 03:04:05.123456"), want.Add(123456 * time.Microsecond)},
+		{"2026-01-02T03:04:05", want},
+		{"2026-01-02T03:04:05Z", want},
+		{"2026-01-02 10:04:05+07:00", want},
+		{want.In(time.FixedZone("elsewhere", 3600)), want},
+		{"", time.Time{}},
+		{"yesterday", time.Time{}},
+		{"0000-00-00 00:00:00", time.Time{}},
+		{int64(1767322800), time.Time{}},
+		{nil, time.Time{}},
+	} {
+		var got dbTime
+		err := got.Scan(tc.src)
+		if tc.want.IsZero() {
+			if !errors.Is(err, errUnreadable) {
+				t.Errorf("%v: %v, %v; want an error", tc.src, got, err)
+			}
+		} else if err != nil || !got.Equal(tc.want) || got.Location() != time.UTC {
+			t.Errorf("%v: %v, %v; want %v", tc.src, got, err, tc.want)
+		}
+	}
+}
+
+func FuzzTimeIsReadAsItIsWritten(f *testing.F) {
+	f.Add("2026-01-02 03:04:05.123456")
+	f.Add("2026-01-02T03:04:05+07:00")
+	f.Add("10000-01-01 00:00:00")
+	f.Fuzz(func(t *testing.T, s string) {
+		var read, again dbTime
+		if read.Scan(s) != nil {
+			return
+		}
+		written := SQLite.timeArg(read.Time)
+		if err := again.Scan(written); err != nil || !again.Equal(clamp(read.Time)) {
+			t.Errorf("%q is read as %v, written as %v and read again as %v, %v", s, read, written, again, err)
+		}
+	})
+}
