@@ -76,6 +76,8 @@ func Run(t *testing.T, b Backend) {
 		{"conformance", testConformance},
 		{"random operations", testRandom},
 		{"one statement for each operation", testStatements},
+		{"statements of whole requests", testRequests},
+		{"parallel requests of one session", testParallelRequests},
 		{"versions are compared byte by byte", testExactComparison},
 		{"a table that Django made is used as it is", testDjangoTable},
 		{"raw keys", testRawKeys},
