@@ -9,8 +9,7 @@ import (
 )
 
 // A handler is the site: it expects requests in their order, the arrival first,
-// and answers with the headers that a shop's pages,
-// images and calls have.
+// and answers with the headers that a shop's pages, images and calls have.
 type handler struct {
 	requests             []request
 	next                 atomic.Int64

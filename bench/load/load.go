@@ -1,0 +1,375 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"sessionengine/bench"
+	"sessionengine/bench/internal/loopback"
+)
+
+// A Mix is what visitors do.
+type Mix string
+
+// The mixes.
+const (
+	Reads  Mix = "read"  // requests that read a value of the session
+	Writes Mix = "write" // requests that set one
+	Mixed  Mix = "mixed" // both, in the ratio of Config.ReadsPerWrite
+)
+
+// Config says what [Run] measures, and for how long.
+type Config struct {
+	Engines  []bench.Engine
+	Sessions []bench.Session
+	Mixes    []Mix
+
+	// ReadsPerWrite is how many requests read for each that writes, when they
+	// are mixed.
+	ReadsPerWrite int
+
+	// Concurrency lists numbers of visitors, each with a connection and a
+	// session of their own.
+	Concurrency []int
+
+	HTTP1 bool // instead of HTTP/2
+
+	// Rounds is how often everything is measured, and Requests how many
+	// requests a sample has: one engine, session, mix and concurrency in one
+	// round. A sample begins no further requests after Limit.
+	Rounds   int
+	Requests int
+	Limit    time.Duration
+
+	// Utilization adds an open loop to the closed one. In the closed loop, each
+	// visitor sends a request when the one before is answered, so that a slow
+	// answer keeps requests from being sent. In the open loop, requests come at
+	// random moments, as those of many independent visitors do, at a rate that
+	// is this share of the throughput that the slowest engine had in the
+	// closed loop, and thus the same for all engines; visitors take turns to
+	// send them. 0 means no open loop.
+	Utilization float64
+
+	// Seed determines the order of the measurements, and the moments of the
+	// open loop.
+	Seed uint64
+
+	// Progress, unless nil, is called after each sample with the number of
+	// samples done and their total.
+	Progress func(done, total int)
+}
+
+// DefaultConfig returns a configuration that takes about a minute for two
+// engines and one session.
+func DefaultConfig(engines []bench.Engine, sessions []bench.Session) Config {
+	return Config{
+		Engines:       engines,
+		Sessions:      sessions,
+		Mixes:         []Mix{Reads, Writes, Mixed},
+		ReadsPerWrite: 9,
+		Concurrency:   []int{1, 8, 32},
+		Rounds:        6,
+		Requests:      1000,
+		Limit:         10 * time.Second,
+		Utilization:   0.5,
+		Seed:          1,
+	}
+}
+
+// check returns what is wrong with the configuration.
+func (c *Config) check() error {
+	switch {
+	case len(c.Sessions) == 0:
+		return errors.New("load: no sessions")
+	case len(c.Mixes) == 0:
+		return errors.New("load: no mixes")
+	case len(c.Concurrency) == 0 || slices.Min(c.Concurrency) < 1:
+		return fmt.Errorf("load: concurrency of %v", c.Concurrency)
+	case c.ReadsPerWrite < 0:
+		return fmt.Errorf("load: %d reads per write", c.ReadsPerWrite)
+	case c.Rounds < 1:
+		return fmt.Errorf("load: %d rounds", c.Rounds)
+	case c.Requests < 1:
+		return fmt.Errorf("load: %d requests", c.Requests)
+	case c.Limit <= 0:
+		return fmt.Errorf("load: a limit of %v", c.Limit)
+	case !(c.Utilization >= 0 && c.Utilization < 1):
+		return fmt.Errorf("load: a utilization of %v", c.Utilization)
+	}
+	for _, m := range c.Mixes {
+		if m != Reads && m != Writes && m != Mixed {
+			return fmt.Errorf("load: no mix %q", string(m))
+		}
+	}
+	return nil
+}
+
+// A Result is what [Run] measured.
+type Result struct {
+	HTTP1         bool     `json:"http1"`
+	ReadsPerWrite int      `json:"reads_per_write"`
+	Rounds        int      `json:"rounds"` // that are complete
+	Requests      int      `json:"requests"`
+	Utilization   float64  `json:"utilization"`
+	Seed          uint64   `json:"seed"`
+	Samples       []Sample `json:"samples"`
+}
+
+// A Loop is what decides when a request is sent.
+type Loop string
+
+// The loops: see [Config.Utilization].
+const (
+	Closed Loop = "closed"
+	Open   Loop = "open"
+)
+
+// A Sample is what was measured of one engine, session, mix, concurrency and
+// loop, in all rounds together.
+type Sample struct {
+	Engine      string `json:"engine"`
+	Session     string `json:"session"`
+	Mix         Mix    `json:"mix"`
+	Concurrency int    `json:"concurrency"`
+	Loop        Loop   `json:"loop"`
+
+	// TooLarge, if it is not empty, is why the engine cannot carry the session;
+	// then nothing was measured.
+	TooLarge string `json:"too_large,omitempty"`
+
+	// Latency is that of the requests which succeeded. In the open loop it is
+	// counted from the moment when the request was to be sent, whether a
+	// visitor was free to send it or not: a site that falls behind makes those
+	// wait who come later.
+	Latency Latency `json:"latency"`
+
+	// Errors is how many requests failed, and Unsent how many of the open
+	// loop's were not sent within the limit.
+	Errors int `json:"errors"`
+	Unsent int `json:"unsent"`
+
+	// Rate is how many requests per second were to be sent in the open loop,
+	// as a mean of the rounds. Throughput is how many succeeded per second, and
+	// Median the median of their latencies in seconds: of the rounds, the
+	// median and its interval at 95 %.
+	Rate       float64       `json:"rate"`
+	Throughput bench.Summary `json:"throughput"`
+	Median     bench.Summary `json:"median_s"`
+}
+
+// Run puts load on a site with each engine, and on one without sessions.
+//
+// When ctx ends, Run returns the rounds that are complete together with the
+// context's error.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "load-")
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	r := &runner{cfg: cfg, dir: dir, random: rand.New(rand.NewPCG(cfg.Seed, 0))}
+	err = r.open(ctx)
+	rounds := 0
+	for err == nil && rounds < cfg.Rounds {
+		if err = r.round(ctx, uint64(rounds)); err == nil {
+			rounds++
+		}
+	}
+	if closeErr := r.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return r.result(rounds), ctx.Err()
+}
+
+// A runner is a run under way.
+type runner struct {
+	cfg     Config
+	dir     string
+	random  *rand.Rand
+	cells   []*cell
+	closers []func() error // to be called from the last to the first
+
+	done int
+}
+
+// A cell is what is measured one right after the other, for all engines.
+type cell struct {
+	session     string
+	mix         Mix
+	concurrency int
+	tasks       []*task
+}
+
+// A task is one engine's part of a cell.
+type task struct {
+	engine   string
+	tooLarge string
+	clients  []*client
+	closed   series
+	open     series
+}
+
+// open sets up all sites and visitors.
+func (r *runner) open(ctx context.Context) error {
+	// tasks[i][j] is what all tasks of session i and engine j have in common.
+	tasks := make([][]task, len(r.cfg.Sessions))
+	for j, engine := range append([]bench.Engine{loopback.None()}, r.cfg.Engines...) {
+		dir := filepath.Join(r.dir, strconv.Itoa(j))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+		opened, err := engine.Open(context.WithoutCancel(ctx), dir, nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", engine.Name, err)
+		}
+		r.closers = append(r.closers, opened.Close)
+		for i, s := range r.cfg.Sessions {
+			t := task{engine: engine.Name}
+			t.clients, err = r.arrive(ctx, opened, s)
+			if t.tooLarge = tooLarge(err); err != nil && t.tooLarge == "" {
+				return fmt.Errorf("%s/%s: %w", engine.Name, s.Name, err)
+			}
+			tasks[i] = append(tasks[i], t)
+		}
+	}
+	for i, s := range r.cfg.Sessions {
+		for _, mix := range r.cfg.Mixes {
+			for _, n := range r.cfg.Concurrency {
+				c := &cell{session: s.Name, mix: mix, concurrency: n}
+				for _, t := range tasks[i] {
+					t.closed, t.open = newSeries(), newSeries()
+					if t.tooLarge == "" {
+						t.clients = t.clients[:n]
+					}
+					c.tasks = append(c.tasks, &t)
+				}
+				r.cells = append(r.cells, c)
+			}
+		}
+	}
+	return nil
+}
+
+// arrive serves a session and connects as many visitors as are ever needed at a
+// time, who have all done everything once.
+func (r *runner) arrive(ctx context.Context, opened bench.Site, s bench.Session) ([]*client, error) {
+	site, err := serve(opened, s)
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, site.Close)
+	var clients []*client
+	for range slices.Max(r.cfg.Concurrency) {
+		c := &client{site: site, addr: site.Addr, http1: r.cfg.HTTP1}
+		if err := c.warm(ctx); err != nil {
+			return nil, err
+		}
+		r.closers = append(r.closers, func() error { c.close(); return nil })
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+func (r *runner) close() error {
+	var errs []error
+	for _, f := range slices.Backward(r.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// round measures everything once.
+func (r *runner) round(ctx context.Context, round uint64) error {
+	for _, i := range r.random.Perm(len(r.cells)) {
+		c := r.cells[i]
+		slowest := math.Inf(1)
+		for _, j := range r.random.Perm(len(c.tasks)) {
+			t := c.tasks[j]
+			if t.tooLarge == "" {
+				t.closed.last = r.closedLoop(ctx, t.clients, c.mix)
+				slowest = min(slowest, t.closed.last.throughput())
+			}
+			if err := r.step(ctx, c, t, &t.closed.last); err != nil {
+				return err
+			}
+		}
+		if r.cfg.Utilization == 0 {
+			continue
+		}
+		starts := r.schedule(round<<32|uint64(i), r.cfg.Utilization*slowest)
+		for _, j := range r.random.Perm(len(c.tasks)) {
+			t := c.tasks[j]
+			if t.tooLarge == "" {
+				t.open.last = r.openLoop(ctx, t.clients, c.mix, starts)
+				t.open.last.rate = r.cfg.Utilization * slowest
+			}
+			if err := r.step(ctx, c, t, &t.open.last); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range r.cells {
+		for _, t := range c.tasks {
+			if t.tooLarge == "" {
+				t.closed.keep()
+				if r.cfg.Utilization > 0 {
+					t.open.keep()
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// step returns an error if ctx has ended, or if what was just measured is
+// nothing but errors.
+func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if t.tooLarge == "" && len(o.times) == 0 {
+		return fmt.Errorf("%s/%s/%s: not one request succeeded: %w", t.engine, c.session, c.mix, o.err)
+	}
+	r.done++
+	if r.cfg.Progress != nil {
+		loops := 1
+		if r.cfg.Utilization > 0 {
+			loops = 2
+		}
+		r.cfg.Progress(r.done, r.cfg.Rounds*len(r.cells)*len(c.tasks)*loops)
+	}
+	return nil
+}
+
+// result puts together what was measured in so many rounds.
+func (r *runner) result(rounds int) *Result {
+	cfg := &r.cfg
+	result := &Result{
+		HTTP1: cfg.HTTP1, ReadsPerWrite: cfg.ReadsPerWrite,
+		Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization, Seed: cfg.Seed,
+	}
+	for _, c := range r.cells {
+		for _, t := range c.tasks {
+			sample := Sample{Engine: t.engine, Session: c.session, Mix: c.mix, Concurrency: c.concurrency, TooLarge: t.tooLarge}
+			result.Samples = append(result.Samples, t.closed.sample(sample, Closed))
+			if cfg.Utilization > 0 {
+				result.Samples = append(result.Samples, t.open.sample(sample, Open))
+			}
+		}
+	}
+	return result
+}

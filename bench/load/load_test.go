@@ -1,0 +1,293 @@
+package load_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"sessionengine/bench"
+	"sessionengine/bench/load"
+	"sessionengine/internal/testserver"
+)
+
+var postgres = testserver.Postgres()
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres)) }
+
+func engines(t *testing.T, names ...string) []bench.Engine {
+	t.Helper()
+	engines, err := bench.EnginesNamed(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engines
+}
+
+func sessions(t *testing.T, kinds ...string) []bench.Session {
+	t.Helper()
+	sessions, err := bench.Corpus(kinds...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
+// small is a configuration that takes little time.
+func small(t *testing.T, engines []bench.Engine, kinds ...string) load.Config {
+	cfg := load.DefaultConfig(engines, sessions(t, kinds...))
+	cfg.Concurrency = []int{1, 4}
+	cfg.Rounds = 2
+	cfg.Requests = 20
+	return cfg
+}
+
+func TestLoadIsMeasuredForAllEnginesMixesAndLoops(t *testing.T) {
+	for _, http1 := range []bool{true, false} {
+		cfg := small(t, engines(t, "signedcookie", "dbstore"), "login")
+		cfg.HTTP1 = http1
+		steps := 0
+		cfg.Progress = func(done, total int) {
+			if steps++; done != steps || total != 2*3*3*2*2 {
+				t.Errorf("progress is %d of %d; want %d of 72", done, total, steps)
+			}
+		}
+		r, err := load.Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := 3 * 3 * 2 * 2; len(r.Samples) != want || steps != 2*want {
+			t.Fatalf("got %d samples in %d steps; want %d and %d", len(r.Samples), steps, want, 2*want)
+		}
+		for _, s := range r.Samples {
+			l := s.Latency
+			if int(l.N)+s.Errors+s.Unsent != cfg.Rounds*cfg.Requests || s.Errors != 0 {
+				t.Errorf("%+v: want %d requests", s, cfg.Rounds*cfg.Requests)
+			}
+			if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 || l.Mean > l.Max {
+				t.Errorf("%s, %s: percentiles %+v", s.Engine, s.Mix, l)
+			}
+			if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == load.Open) != (s.Rate > 0) {
+				t.Errorf("%s, %s, %s: %+v", s.Engine, s.Mix, s.Loop, s)
+			}
+		}
+	}
+}
+
+// fakeSite is a site whose handlers wait.
+type fakeSite struct {
+	wait func(a bench.Action)
+	bench.Site
+}
+
+func (f fakeSite) Handler(a bench.Action) http.Handler {
+	next := f.Site.Handler(a)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.wait(a)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// waiting is signedcookie behind handlers that wait.
+func waiting(t *testing.T, wait func(bench.Action)) bench.Engine {
+	engine := engines(t, "signedcookie")[0]
+	inner := engine.Open
+	engine.Name = "fake"
+	engine.Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
+		site, err := inner(ctx, dir, count)
+		return fakeSite{wait, site}, err
+	}
+	return engine
+}
+
+func TestTheOpenLoopCountsTheWaitForAStalledSite(t *testing.T) {
+	const requests, stall = 30, 500 * time.Millisecond
+	var reads atomic.Int64
+	engine := waiting(t, func(a bench.Action) {
+		if a.Read.Key == "" {
+			return
+		}
+		// One read warms up; the next ones are those of the closed loop, and
+		// then those of the open one, of which the first stalls.
+		if reads.Add(1) == 1+requests+1 {
+			time.Sleep(stall)
+		}
+		time.Sleep(time.Millisecond)
+	})
+	cfg := small(t, []bench.Engine{engine}, "login")
+	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = []load.Mix{load.Reads}, []int{1}, 1, requests, 0.9
+	r, err := load.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Samples {
+		if s.Engine != "fake" || s.Loop != load.Open {
+			continue
+		}
+		if s.Latency.Max < stall {
+			t.Errorf("the longest request took %v; want %v", s.Latency.Max, stall)
+		}
+		if within := s.Rate * stall.Seconds() / 2; within < requests {
+			t.Skipf("this machine is too busy: only %.0f requests were due in half the time of the stall", within)
+		}
+		// All were due in the first half of the stall, and wait for its end.
+		if s.Latency.P50 < stall/2 {
+			t.Errorf("half of the requests took less than %v at %.0f a second, though the site stalled for %v", s.Latency.P50, s.Rate, stall)
+		}
+	}
+}
+
+func TestWhatIsNotSentInTimeIsCounted(t *testing.T) {
+	engine := waiting(t, func(a bench.Action) {
+		if a.Read.Key != "" {
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	cfg := small(t, []bench.Engine{engine}, "login")
+	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Limit = []load.Mix{load.Reads}, []int{1}, 1, 100*time.Millisecond
+	r, err := load.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Samples {
+		if s.Engine != "fake" {
+			continue
+		}
+		if n := s.Latency.N; n < 1 || n > 6 { // 20 ms each, begun within 100
+			t.Errorf("%s loop: %d requests were sent within %v", s.Loop, n, cfg.Limit)
+		}
+		if s.Loop == load.Open && s.Unsent != cfg.Requests-int(s.Latency.N) {
+			t.Errorf("%d unsent of %d, and %d sent", s.Unsent, cfg.Requests, s.Latency.N)
+		}
+	}
+}
+
+func TestFailedRequestsAreCountedAndTheVisitorComesBack(t *testing.T) {
+	var reads atomic.Int64
+	engine := waiting(t, func(a bench.Action) {
+		if a.Read.Key != "" && reads.Add(1)%4 == 0 {
+			panic(http.ErrAbortHandler) // cuts the connection
+		}
+	})
+	cfg := small(t, []bench.Engine{engine}, "login")
+	cfg.Mixes, cfg.Concurrency, cfg.Utilization, cfg.HTTP1 = []load.Mix{load.Reads}, []int{1}, 0, true
+	r, err := load.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Samples {
+		total := cfg.Rounds * cfg.Requests
+		if want := total / 4; s.Engine == "fake" && (s.Errors != want || int(s.Latency.N) != total-want) {
+			t.Errorf("%d errors and %d answers of %d requests; want %d errors", s.Errors, s.Latency.N, total, want)
+		}
+	}
+}
+
+func TestASessionThatDoesNotFitIsReported(t *testing.T) {
+	cfg := small(t, engines(t, "signedcookie", "dbstore"), "token-cache")
+	cfg.Mixes, cfg.Concurrency = []load.Mix{load.Mixed}, []int{1}
+	r, err := load.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Samples {
+		fits := s.Engine != "signedcookie"
+		if (s.TooLarge == "") != fits || (s.Latency.N > 0) != fits {
+			t.Errorf("%s: %+v", s.Engine, s)
+		}
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || strings.Count(text.String(), "too large") != 1 {
+		t.Errorf("%v:\n%s", err, &text)
+	}
+}
+
+func TestASiteThatDoesNotWorkIsAnError(t *testing.T) {
+	var broken atomic.Bool
+	engine := waiting(t, func(a bench.Action) {
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	cfg := small(t, []bench.Engine{engine}, "login")
+	cfg.Progress = func(int, int) { broken.Store(true) }
+	if _, err := load.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "fake/login") {
+		t.Errorf("got %v, want an error that names the engine and the session", err)
+	}
+}
+
+func TestAnInterruptedRunReturnsTheRoundsThatAreComplete(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cfg := small(t, engines(t, "signedcookie"), "login")
+	cfg.Rounds = 50
+	cfg.Progress = func(done, total int) {
+		if done > 2*total/cfg.Rounds {
+			cancel()
+		}
+	}
+	r, err := load.Run(ctx, cfg)
+	if !errors.Is(err, context.Canceled) || r == nil || r.Rounds != 2 {
+		t.Fatalf("got %+v, %v; want two rounds, and %v", r, err, context.Canceled)
+	}
+	for _, s := range r.Samples {
+		if int(s.Latency.N) != 2*cfg.Requests || s.Throughput.N != 2 {
+			t.Errorf("%s: %d requests in %d rounds", s.Engine, s.Latency.N, s.Throughput.N)
+		}
+	}
+}
+
+func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
+	for name, change := range map[string]func(*load.Config){
+		"no sessions":          func(c *load.Config) { c.Sessions = nil },
+		"no mixes":             func(c *load.Config) { c.Mixes = nil },
+		"an unknown mix":       func(c *load.Config) { c.Mixes = []load.Mix{"delete"} },
+		"no concurrency":       func(c *load.Config) { c.Concurrency = nil },
+		"no visitors":          func(c *load.Config) { c.Concurrency = []int{0} },
+		"negative reads":       func(c *load.Config) { c.ReadsPerWrite = -1 },
+		"no rounds":            func(c *load.Config) { c.Rounds = 0 },
+		"no requests":          func(c *load.Config) { c.Requests = 0 },
+		"no time":              func(c *load.Config) { c.Limit = 0 },
+		"more than the engine": func(c *load.Config) { c.Utilization = 1 },
+	} {
+		cfg := small(t, nil, "login")
+		change(&cfg)
+		if _, err := load.Run(t.Context(), cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestResultsAreJSONAndTextThatFitsATerminal(t *testing.T) {
+	cfg := small(t, engines(t, "signedcookie"), "login")
+	cfg.Rounds = 1 // too few for an interval, which JSON has no number for
+	r, err := load.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded load.Result
+	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Samples[3].Latency != r.Samples[3].Latency || decoded.Samples[3].Median.Median != r.Samples[3].Median.Median {
+		t.Errorf("%v: %s", err, encoded)
+	}
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if got := strings.Count(out.String(), "\nsignedcookie"); got != len(cfg.Mixes)*len(cfg.Concurrency) {
+		t.Errorf("%d rows of signedcookie:\n%s", got, &out)
+	}
+}

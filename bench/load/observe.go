@@ -1,0 +1,107 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"sessionengine/bench"
+)
+
+// Observe holds the model against what was measured: for each cell of an
+// engine, how long a page took, and how long it was to take according to the
+// model with the scenario's inputs, given what results tell of the engine's
+// requests. The model's ReadsPerWrite counts; its other inputs are the
+// scenarios'. Results that lack one of the engines or sessions are an error.
+func (m *Measurements) Observe(results *bench.Results, model bench.Model) ([]bench.Observation, error) {
+	var observations []bench.Observation
+	without := make(map[Scenario]float64)
+	for i := range m.Cells {
+		c := &m.Cells[i]
+		if len(c.ReadPages) == 0 {
+			continue // too large, or interrupted
+		}
+		measured := bench.Summarize(c.Page(model.ReadsPerWrite), 0.95)
+		if c.Engine == NoSession { // the first of its scenario
+			without[c.Scenario] = measured.Median
+			continue
+		}
+		page, err := c.predict(results, model, m.RequestsPerPage)
+		if err != nil {
+			return nil, err
+		}
+		observations = append(observations, bench.Observation{
+			Scenario:  c.Scenario.String(),
+			Engine:    c.Engine,
+			Measured:  measured,
+			Predicted: without[c.Scenario] + page.Seconds(),
+			Without:   without[c.Scenario],
+		})
+	}
+	return observations, nil
+}
+
+// predict returns what the model says about the session's share of a page.
+func (c *Cell) predict(results *bench.Results, model bench.Model, requestsPerPage int) (bench.Page, error) {
+	model.RoundTrip = c.Added
+	model.Uplink, model.Downlink = unlimited(c.Visitor.Up), unlimited(c.Visitor.Down)
+	model.HTTP1 = c.HTTP1
+	model.RequestsPerPage = requestsPerPage
+	var loads [3]bench.Load
+	for i, kind := range []bench.Kind{bench.Read, bench.Write, bench.Untouched} {
+		var err error
+		if loads[i], err = requestLoad(results, c.Engine, c.Session, kind); err != nil {
+			return bench.Page{}, err
+		}
+	}
+	return model.Page(loads[0], loads[1], loads[2]), nil
+}
+
+// unlimited returns a rate as the model has it.
+func unlimited(rate float64) float64 {
+	if rate == 0 {
+		return math.Inf(1)
+	}
+	return rate
+}
+
+// requestLoad returns what a request takes, by the medians of the rounds.
+func requestLoad(results *bench.Results, engine, session string, kind bench.Kind) (bench.Load, error) {
+	for i := range results.Requests {
+		q := &results.Requests[i]
+		if q.Engine != engine || q.Session != session || q.Kind != kind || len(q.Nanosec) == 0 {
+			continue
+		}
+		net := make([]float64, len(q.Nanosec))
+		for j := range net {
+			net[j] = (q.Nanosec[j] - results.Empty.Nanosec[j]) / 1e9
+		}
+		return bench.Load{
+			Seconds: bench.Summarize(net, 0.95).Median,
+			Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown,
+		}, nil
+	}
+	return bench.Load{}, fmt.Errorf("load: nothing is known of %s/%s/%s", engine, session, kind)
+}
+
+// String names the scenario.
+func (s Scenario) String() string {
+	var b strings.Builder
+	b.WriteString(s.Session)
+	if s.HTTP1 {
+		b.WriteString(", HTTP/1.1")
+	} else {
+		b.WriteString(", HTTP/2")
+	}
+	fmt.Fprintf(&b, ", database %v away", s.RoundTrip)
+	if s.Visitor.Up > 0 {
+		fmt.Fprintf(&b, ", uplink %v Mbit/s", s.Visitor.Up)
+	}
+	if s.Visitor.Down > 0 {
+		fmt.Fprintf(&b, ", downlink %v Mbit/s", s.Visitor.Down)
+	}
+	if s.Visitor.RoundTrip > 0 {
+		fmt.Fprintf(&b, ", visitor %v away", s.Visitor.RoundTrip)
+	}
+	return b.String()
+}

@@ -1,0 +1,388 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"sessionengine/bench"
+	"sessionengine/bench/internal/loopback"
+)
+
+// A Grid says which scenarios [Measure] measures, which are all combinations,
+// and how long.
+type Grid struct {
+	Engines    []Engine
+	Sessions   []bench.Session
+	HTTP1      []bool          // HTTP/1.1 or HTTP/2
+	RoundTrips []time.Duration // to the database
+	Visitors   []Link          // from the visitors to the site
+
+	// RequestsPerPage is how many requests a page has: one that uses the
+	// session, and others that do not and carry the cookie all the same.
+	RequestsPerPage int
+
+	// Pages is how many pages of each kind, reading and writing, a visitor
+	// requests in each of the Rounds of a scenario.
+	Pages  int
+	Rounds int
+
+	Emulation Emulation // of the visitors' links
+	Seed      uint64    // determines the order of the measurements
+
+	// Progress, unless nil, is called after each step with the number of steps
+	// done and their total.
+	Progress func(done, total int)
+}
+
+// DefaultGrid returns scenarios from a database in the same rack to one in
+// another city, and from a visitor's bad mobile connection to a good fixed one.
+// They take a few minutes for two engines and three sessions.
+func DefaultGrid(engines []Engine, sessions []bench.Session) Grid {
+	return Grid{
+		Engines:         engines,
+		Sessions:        sessions,
+		HTTP1:           []bool{false, true},
+		RoundTrips:      []time.Duration{100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond},
+		Visitors:        []Link{{Up: 1, Down: 5}, {Up: 10, Down: 50}, {Up: 50, Down: 250}},
+		RequestsPerPage: 20,
+		Pages:           3,
+		Rounds:          6,
+		Emulation:       Relay,
+		Seed:            1,
+	}
+}
+
+// check returns what is wrong with the grid.
+func (g *Grid) check() error {
+	switch {
+	case len(g.Sessions) == 0 || len(g.HTTP1) == 0 || len(g.RoundTrips) == 0 || len(g.Visitors) == 0:
+		return errors.New("load: a grid without scenarios")
+	case slices.Min(g.RoundTrips) < 0:
+		return errors.New("load: a negative round trip to the database")
+	case g.RequestsPerPage < 1:
+		return fmt.Errorf("load: %d requests per page", g.RequestsPerPage)
+	case g.Pages < 1:
+		return fmt.Errorf("load: %d pages", g.Pages)
+	case g.Rounds < 1:
+		return fmt.Errorf("load: %d rounds", g.Rounds)
+	}
+	return nil
+}
+
+// A Scenario is what does not depend on the engine.
+type Scenario struct {
+	Session   string        `json:"session"`
+	HTTP1     bool          `json:"http1"`
+	RoundTrip time.Duration `json:"round_trip_ns"` // to the database, as asked for
+	Visitor   Link          `json:"visitor"`
+}
+
+// Measurements are what [Measure] found.
+type Measurements struct {
+	RequestsPerPage int       `json:"requests_per_page"`
+	Rounds          int       `json:"rounds"` // that are complete
+	Emulation       Emulation `json:"emulation"`
+	Cells           []Cell    `json:"cells"`
+}
+
+// A Cell is what a visitor saw in a scenario with an engine.
+type Cell struct {
+	Scenario
+	Engine string `json:"engine"`
+
+	// Distance says how the database was put at its distance: "" for an engine
+	// without one, an [Emulation], or "wait" for [Waiting]. Added is what that
+	// adds to a round trip, as it was measured, which is a little more than
+	// what was asked for.
+	Distance string        `json:"distance,omitempty"`
+	Added    time.Duration `json:"added_round_trip_ns"`
+
+	// TooLarge, if it is not empty, is why the engine cannot carry the session;
+	// then nothing was measured.
+	TooLarge string `json:"too_large,omitempty"`
+
+	Read      Latency `json:"read"`      // of requests that read the session
+	Write     Latency `json:"write"`     // of those that change it
+	Untouched Latency `json:"untouched"` // of those that do not use it
+
+	// Pages whose first request reads the session or changes it: in each
+	// round, the median of their times in seconds, from the first byte of the
+	// first request to the last of the last response.
+	ReadPages  []float64 `json:"read_pages_s"`
+	WritePages []float64 `json:"write_pages_s"`
+}
+
+// Page returns the seconds that a page takes on average in each round, with so
+// many pages that read for each that writes.
+func (c *Cell) Page(readsPerWrite float64) []float64 {
+	writes := 1 / (1 + readsPerWrite)
+	pages := make([]float64, len(c.ReadPages))
+	for i := range pages {
+		pages[i] = (1-writes)*c.ReadPages[i] + writes*c.WritePages[i]
+	}
+	return pages
+}
+
+// Measure lets a visitor request pages, one request after the other over one
+// connection, in each scenario from a site with each engine, and from one
+// without sessions.
+//
+// When ctx ends, Measure returns the rounds that are complete together with the
+// context's error.
+func Measure(ctx context.Context, grid Grid) (*Measurements, error) {
+	if err := grid.check(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "load-")
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	s := &survey{Grid: grid, dir: dir, random: rand.New(rand.NewPCG(grid.Seed, 0))}
+	err = s.open(ctx)
+	rounds := 0
+	for err == nil && rounds < grid.Rounds {
+		if err = s.round(ctx); err == nil {
+			rounds++
+		}
+	}
+	if closeErr := s.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	m := &Measurements{RequestsPerPage: grid.RequestsPerPage, Rounds: rounds, Emulation: grid.Emulation}
+	for _, group := range s.groups {
+		for _, v := range group {
+			m.Cells = append(m.Cells, v.result())
+		}
+	}
+	return m, ctx.Err()
+}
+
+// A survey is a Measure under way.
+type survey struct {
+	Grid
+	dir     string
+	random  *rand.Rand
+	groups  [][]*visit     // one for each scenario, with all engines
+	closers []func() error // to be called from the last to the first
+
+	done int
+}
+
+// A visit is a visitor in a scenario with an engine.
+type visit struct {
+	cell   Cell
+	client *client // nil if the session is too large
+
+	read, write, untouched histogram
+
+	// Of the round under way.
+	requests   map[string][]time.Duration // by path
+	readPages  []time.Duration
+	writePages []time.Duration
+}
+
+// open sets up all sites and visitors.
+func (s *survey) open(ctx context.Context) error {
+	// stages[i][j] is what engine j is like with round trip i to its database.
+	stages := make([][]stage, len(s.RoundTrips))
+	for j, engine := range append([]Engine{Local(loopback.None())}, s.Engines...) {
+		for i, trip := range s.RoundTrips {
+			if i > 0 && engine.Away == nil {
+				stages[i] = append(stages[i], stages[0][j])
+				continue
+			}
+			st, err := s.stage(ctx, engine, trip, filepath.Join(s.dir, fmt.Sprintf("%d-%d", i, j)))
+			if err != nil {
+				return fmt.Errorf("%s: %w", engine.Name, err)
+			}
+			stages[i] = append(stages[i], st)
+		}
+	}
+	for i, trip := range s.RoundTrips {
+		for _, session := range s.Sessions {
+			for _, link := range s.Visitors {
+				for _, http1 := range s.HTTP1 {
+					scenario := Scenario{session.Name, http1, trip, link}
+					var group []*visit
+					for _, st := range stages[i] {
+						v, err := s.arrive(ctx, st, scenario)
+						if err != nil {
+							return fmt.Errorf("%s/%s: %w", st.engine.Name, session.Name, err)
+						}
+						group = append(group, v)
+					}
+					s.groups = append(s.groups, group)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// A stage is an engine with its database at some distance, in which all
+// sessions are served to visitors behind all links.
+type stage struct {
+	engine *Engine
+	added  time.Duration
+	sites  map[string]*site           // by session
+	addrs  map[string]map[Link]string // by session
+}
+
+func (s *survey) stage(ctx context.Context, engine Engine, trip time.Duration, dir string) (stage, error) {
+	st := stage{engine: &engine, sites: make(map[string]*site), addrs: make(map[string]map[Link]string)}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return st, err
+	}
+	running := context.WithoutCancel(ctx)
+	open := func() (bench.Site, error) { return engine.Open(running, dir, nil) }
+	if engine.Away != nil {
+		open = func() (bench.Site, error) { return engine.Away(running, dir, trip) }
+		st.added = trip
+		if engine.Added != nil {
+			var err error
+			if st.added, err = engine.Added(ctx, trip); err != nil {
+				return st, err
+			}
+		}
+	}
+	opened, err := open()
+	if err != nil {
+		return st, err
+	}
+	s.closers = append(s.closers, opened.Close)
+	for _, session := range s.Sessions {
+		server, err := serve(opened, session)
+		if err != nil {
+			return st, err
+		}
+		s.closers = append(s.closers, server.Close)
+		st.sites[session.Name] = server
+		st.addrs[session.Name] = make(map[Link]string)
+		for _, link := range s.Visitors {
+			path, err := link.Open(running, s.Emulation, server.Addr)
+			if err != nil {
+				return st, err
+			}
+			s.closers = append(s.closers, path.Close)
+			st.addrs[session.Name][link] = path.Addr
+		}
+	}
+	return st, nil
+}
+
+// arrive lets a visitor come to a stage.
+func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visit, error) {
+	v := &visit{
+		cell:      Cell{Scenario: scenario, Engine: st.engine.Name, Distance: st.engine.Distance, Added: st.added},
+		client:    &client{site: st.sites[scenario.Session], addr: st.addrs[scenario.Session][scenario.Visitor], http1: scenario.HTTP1},
+		read:      newHistogram(),
+		write:     newHistogram(),
+		untouched: newHistogram(),
+	}
+	err := v.client.warm(ctx)
+	if v.cell.TooLarge = tooLarge(err); v.cell.TooLarge != "" {
+		v.client = nil
+		return v, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() error { v.client.close(); return nil })
+	return v, nil
+}
+
+func (s *survey) close() error {
+	var errs []error
+	for _, f := range slices.Backward(s.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// round measures everything once.
+func (s *survey) round(ctx context.Context) error {
+	for _, i := range s.random.Perm(len(s.groups)) {
+		group := s.groups[i]
+		for _, j := range s.random.Perm(len(group)) {
+			v := group[j]
+			if v.client != nil {
+				if err := v.browse(ctx, s.Pages, s.RequestsPerPage); err != nil {
+					return fmt.Errorf("%s/%s: %w", v.cell.Engine, v.cell.Session, err)
+				}
+			}
+			s.done++
+			if s.Progress != nil {
+				s.Progress(s.done, s.Rounds*len(s.groups)*len(group))
+			}
+		}
+	}
+	for _, group := range s.groups {
+		for _, v := range group {
+			if v.client != nil {
+				v.keep()
+			}
+		}
+	}
+	return nil
+}
+
+// browse requests so many pages that read and as many that write, in turns.
+func (v *visit) browse(ctx context.Context, pages, requests int) error {
+	runtime.GC() // so that what was measured before leaves nothing behind
+	v.requests = make(map[string][]time.Duration)
+	v.readPages, v.writePages = nil, nil
+	for range pages {
+		read, err := v.page(ctx, readPath, requests)
+		if err != nil {
+			return err
+		}
+		write, err := v.page(ctx, writePath, requests)
+		if err != nil {
+			return err
+		}
+		v.readPages, v.writePages = append(v.readPages, read), append(v.writePages, write)
+	}
+	return nil
+}
+
+// page requests a page and returns what it took.
+func (v *visit) page(ctx context.Context, path string, requests int) (time.Duration, error) {
+	begin := time.Now()
+	last := begin
+	for range requests {
+		if err := v.client.request(ctx, path); err != nil {
+			return 0, err
+		}
+		now := time.Now()
+		v.requests[path] = append(v.requests[path], now.Sub(last))
+		last, path = now, untouchedPath
+	}
+	return last.Sub(begin), nil
+}
+
+// keep adds the last round to the results.
+func (v *visit) keep() {
+	v.read.add(v.requests[readPath]...)
+	v.write.add(v.requests[writePath]...)
+	v.untouched.add(v.requests[untouchedPath]...)
+	v.cell.ReadPages = append(v.cell.ReadPages, median(v.readPages).Seconds())
+	v.cell.WritePages = append(v.cell.WritePages, median(v.writePages).Seconds())
+}
+
+// result returns the cell with what was measured.
+func (v *visit) result() Cell {
+	c := v.cell
+	c.Read, c.Write, c.Untouched = v.read.latency(), v.write.latency(), v.untouched.latency()
+	return c
+}
