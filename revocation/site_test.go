@@ -409,12 +409,15 @@ func TestServeUnchecked(t *testing.T) {
 		return true
 	}})
 	n := serve(t, store)
-	alice, carol, gone := newBrowser(t), newBrowser(t), newBrowser(t)
+	alice, carol, dave, gone := newBrowser(t), newBrowser(t), newBrowser(t), newBrowser(t)
 	alice.get(n, "/login?user=alice")
 	gone.get(n, "/login?user=bob")
 	stolen := gone.thief(n)
 	gone.get(n, "/logout")
-	if err := store.EndSessions(t.Context(), "carol"); err != nil {
+	if err := list.EndOwner(t.Context(), "carol", time.Now().Add(-2*time.Minute).UnixMilli(), "", inAnHour()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndSessions(t.Context(), "dave"); err != nil {
 		t.Fatal(err)
 	}
 	if told.Load() != 0 {
@@ -422,11 +425,12 @@ func TestServeUnchecked(t *testing.T) {
 	}
 
 	list.broken.Store(true)
-	time.Sleep(2 * time.Millisecond) // generations are of a millisecond
 	alice.is("alice", n)
 	alice.get(n, "/set?value=1")
 	carol.get(n, "/login?user=carol")
 	carol.is("carol", n)
+	dave.get(n, "/login?user=dave")
+	dave.is("dave", n)
 	stolen.is("bob", n) // the price
 	if told.Load() < 5 {
 		t.Errorf("told %d times", told.Load())
@@ -440,6 +444,7 @@ func TestServeUnchecked(t *testing.T) {
 	list.broken.Store(false)
 	alice.is("alice", n)
 	carol.is("carol", n)
+	dave.is("", n) // nobody knew that this was after the others had ended
 	stolen.is("", n)
 	if err := store.EndSessions(t.Context(), "carol"); err != nil {
 		t.Fatal(err)

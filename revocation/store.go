@@ -39,8 +39,10 @@ type Options struct {
 	// whether a session is over, with the list's error. If it returns true, the
 	// session is taken for one that is not; so whoever has a cookie of an ended
 	// session can use it while the list is out of order. Renewing and ending
-	// sessions need the list in any case, and fail without it. It is called by
-	// several goroutines at once, and is the place to log.
+	// sessions need the list in any case, and fail without it. A session that
+	// begins meanwhile ends when the list works again if those of its owner were
+	// ended in the minute before. ServeUnchecked is called by several goroutines
+	// at once, and is the place to log.
 	ServeUnchecked func(ctx context.Context, err error) bool
 }
 
@@ -51,9 +53,9 @@ const (
 	// clockSlack is how much longer than MaxAge things stay on the list.
 	clockSlack = time.Hour
 
-	// lifeSlack is how much longer than MaxAge a session may be saved for:
-	// expiries are rounded up to a second, and made before Save is called.
-	lifeSlack = time.Minute
+	// skew is how much the clocks of nodes may differ where nothing worse comes
+	// of it than a session that ends too early, or a life that is refused.
+	skew = time.Minute
 )
 
 // ErrEnded says that a session was ended. [Store.Load] returns it. It matches
@@ -304,7 +306,8 @@ func (s *Store) generation(ctx context.Context, owner string) (int64, error) {
 	}
 	entry, err := s.list.Lookup(ctx, "", owner)
 	if err != nil && s.serveUnchecked(ctx, err) {
-		return time.Now().UnixMilli(), nil // that is what the next one will be
+		// Surely before the next generation, and after most that have been.
+		return time.Now().Add(-skew).UnixMilli(), nil
 	}
 	return entry.Generation, err
 }
@@ -314,7 +317,7 @@ func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *ses
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("revocation: save: %w", err)
 	}
-	if life := time.Until(rec.Expires); life > s.opts.MaxAge+lifeSlack {
+	if life := time.Until(rec.Expires); life > s.opts.MaxAge+skew {
 		return "", fmt.Errorf("revocation: the session is to live for %v, longer than Options.MaxAge, which is %v", life.Round(time.Second), s.opts.MaxAge)
 	}
 	if m.generation < 0 || m.generation > maxGeneration {

@@ -305,11 +305,14 @@ func TestOnlyTheCallersOwnSessionMayBeRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine, mineRec := begin(t, store, "alice", inAnHour())
+	peer, peerRec := begin(t, store, "alice", inAnHour())
 	if err := store.EndOtherSessions(ctx, "alice", mine); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Renew(ctx, other, otherRec); !errors.Is(err, session.ErrGone) {
-		t.Errorf("Renew of another session: %v", err)
+	for token, rec := range map[string]*session.Record{other: otherRec, peer: peerRec} {
+		if _, err := store.Renew(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("Renew of another session: %v", err)
+		}
 	}
 	if _, err := store.Save(ctx, mine, mineRec); !errors.Is(err, session.ErrGone) {
 		t.Errorf("Save of the caller's own: %v", err)
@@ -419,6 +422,19 @@ func TestMaxStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantEnded(t, "ended with those of its owner by this process", bound, third)
+
+		// An answer is about one owner, and not about the session's next one.
+		ofAlice, rec := begin(t, own, "alice", inAnHour())
+		rec.Owner = "bob"
+		ofBob, err := own.Save(ctx, ofAlice, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.EndSessions(ctx, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		wantAlive(t, "bob's", bound, ofBob)
+		wantEnded(t, "from when it was alice's", bound, ofAlice)
 	})
 }
 
