@@ -157,10 +157,18 @@ func ReadSessions(r io.Reader, name string) ([]Session, error) {
 	return sessions, nil
 }
 
+// ParseSession reads one session as [ReadSessions] does. Its errors quote
+// nothing of it.
+func ParseSession(text []byte, name string) (Session, error) {
+	s, err := parseSession(bytes.TrimSpace(text))
+	s.Name = name
+	return s, err
+}
+
 // parseSession reads one JSON object. Its errors quote nothing of it: a syntax
 // error of encoding/json would.
 func parseSession(line []byte) (Session, error) {
-	if line[0] != '{' || !json.Valid(line) {
+	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
 		return Session{}, errors.New("not a JSON object")
 	}
 	if !utf8.Valid(line) {

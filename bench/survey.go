@@ -17,6 +17,20 @@ type Survey struct {
 	Engines  []EngineSurvey `json:"engines"`
 }
 
+// A Sample tells which of a site's sessions were taken.
+type Sample struct {
+	Found   int64     `json:"found"`
+	Taken   int       `json:"taken"` // at random, if not all
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+}
+
+// LeftOut counts sessions, of those taken, that could not be read.
+type LeftOut struct {
+	Reason   string `json:"reason"`
+	Sessions int    `json:"sessions"`
+	First    string `json:"first"` // where the first of them is
+}
+
 // An EngineSurvey is how the sessions that were tried fare in one engine.
 type EngineSurvey struct {
 	Engine   string `json:"engine"`

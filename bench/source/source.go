@@ -1,0 +1,285 @@
+// Package source reads a site's own sessions from where the site keeps them, so
+// that they can be measured:
+//
+//   - JSON lines: a file with one session a line, as a JSON object
+//   - a table of sessions, Django's or package dbstore's: in an SQLite file, on a
+//     PostgreSQL or MySQL server, in a dump made by pg_dump, mysqldump or
+//     sqlite3, or in a CSV file
+//   - cookies: a file with one cookie's value a line, or a folder of such files
+//
+// It only reads. Its errors tell where in the source something is wrong, and
+// quote nothing of it.
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+
+	"sessionengine/bench"
+	"sessionengine/bench/internal/dburl"
+	"sessionengine/dbstore"
+)
+
+// Options tell how the sessions were written. The zero value suffices for JSON
+// lines and for rows of package dbstore.
+type Options struct {
+	// Secrets are the site's: its secret for package signedcookie, or its
+	// SECRET_KEY for Django. All of them verify.
+	Secrets [][]byte
+
+	// Scheme, unless it is "", says that the source holds cookies, and how they
+	// were made: see [Schemes].
+	Scheme string
+
+	// Cookie is the name of the cookies; "" means "sessionid".
+	Cookie string
+
+	// Dictionaries are those of the site's own that its cookies were made with.
+	Dictionaries [][]byte
+
+	// Table is the name of the table; "" means "django_session".
+	Table string
+
+	// Limit is how many sessions are read of a table or of cookies, picked at
+	// random if there are more; 0 means [DefaultLimit].
+	Limit int
+
+	// Name is the name that all sessions get.
+	Name string
+}
+
+// DefaultLimit is the default of [Options.Limit].
+const DefaultLimit = 20_000
+
+// Sessions are what was read.
+type Sessions struct {
+	Sessions []bench.Session
+	bench.Sample
+}
+
+// Read reads the sessions at location: the path of a file or of a folder, or a
+// database's URL, sqlite:PATH, postgres://user:password@host/database or
+// mysql://user:password@host/database. What kind of file it is shows in its
+// content, except for cookies, for which Options.Scheme is set.
+//
+// A line of JSON that is no session is an error. Rows and cookies that cannot be
+// read, because they have expired for example, are counted and left out, unless
+// that is all of them.
+func Read(ctx context.Context, location string, opts Options) (*Sessions, error) {
+	opts.Table = cmp.Or(opts.Table, "django_session")
+	opts.Cookie = cmp.Or(opts.Cookie, "sessionid")
+	opts.Limit = cmp.Or(opts.Limit, DefaultLimit)
+	if opts.Limit < 0 {
+		return nil, fmt.Errorf("a limit of %d sessions", opts.Limit)
+	}
+	if dburl.Is(location) {
+		return readDatabase(ctx, location, opts)
+	}
+	info, err := os.Stat(location)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	var s *Sessions
+	switch {
+	case opts.Scheme != "":
+		s, err = readCookies(ctx, location, info.IsDir(), opts)
+	case info.IsDir():
+		err = errors.New("a folder holds cookies; tell how they were made")
+	default:
+		s, err = readFile(ctx, location, opts)
+	}
+	return s, err
+}
+
+func readFile(ctx context.Context, path string, opts Options) (*Sessions, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 64<<10)
+	start, err := r.Peek(r.Size())
+	if err != nil && err != io.EOF {
+		return nil, withoutPath(err)
+	}
+	switch kindOf(start) {
+	case sqliteFile:
+		return readTable(ctx, dburl.Database{Dialect: dbstore.SQLite, Location: path}, opts)
+	case csvFile:
+		return readRows(ctx, r, opts, readCSV)
+	case sqlFile:
+		return readRows(ctx, r, opts, readDump)
+	}
+	sessions, err := bench.ReadSessions(r, opts.Name)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return &Sessions{sessions, bench.Sample{Found: int64(len(sessions)), Taken: len(sessions)}}, nil
+}
+
+type fileKind int
+
+const (
+	jsonLines fileKind = iota
+	sqliteFile
+	csvFile
+	sqlFile
+)
+
+// kindOf tells what kind of file begins like this.
+func kindOf(start []byte) fileKind {
+	// https://www.sqlite.org/fileformat.html, section 1.3.
+	if bytes.HasPrefix(start, []byte("SQLite format 3\x00")) {
+		return sqliteFile
+	}
+	start = bytes.TrimSpace(bytes.TrimPrefix(start, []byte("\ufeff")))
+	line, _, _ := bytes.Cut(start, []byte("\n"))
+	switch {
+	case isSQL(line):
+		return sqlFile
+	case isHeader(string(line)):
+		return csvFile
+	}
+	return jsonLines
+}
+
+// isSQL reports whether a dump begins with this line.
+func isSQL(line []byte) bool {
+	for _, mark := range []string{"--", "/*", `\`} { // comments, and commands of psql
+		if bytes.HasPrefix(line, []byte(mark)) {
+			return true
+		}
+	}
+	end := bytes.IndexFunc(line, func(r rune) bool { return r < 'A' || r > 'z' })
+	if end < 0 {
+		end = len(line)
+	}
+	switch strings.ToUpper(string(line[:end])) {
+	case "PRAGMA", "BEGIN", "START", "SET", "CREATE", "INSERT", "COPY", "DROP", "USE", "LOCK":
+		return true
+	}
+	return false
+}
+
+// A sampler keeps so many of the items that are added to it, each as likely as
+// any other.
+type sampler struct {
+	limit int
+	found int64
+	items []item
+	order *rand.Rand
+}
+
+// An item is a session as it is stored, and where.
+type item struct {
+	text  string
+	where position
+	err   error // instead of a text
+}
+
+// A position is where an item is in its source; the zero fields are left out.
+type position struct {
+	file string
+	row  int64
+	line int
+}
+
+func (p position) String() string {
+	var parts []string
+	if p.file != "" {
+		parts = append(parts, p.file)
+	}
+	if p.row > 0 {
+		parts = append(parts, fmt.Sprint("row ", p.row))
+	}
+	if p.line > 0 {
+		parts = append(parts, fmt.Sprint("line ", p.line))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// newSampler returns a sampler whose choice is always the same.
+func newSampler(limit int) *sampler {
+	return &sampler{limit: limit, order: rand.New(rand.NewPCG(1, 1))}
+}
+
+// add adds an item, by reservoir sampling.
+func (s *sampler) add(i item) {
+	s.found++
+	if len(s.items) < s.limit {
+		s.items = append(s.items, i)
+	} else if at := s.order.Int64N(s.found); at < int64(s.limit) {
+		s.items[at] = i
+	}
+}
+
+// sessions decodes the items.
+func (s *sampler) sessions(ctx context.Context, name string, decode func(text string) ([]byte, error)) (*Sessions, error) {
+	if s.found == 0 {
+		return nil, bench.ErrNoSessions
+	}
+	slices.SortStableFunc(s.items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.where.file, b.where.file), cmp.Compare(a.where.row, b.where.row), cmp.Compare(a.where.line, b.where.line))
+	})
+	result := &Sessions{Sample: bench.Sample{Found: s.found, Taken: len(s.items)}}
+	for _, i := range s.items {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		session, err := i.session(name, decode)
+		if err != nil {
+			result.leaveOut(err.Error(), i.where.String())
+			continue
+		}
+		result.Sessions = append(result.Sessions, session)
+	}
+	if len(result.Sessions) == 0 {
+		first := result.LeftOut[0]
+		if len(s.items) == 1 {
+			return nil, fmt.Errorf("%s: %s", first.First, first.Reason)
+		}
+		return nil, fmt.Errorf("%s: %s; and none of the %d others can be read", first.First, first.Reason, len(s.items)-1)
+	}
+	return result, nil
+}
+
+func (i item) session(name string, decode func(text string) ([]byte, error)) (bench.Session, error) {
+	if i.err != nil {
+		return bench.Session{}, i.err
+	}
+	data, err := decode(i.text)
+	if err != nil {
+		return bench.Session{}, err
+	}
+	return bench.ParseSession(data, name)
+}
+
+// leaveOut counts a session that cannot be read.
+func (s *Sessions) leaveOut(reason, where string) {
+	for i := range s.LeftOut {
+		if s.LeftOut[i].Reason == reason {
+			s.LeftOut[i].Sessions++
+			return
+		}
+	}
+	s.LeftOut = append(s.LeftOut, bench.LeftOut{Reason: reason, Sessions: 1, First: where})
+}
+
+// withoutPath returns an error of the file system without the path, which the
+// caller knows.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
