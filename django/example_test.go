@@ -103,12 +103,14 @@ func Example() {
 // Sessions in Django's table, here in an SQLite database.
 func ExampleRows() {
 	ctx := context.Background()
-	rows, err := django.Rows("the SECRET_KEY of the site", django.Options{})
+	secretKey, file := "the SECRET_KEY of the site", ":memory:"
+
+	rows, err := django.Rows(secretKey, django.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	store, err := sqlite.Open(ctx, ":memory:", sqlite.Options{Options: rows})
+	store, err := sqlite.Open(ctx, file, sqlite.Options{Options: rows})
 	if err != nil {
 		fmt.Println(err)
 		return
