@@ -26,16 +26,16 @@ func features() sessiontest.Features {
 }
 
 // conform runs the suite on a store and another node's.
-func conform(t *testing.T, list func(t testing.TB) revocation.List, opts revocation.Options, f sessiontest.Features) {
+func conform(t *testing.T, engine session.SessionStore, list func(t testing.TB) revocation.List, opts revocation.Options, f sessiontest.Features) {
 	opts.MaxAge = tenYears
 	lists := make(map[session.SessionStore]revocation.List)
 	f.Peer = func(t *testing.T, store session.SessionStore) session.SessionStore {
-		return wrap(t, cookies(t), lists[store], opts)
+		return wrap(t, engine, lists[store], opts)
 	}
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
 		skipRaces(t)
 		l := list(t)
-		store := wrap(t, cookies(t), l, opts)
+		store := wrap(t, engine, l, opts)
 		lists[store] = l
 		return store
 	}, f)
@@ -65,8 +65,13 @@ func TestConformance(t *testing.T) {
 		{"memory, marked only", memory, revocation.Options{RefuseUnmarked: true}},
 		{"sqlite", sqlite, revocation.Options{}},
 	} {
-		t.Run(tc.name, func(t *testing.T) { conform(t, tc.list, tc.opts, features()) })
+		t.Run(tc.name, func(t *testing.T) { conform(t, cookies(t), tc.list, tc.opts, features()) })
 	}
+	t.Run("memory with Django's cookies", func(t *testing.T) {
+		f := features()
+		f.CookieBound = false
+		conform(t, djangoCookies(t), memory, revocation.Options{}, f)
+	})
 	// What MaxStale may miss, another process would.
 	t.Run("sqlite with MaxStale", func(t *testing.T) {
 		sessiontest.Run(t, func(t *testing.T) session.SessionStore {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sessionengine/dbstore"
+	"sessionengine/django"
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
@@ -19,6 +20,16 @@ func cookies(t testing.TB) *signedcookie.Store {
 	t.Helper()
 	secret := sha256.Sum256([]byte("a secret for tests only"))
 	s, err := signedcookie.New(secret[:], signedcookie.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// djangoCookies returns the engine for the cookies of a Django site.
+func djangoCookies(t testing.TB) *django.CookieStore {
+	t.Helper()
+	s, err := django.NewCookieStore("a secret key for tests only", django.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

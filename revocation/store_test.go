@@ -1,9 +1,11 @@
 package revocation_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
+	"sessionengine/signedcookie"
 )
 
 func inAnHour() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Hour) }
@@ -662,6 +665,70 @@ func TestWhatCannotBeMarked(t *testing.T) {
 	}
 	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}); err == nil {
 		t.Error("a generation out of range: no error")
+	}
+}
+
+// Django keeps the mark in its place when it changes a session, and escapes what
+// is not ASCII.
+func TestASessionThatDjangoHasChanged(t *testing.T) {
+	ctx := t.Context()
+	engine := djangoCookies(t)
+	store := wrap(t, engine, revocation.NewMemoryList(), revocation.Options{RefuseUnmarked: true})
+	for name, end := range map[string]func(token string) error{
+		"logout":     func(token string) error { return store.Delete(ctx, token) },
+		"everywhere": func(string) error { return store.EndSessions(ctx, "Zo\u00eb") },
+	} {
+		ours, _ := begin(t, store, "Zo\u00eb", inAnHour())
+		rec, err := engine.Load(ctx, ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer(`"a":1`, `"a":1,"b":2`, "\u00eb", `\u00eb`).Replace(string(rec.Data))
+		rec.Data = []byte(text)
+		changed, err := engine.Save(ctx, ours, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec, err := store.Load(ctx, changed); err != nil || string(rec.Data) != `{"a":1,"b":2}` {
+			t.Fatalf("%s: loaded %v, %v", name, rec, err)
+		}
+		if err := end(changed); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, name, store, ours)
+		wantEnded(t, name, store, changed)
+	}
+}
+
+// What the documentation says of the cookies.
+func TestCookiesGrowALittle(t *testing.T) {
+	for _, kind := range []string{"visitor", "login", "cart"} {
+		lines, err := os.ReadFile("../bench/testdata/corpus/" + kind + ".jsonl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for scheme, bounds := range map[signedcookie.Scheme][2]int{signedcookie.Signed: {30, 55}, signedcookie.Sealed: {20, 40}} {
+			engine, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{Scheme: scheme})
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := wrap(t, engine, revocation.NewMemoryList(), revocation.Options{})
+			var growth, n int
+			for data := range bytes.Lines(lines) {
+				data = fmt.Appendf(nil, `%s,"_session_owner":"alice@example.org"}`, bytes.TrimSuffix(bytes.TrimSpace(data), []byte("}")))
+				for sign, store := range map[int]session.SessionStore{-1: engine, +1: store} {
+					token, err := store.Save(t.Context(), "", &session.Record{Data: data, Expires: inAnHour(), Owner: "alice@example.org"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					growth += sign * len(token)
+				}
+				n++
+			}
+			if mean := growth / n; mean < bounds[0] || mean > bounds[1] {
+				t.Errorf("%s, %v: grows by %d bytes, want %v", kind, scheme, mean, bounds)
+			}
+		}
 	}
 }
 

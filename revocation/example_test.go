@@ -1,0 +1,133 @@
+package revocation_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"time"
+
+	"sessionengine/dbstore"
+	"sessionengine/revocation"
+	"sessionengine/session"
+	"sessionengine/signedcookie"
+)
+
+// A visitor logs out, and somebody has a copy of the cookie.
+func Example() {
+	cookies, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := revocation.New(cookies, revocation.NewMemoryList(), revocation.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := session.NewManager(store, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := httptest.NewServer(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.Load(r)
+		if err != nil {
+			return // the middleware answers
+		}
+		switch r.URL.Path {
+		case "/login":
+			s.SetOwner("alice")
+			s.Set("user", "alice")
+			s.Renew()
+		case "/logout":
+			s.Flush()
+		}
+		user, _ := session.Get[string](s, "user")
+		fmt.Printf("%s: %q\n", r.URL.Path, user)
+	})))
+	defer server.Close()
+
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	get := func(path string, copied ...*http.Cookie) *http.Response {
+		r, err := http.NewRequest("GET", server.URL+path, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		client := browser
+		if copied != nil {
+			client = http.DefaultClient
+			r.AddCookie(copied[0])
+		}
+		res, err := client.Do(r)
+		if err != nil {
+			log.Fatal(err)
+		}
+		res.Body.Close()
+		return res
+	}
+	copied := get("/login").Cookies()
+	get("/", copied...)
+	get("/logout")
+	get("/", copied...)
+
+	// Output:
+	// /login: "alice"
+	// /: "alice"
+	// /logout: ""
+	// /: ""
+}
+
+// A list that all nodes share, in a database of the site's own. Once in a while
+// one of them, or each, deletes what need not stay on it.
+func ExampleNewSQLList() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	db, err := sql.Open("sqlite", "file:site.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	list, err := revocation.NewSQLList(db, dbstore.SQLite, revocation.SQLOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Close()
+	if err := list.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := list.DeleteExpired(ctx); err != nil {
+				log.Print(err)
+			}
+			select {
+			case <-time.After(time.Hour):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	// store, err := revocation.New(cookies, list, revocation.Options{})
+}
+
+// A user changes the password: all sessions end but this one.
+func ExampleStore_EndOtherSessions() {
+	var store *revocation.Store
+	http.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.Load(r)
+		if err != nil {
+			return // the middleware answers
+		}
+		// Change the password, and then:
+		if err := store.EndOtherSessions(r.Context(), s.Owner(), s.Token()); err != nil {
+			http.Error(w, "Your other sessions could not be ended. Please try again.", http.StatusServiceUnavailable)
+			return
+		}
+		s.Renew()
+		fmt.Fprintln(w, "Your password was changed, and your other devices are logged out.")
+	})
+}
