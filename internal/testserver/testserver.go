@@ -20,12 +20,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -217,13 +219,19 @@ func (s *Server) stop() {
 }
 
 // freeAddr returns an address of the loopback interface that nobody listens on.
+// Its port is below those that the system gives to outgoing connections, one of
+// which could otherwise take it while the server is down.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(17000))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return addr, l.Close()
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return "", err
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // find returns the newest of the binaries that match one of the patterns.

@@ -156,6 +156,7 @@ func (f faults) testKill(t *testing.T) {
 	store := f.store(t, dbstore.Options{})
 	var progress atomic.Int64
 	done := make(chan struct{})
+	defer func() { cancel(); <-done }()
 	go func() {
 		defer close(done)
 		write(t, ctx, []*dbstore.Store{store}, writers, saves/writers, &progress)
