@@ -49,7 +49,7 @@
 // one have expired. While the machines are being restarted, some know the new
 // secret and some do not; so first give them the new secret as a fallback, and
 // make it the first one in a second step. The same goes for dictionaries: see
-// [Options.FallbackDictionaries].
+// [Options.FallbackDictionaries]. ROTATION.md has the steps one by one.
 //
 // # Compatibility
 //
