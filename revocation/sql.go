@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"sessionengine/dbstore"
-	"sessionengine/session"
 )
 
 // SQLOptions configure an [SQLList]. The zero value has the default of every
@@ -48,7 +47,8 @@ type SQLOptions struct {
 //
 // Lookup sends one statement, a SELECT of up to two rows by primary key; End one
 // INSERT, and EndOwner one that becomes an UPDATE if the owner is there already.
-// Each is a transaction of its own. A statement that fails is not tried again.
+// Each is a transaction of its own, on connections that commit each statement, as
+// they do unless told otherwise. A statement that fails is not tried again.
 //
 // On a database with replicas the list needs the primary: on a replica that lags
 // behind, a session is over only when the replica knows.
@@ -99,6 +99,7 @@ func NewSQLList(db *sql.DB, dialect dbstore.Dialect, opts SQLOptions) (*SQLList,
 	}
 	l := &SQLList{db: db, dialect: dialect, timeout: opts.Timeout}
 	l.setQueries(opts.Table)
+	l.setDefinition(opts.Table)
 	for _, st := range l.statements() {
 		st.list, st.prepare = l, !opts.NoPrepare
 	}
@@ -109,14 +110,7 @@ func NewSQLList(db *sql.DB, dialect dbstore.Dialect, opts SQLOptions) (*SQLList,
 const cleanupBatch = 500
 
 func (l *SQLList) setQueries(table string) {
-	quote := func(name string) string {
-		mark := `"`
-		if l.dialect == dbstore.MySQL {
-			mark = "`"
-		}
-		return mark + strings.ReplaceAll(name, ".", mark+"."+mark) + mark
-	}
-	t := quote(table)
+	t := l.quote(table)
 	l.lookup.text = "SELECT entry, generation, previous, kept FROM " + t + " WHERE entry IN (?, ?)"
 	l.expired.text = "SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch)
 	l.deleteExpired = "DELETE FROM " + t + " WHERE expires <= ? AND entry IN ("
@@ -141,32 +135,16 @@ func (l *SQLList) setQueries(table string) {
 		}
 		l.deleteExpired = numbered(l.deleteExpired)
 	}
+}
 
-	l.probe = "SELECT entry, generation, previous, kept, expires FROM " + t + " WHERE 1 = 0"
-	columnTypes := " (entry varchar(40)%[1]s NOT NULL PRIMARY KEY, generation bigint NOT NULL, previous bigint NOT NULL, kept varchar(32)%[1]s NOT NULL, expires bigint NOT NULL"
-	schema, name, ok := strings.Cut(table, ".")
-	if !ok {
-		schema, name = "", table
+// quote returns the name of a table or an index, with its schema if it has one,
+// as it stands in a statement.
+func (l *SQLList) quote(name string) string {
+	mark := `"`
+	if l.dialect == dbstore.MySQL {
+		mark = "`"
 	}
-	index := name + "_expires"
-	switch l.dialect {
-	case dbstore.SQLite:
-		indexed := t
-		if schema != "" { // the index bears it, and the table must not
-			index, indexed = schema+"."+index, quote(name)
-		}
-		l.create = []string{
-			"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, "") + ") WITHOUT ROWID",
-			"CREATE INDEX IF NOT EXISTS " + quote(index) + " ON " + indexed + " (expires)",
-		}
-	case dbstore.Postgres:
-		l.create = []string{
-			"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, "") + ")",
-			"CREATE INDEX IF NOT EXISTS " + quote(index) + " ON " + t + " (expires)",
-		}
-	case dbstore.MySQL:
-		l.create = []string{"CREATE TABLE IF NOT EXISTS " + t + fmt.Sprintf(columnTypes, " CHARACTER SET ascii COLLATE ascii_bin") + ", INDEX " + quote(index) + " (expires))"}
-	}
+	return mark + strings.ReplaceAll(name, ".", mark+"."+mark) + mark
 }
 
 // numbered replaces the question marks of a statement by $1, $2, and so on.
@@ -179,53 +157,6 @@ func numbered(query string) string {
 		b.WriteString(part)
 	}
 	return b.String()
-}
-
-// Migrate creates the table if it is missing, and otherwise checks its columns.
-// It may be run at every start, and by several nodes at once.
-func (l *SQLList) Migrate(ctx context.Context) error {
-	if l.closed.Load() {
-		return failure(ctx, "migrate", session.ErrClosed)
-	}
-	var err error
-	for range 3 {
-		if err = l.check(ctx); err == nil {
-			return nil
-		}
-		// In spite of IF NOT EXISTS, PostgreSQL reports an error if another
-		// node creates the same table at this moment. It is there then.
-		if err = l.createTable(ctx); err == nil {
-			err = l.check(ctx)
-		}
-	}
-	if err != nil {
-		return failure(ctx, "migrate", err)
-	}
-	return nil
-}
-
-// createTable creates the table with its index, or neither.
-func (l *SQLList) createTable(ctx context.Context) error {
-	tx, err := l.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	for _, statement := range l.create {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-// check returns an error unless the table is there.
-func (l *SQLList) check(ctx context.Context) error {
-	rows, err := l.db.QueryContext(ctx, l.probe)
-	if err != nil {
-		return err
-	}
-	return rows.Close()
 }
 
 // Lookup implements [List].
