@@ -32,6 +32,9 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
 	deleted, err := s.deleteExpired(run)
+	if err == nil && s.owners != nil {
+		err = s.owners.deleteExpired(run, s, s.beginning(), s.now())
+	}
 	switch {
 	case err == nil:
 		return deleted, nil
@@ -42,11 +45,7 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 }
 
 func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
-	now := s.now()
-	var from any = "1000-01-01 00:00:00" // the first moment that MySQL knows
-	if s.dialect == Postgres {
-		from = time.Time{}
-	}
+	now, from := s.now(), s.beginning()
 	for {
 		if err := ctx.Err(); err != nil {
 			return deleted, err
@@ -74,19 +73,27 @@ func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
 	}
 }
 
+// beginning is a moment before all others, as an argument of a statement.
+func (s *Store) beginning() any {
+	if s.dialect == Postgres {
+		return time.Time{}
+	}
+	return "1000-01-01 00:00:00" // the first one that MySQL knows
+}
+
 // findExpired returns the keys of the oldest rows that expired at from or later
 // and at now or earlier, and the moment at which the last of them did.
 func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, last any, err error) {
 	for r := (retry{}); ; {
-		keys, last, err = s.findExpiredOnce(ctx, from, now)
+		keys, last, err = s.findExpiredOnce(ctx, s.expired, from, now)
 		if err == nil || !r.again(ctx, s, err) {
 			return keys, last, err
 		}
 	}
 }
 
-func (s *Store) findExpiredOnce(ctx context.Context, from, now any) (keys []any, last any, err error) {
-	rows, err := s.expired.query(ctx, []any{from, now})
+func (s *Store) findExpiredOnce(ctx context.Context, st *statement, from, now any) (keys []any, last any, err error) {
+	rows, err := st.query(ctx, []any{from, now})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -47,6 +47,11 @@ type queries struct {
 	// deleteExpired is followed by a list of placeholders, from the second on,
 	// and a bracket.
 	deleteExpired string
+
+	// count counts the living sessions and all of them.
+	count string
+	// expiries is followed by a list of placeholders and a bracket.
+	expiries string
 }
 
 func (d Dialect) queries(table tableName, batch int) queries {
@@ -84,9 +89,11 @@ func (d Dialect) queries(table tableName, batch int) queries {
 		deleteUnchanged: "DELETE FROM " + t + where,
 		expired:         "SELECT session_key, " + expires + " FROM " + t + " WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(batch),
 		deleteExpired:   "DELETE FROM " + t + " WHERE expire_date <= " + d.placeholder(1) + " AND session_key IN (",
+		count:           "SELECT COALESCE(SUM(CASE WHEN expire_date > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + t,
+		expiries:        "SELECT session_key, " + expires + " FROM " + t + " WHERE session_key IN (",
 	}
 	if d == Postgres {
-		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.deleteUnchanged, &q.expired} {
+		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.deleteUnchanged, &q.expired, &q.count} {
 			*s = numbered(*s)
 		}
 	}
@@ -146,11 +153,10 @@ func (d Dialect) quote(name string) string {
 	return `"` + name + `"`
 }
 
-// expireIndex returns the name that Django gives to the index on expire_date
+// index returns the name that Django gives to the index on a column
 // (django/db/backends/base/schema.py, _create_index_name), so that Django and
 // this package recognise each other's.
-func (t tableName) expireIndex(d Dialect) string {
-	const column = "expire_date"
+func (t tableName) index(d Dialect, column string) string {
 	limit := 200
 	switch d {
 	case Postgres:

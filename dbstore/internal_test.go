@@ -64,7 +64,7 @@ func TestIndexHasTheNameThatDjangoGivesIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := table.expireIndex(tc.dialect); got != tc.want {
+		if got := table.index(tc.dialect, "expire_date"); got != tc.want {
 			t.Errorf("%v, table %s: %s, want %s", tc.dialect, tc.table, got, tc.want)
 		}
 	}

@@ -29,23 +29,22 @@ func (s *Store) Migrate(ctx context.Context) error {
 func (s *Store) migrate(ctx context.Context) error {
 	// What is there is not created again: "IF NOT EXISTS" asks for rights, and
 	// an index for a lock on the table, even where it then does nothing.
-	if ok, err := s.hasTable(ctx); err != nil {
+	if ok, err := s.hasTable(ctx, s.table, "session_key, session_data, expire_date"); err != nil {
 		return err
 	} else if !ok {
 		if err := s.define(ctx, s.createTable()); err != nil {
 			return err
 		}
 	}
-	if ok, err := s.hasIndex(ctx); err != nil || ok {
+	if err := s.migrateIndex(ctx, s.table, "expire_date"); err != nil || s.owners == nil {
 		return err
 	}
-	return s.define(ctx, s.createIndex())
+	return s.owners.migrate(ctx, s)
 }
 
-// hasTable tells whether the table is there. That it lacks a column is an
-// error.
-func (s *Store) hasTable(ctx context.Context) (bool, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT session_key, session_data, expire_date FROM "+s.table.quoted(s.dialect)+" WHERE 1 = 0")
+// hasTable tells whether a table is there. That it lacks a column is an error.
+func (s *Store) hasTable(ctx context.Context, table tableName, columns string) (bool, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT "+columns+" FROM "+table.quoted(s.dialect)+" WHERE 1 = 0")
 	if err == nil {
 		return true, rows.Close()
 	}
@@ -55,30 +54,38 @@ func (s *Store) hasTable(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// hasIndex tells whether an index begins with expire_date.
-func (s *Store) hasIndex(ctx context.Context) (bool, error) {
+// migrateIndex creates the index on a column unless there is one.
+func (s *Store) migrateIndex(ctx context.Context, table tableName, column string) error {
+	if ok, err := s.hasIndex(ctx, table, column); err != nil || ok {
+		return err
+	}
+	return s.define(ctx, s.createIndex(table, column))
+}
+
+// hasIndex tells whether an index of the table begins with the column.
+func (s *Store) hasIndex(ctx context.Context, table tableName, column string) (bool, error) {
 	var query string
-	args := []any{s.table.name}
-	if s.table.schema != "" {
-		args = append(args, s.table.schema)
+	args := []any{table.name}
+	if table.schema != "" {
+		args = append(args, table.schema)
 	}
 	switch s.dialect {
 	case SQLite:
-		query = "SELECT COUNT(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c WHERE c.seqno = 0 AND c.name = 'expire_date'"
-		if s.table.schema != "" {
-			query = "SELECT COUNT(*) FROM pragma_index_list(?1, ?2) AS i, pragma_index_info(i.name, ?2) AS c WHERE c.seqno = 0 AND c.name = 'expire_date'"
+		query = "SELECT COUNT(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c WHERE c.seqno = 0 AND c.name = '" + column + "'"
+		if table.schema != "" {
+			query = "SELECT COUNT(*) FROM pragma_index_list(?1, ?2) AS i, pragma_index_info(i.name, ?2) AS c WHERE c.seqno = 0 AND c.name = '" + column + "'"
 		}
 	case Postgres:
 		query = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]" +
-			" WHERE a.attname = 'expire_date' AND i.indrelid = '" + s.table.quoted(s.dialect) + "'::regclass"
+			" WHERE a.attname = '" + column + "' AND i.indrelid = '" + table.quoted(s.dialect) + "'::regclass"
 		args = nil
 	case MySQL:
 		schema := "DATABASE()"
-		if s.table.schema != "" {
+		if table.schema != "" {
 			schema = "?"
 		}
 		query = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_name = ? AND table_schema = " + schema +
-			" AND column_name = 'expire_date' AND seq_in_index = 1"
+			" AND column_name = '" + column + "' AND seq_in_index = 1"
 	}
 	var n int
 	err := s.db.QueryRowContext(ctx, query, args...).Scan(&n)
@@ -99,22 +106,21 @@ func (s *Store) createTable() string {
 		s.table.quoted(s.dialect), q("session_key"), q("session_data"), text, q("expire_date"), datetime, options)
 }
 
-func (s *Store) createIndex() string {
+func (s *Store) createIndex(table tableName, column string) string {
 	q := s.dialect.quote
-	name, table := q(s.table.expireIndex(s.dialect)), s.table.quoted(s.dialect)
+	name, on := q(table.index(s.dialect, column)), table.quoted(s.dialect)
 	switch s.dialect {
 	case SQLite:
-		name = "IF NOT EXISTS " + name
-		if s.table.schema != "" {
-			name = "IF NOT EXISTS " + q(s.table.schema) + "." + q(s.table.expireIndex(s.dialect))
-			table = q(s.table.name)
+		if table.schema != "" {
+			name, on = q(table.schema)+"."+name, q(table.name)
 		}
+		name = "IF NOT EXISTS " + name
 	case Postgres:
 		name = "IF NOT EXISTS " + name
 	}
 	// YugabyteDB would make a hash index, which finds no ranges, without "ASC";
 	// everywhere else it goes without saying.
-	return fmt.Sprintf("CREATE INDEX %s ON %s (%s ASC)", name, table, q("expire_date"))
+	return fmt.Sprintf("CREATE INDEX %s ON %s (%s ASC)", name, on, q(column))
 }
 
 // define runs a statement that creates something. That another machine has

@@ -52,6 +52,14 @@ type Options struct {
 	// stores the JSON text as it is.
 	Encoding Encoding
 
+	// Owners keeps the owner of each session that has one, its label, and when
+	// it was created and last seen, in a second table, named like the first with
+	// "_owner" put after it. [Store.Sessions] lists and [Store.EndSessions] ends
+	// the sessions of an owner. It costs one more statement for each save of a
+	// session with an owner. Sessions without one, and Django's table, stay as
+	// they are.
+	Owners bool
+
 	// CleanupBatch is how many expired rows are deleted at a time; 0 is 500.
 	CleanupBatch int
 
@@ -90,6 +98,8 @@ type Store struct {
 	// current is load on the pool that writes, for the state that made an
 	// update fail.
 	current *statement
+
+	owners *owners // nil without Options.Owners
 
 	// writer queues the writes on an SQLite database of the store's own; nil
 	// elsewhere.
@@ -178,6 +188,11 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	s.deleteUnchanged = &statement{db: s.db, text: s.sql.deleteUnchanged, prepare: prepare}
 	s.delete = &statement{db: s.db, text: s.sql.delete, prepare: prepare}
 	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare}
+	if opts.Owners {
+		if s.owners, err = newOwners(s); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -218,7 +233,11 @@ func (s *Store) close() error {
 }
 
 func (s *Store) statements() []*statement {
-	return []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.deleteUnchanged, s.expired}
+	all := []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.deleteUnchanged, s.expired}
+	if s.owners != nil {
+		all = append(all, s.owners.statements()...)
+	}
+	return all
 }
 
 // begin starts an operation; it is false once the store is closed. Unless it is
@@ -297,6 +316,9 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	if err != nil {
 		return "", s.failure(ctx, "save", err)
 	}
+	if err := s.noteOwner(ctx, key, rec); err != nil {
+		return "", s.failure(ctx, "save", err)
+	}
 	expires := s.dialect.timeArg(rec.Expires)
 	n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
 	if err == nil && n == 0 {
@@ -305,6 +327,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	if err != nil {
 		return "", s.writeFailure(ctx, "save", err)
 	}
+	s.forgetOwner(ctx, key, rec.Version, rec)
 	rec.Version = text
 	return token, nil
 }
@@ -329,6 +352,9 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 		return "", s.failure(ctx, "renew", err)
 	}
 	newToken, err := s.withNewToken(func(newKey string) error {
+		if err := s.noteRenewal(ctx, newKey, key, rec); err != nil {
+			return err
+		}
 		n, err := s.exec(ctx, s.renew, newKey, text, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
 		if err == nil && n == 0 {
 			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
@@ -351,6 +377,9 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 	key, ok := storedKey(token, s.opts.RawKeys)
 	if !ok {
 		return session.ErrGone
+	}
+	if err := s.noteOwner(ctx, key, rec); err != nil {
+		return s.failure(ctx, "touch", err)
 	}
 	n, err := s.exec(ctx, s.touch, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
 	if err == nil && n == 0 {
@@ -409,6 +438,9 @@ func (s *Store) create(ctx context.Context, op string, rec *session.Record) (str
 		return "", s.failure(ctx, op, err)
 	}
 	token, err := s.withNewToken(func(key string) error {
+		if err := s.noteOwner(ctx, key, rec); err != nil {
+			return err
+		}
 		_, err := s.exec(ctx, s.insert, key, text, s.dialect.timeArg(rec.Expires))
 		return err
 	})

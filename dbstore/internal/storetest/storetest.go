@@ -87,6 +87,8 @@ func Run(t *testing.T, b Backend) {
 		{"errors keep secrets", testErrors},
 		{"conflicts of the database are tried again", testRetry},
 		{"an encoding of the text", testEncoding},
+		{"sessions of an owner", testOwners},
+		{"conformance with owners", testOwnersConformance},
 		{"without prepared statements", testNoPrepare},
 		{"expired sessions are deleted in batches", testDeleteExpired},
 		{"cleaners beside requests", testCleaners},
