@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -83,14 +84,14 @@ func (s *Session) ownExpiry() (life time.Duration, end time.Time, atBrowserClose
 	if !ok {
 		return 0, time.Time{}, false
 	}
-	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
+	if n, err := strconv.ParseFloat(raw, 64); err == nil { // Django takes 3600.5, too
 		if n == 0 {
 			return 0, time.Time{}, true
 		}
 		if n < 0 {
 			return 0, time.Unix(0, 0), false // Django: over at once
 		}
-		return time.Duration(min(n, maxLife)) * time.Second, time.Time{}, false
+		return time.Duration(math.Ceil(min(n, maxLife))) * time.Second, time.Time{}, false
 	}
 	if text, ok := unquotePlain(raw); ok {
 		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} { // Python's isoformat, aware or naive

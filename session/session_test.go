@@ -956,6 +956,7 @@ func TestWhatDjangoStoredIsUnderstood(t *testing.T) {
 			close  bool
 		}{
 			{`60`, time.Minute, false},
+			{`60.5`, 61 * time.Second, false},
 			{`0`, 14 * 24 * time.Hour, true},
 			{`"2000-01-01T01:00:00.500000"`, time.Hour + time.Second, false},
 			{`"2000-01-01T03:00:00+02:00"`, time.Hour, false},
