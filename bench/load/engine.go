@@ -1,11 +1,13 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -166,14 +168,16 @@ func (s *waitingStore) closeIdle() {
 }
 
 // Postgres returns dbstore on a PostgreSQL database, reached through a link when
-// it is put at a distance. The database is given by a URL with a host and a
-// port. Each site has a table of its own there, and drops it when it is closed.
+// it is put at a distance. The database is given by a URL with a host; its
+// sslmode may not be verify-full, since a link has another address. Each site
+// has a table of its own there, and drops it when it is closed.
 func Postgres(name, databaseURL string, e Emulation) (Engine, error) {
 	u, err := url.Parse(databaseURL)
-	if err != nil || u.Hostname() == "" || u.Port() == "" {
+	if err != nil || u.Hostname() == "" {
 		// The URL may have a password in it.
-		return Engine{}, errors.New("load: the database is not a URL with a host and a port")
+		return Engine{}, errors.New("load: the database is not a URL with a host")
 	}
+	u.Host = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "5432"))
 	engine := Engine{Distance: string(e)}
 	engine.Name = name
 	engine.Open = func(ctx context.Context, _ string, count *bench.Counter) (bench.Site, error) {

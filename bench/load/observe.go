@@ -10,9 +10,9 @@ import (
 
 // Observe holds the model against what was measured: for each cell of an
 // engine, how long a page took, and how long it was to take according to the
-// model with the scenario's inputs, given what results tell of the engine's
-// requests. The model's ReadsPerWrite counts; its other inputs are the
-// scenarios'. Results that lack one of the engines or sessions are an error.
+// model with the scenario's inputs and the cookie that was measured, given what
+// results tell of the engine's requests. The model's ReadsPerWrite counts; its
+// other inputs are the scenarios'. Results that lack one of the engines or sessions are an error.
 func (m *Measurements) Observe(results *bench.Results, model bench.Model) ([]bench.Observation, error) {
 	var observations []bench.Observation
 	without := make(map[Scenario]float64)
@@ -54,6 +54,8 @@ func (c *Cell) predict(results *bench.Results, model bench.Model, requestsPerPag
 			return bench.Page{}, err
 		}
 	}
+	// The visitors' sessions had what a write sets from the start.
+	loads[0].Up, loads[1].Up = float64(c.Cookie), float64(c.Cookie)
 	return model.Page(loads[0], loads[1], loads[2]), nil
 }
 

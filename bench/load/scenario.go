@@ -108,6 +108,8 @@ type Cell struct {
 	// then nothing was measured.
 	TooLarge string `json:"too_large,omitempty"`
 
+	Cookie int `json:"cookie_bytes"` // of the Cookie header's value
+
 	Read      Latency `json:"read"`      // of requests that read the session
 	Write     Latency `json:"write"`     // of those that change it
 	Untouched Latency `json:"untouched"` // of those that do not use it
@@ -298,6 +300,7 @@ func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visi
 	if err != nil {
 		return nil, err
 	}
+	v.cell.Cookie = len(v.client.visitor.Cookie())
 	s.closers = append(s.closers, func() error { v.client.close(); return nil })
 	return v, nil
 }

@@ -66,6 +66,9 @@ func TestScenariosAreMeasuredWithAllEngines(t *testing.T) {
 		if c.Read.N != 2 || c.Write.N != 2 || c.Untouched.N != 8 || len(c.ReadPages) != 2 || len(c.WritePages) != 2 {
 			t.Errorf("%s, %s: %+v", c.Engine, c.Scenario, c)
 		}
+		if sends := c.Engine != load.NoSession; sends != (c.Cookie > 20) {
+			t.Errorf("%s, %s: a cookie of %d bytes", c.Engine, c.Scenario, c.Cookie)
+		}
 		if away := c.Engine == "dbstore"; away != (c.Distance == "wait") || away && c.Added < c.RoundTrip || !away && c.Added != 0 {
 			t.Errorf("%s, %s: the database is %v away by %q", c.Engine, c.Scenario, c.Added, c.Distance)
 		}
@@ -169,7 +172,7 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 	scenario := load.Scenario{Session: "login", HTTP1: true, RoundTrip: 4 * time.Millisecond, Visitor: load.Link{Up: 1, Down: 4}}
 	m := &load.Measurements{RequestsPerPage: 3, Cells: []load.Cell{
 		{Scenario: scenario, Engine: load.NoSession, ReadPages: []float64{0.2}, WritePages: []float64{0.4}},
-		{Scenario: scenario, Engine: "engine", Added: 5 * time.Millisecond, ReadPages: []float64{0.5}, WritePages: []float64{0.9}},
+		{Scenario: scenario, Engine: "engine", Added: 5 * time.Millisecond, Cookie: 2000, ReadPages: []float64{0.5}, WritePages: []float64{0.9}},
 	}}
 	model := bench.DefaultModel()
 	model.ReadsPerWrite = 1
@@ -181,7 +184,7 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 	want := 0.3 + // without a session
 		(0.002+0.003)/2 + 2*0.001 + // in the server
 		(1.+2)/2*0.005 + // to the database and back
-		3*8*1000/1e6 + 8*1000/2/4e6 // on the visitor's line
+		3*8*2000/1e6 + 8*1000/2/4e6 // on the visitor's line
 	if o.Engine != "engine" || math.Abs(o.Without-0.3) > 1e-9 || math.Abs(o.Measured.Median-0.7) > 1e-9 || math.Abs(o.Predicted-want) > 1e-9 {
 		t.Errorf("got %+v; want a prediction of %v", o, want)
 	}
@@ -195,7 +198,7 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 
 func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	g := grid(t, distant(t), "login")
-	g.RoundTrips, g.HTTP1, g.Rounds = []time.Duration{30 * time.Millisecond}, []bool{false}, 6
+	g.RoundTrips, g.HTTP1, g.Rounds = []time.Duration{30 * time.Millisecond}, []bool{false}, 3
 	m, err := load.Measure(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)

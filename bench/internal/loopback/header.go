@@ -2,8 +2,8 @@ package loopback
 
 import "net/http"
 
-// The headers are those of Chrome 140 on Linux, without what depends on the
-// version of HTTP.
+// The headers are those of Chrome 140 on Linux, without what it sends only with
+// some version of HTTP (Connection, Priority).
 
 // DocumentHeader returns what a browser sends with the request for a page that
 // it comes to from the one at referer.
@@ -11,7 +11,6 @@ func DocumentHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7")
 	h.Set("Upgrade-Insecure-Requests", "1")
-	h.Set("Priority", "u=0, i")
 	fetch(h, "navigate", "document")
 	h.Set("Sec-Fetch-User", "?1")
 	return h
@@ -22,7 +21,6 @@ func DocumentHeader(referer string) http.Header {
 func ImageHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
-	h.Set("Priority", "i")
 	fetch(h, "no-cors", "image")
 	return h
 }
@@ -32,7 +30,6 @@ func ImageHeader(referer string) http.Header {
 func CallHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "application/json")
-	h.Set("Priority", "u=1, i")
 	fetch(h, "cors", "empty")
 	return h
 }

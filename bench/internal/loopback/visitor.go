@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -231,7 +232,7 @@ func (c *http2Client) read() (response, error) {
 		}
 		switch f := frame.(type) {
 		case *http2.MetaHeadersFrame:
-			if _, err := fmt.Sscan(f.PseudoValue("status"), &r.status); err != nil {
+			if r.status, err = strconv.Atoi(f.PseudoValue("status")); err != nil {
 				return response{}, fmt.Errorf("the response's status: %w", err)
 			}
 			for _, field := range f.RegularFields() {
