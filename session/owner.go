@@ -16,19 +16,15 @@ func (s *Session) Owner() string { return s.getText(ownerKey) }
 func (s *Session) Label() string { return s.getText(labelKey) }
 
 func (s *Session) setText(key, text string) {
+	raw, err := encodeValue(key, text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accessed = true
 	if text == "" {
+		s.accessed = true
 		s.deleteRaw(key)
 		return
 	}
-	raw, err := marshal(text)
-	if err != nil {
-		s.fail(&ValueError{Key: key, Type: "string", Err: err})
-		return
-	}
-	s.setRaw(key, raw)
+	s.set(key, raw, err)
 }
 
 func (s *Session) getText(key string) string {

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -72,24 +73,35 @@ func (e *ValueError) Unwrap() error { return e.Err }
 // and that end the request in the error handler. Setting the value that is
 // there already changes nothing.
 func (s *Session) Set(key string, v any) {
+	raw, err := encodeEntry(key, v)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.set(key, v)
+	s.set(key, raw, err)
 }
 
-func (s *Session) set(key string, v any) {
-	s.accessed = true
+// encodeEntry encodes the value of an entry. It is called without a lock, since
+// v may have a method of the application's for it.
+func encodeEntry(key string, v any) (raw string, err error) {
 	switch {
 	case reserved(key):
-		s.fail(ErrReservedKey)
-		return
+		return "", ErrReservedKey
 	case !utf8.ValidString(key):
-		s.fail(&ValueError{Key: key, Type: "string (as a key)", Err: fmt.Errorf("not valid UTF-8")})
-		return
+		return "", &ValueError{Key: key, Type: "string (as a key)", Err: errors.New("not valid UTF-8")}
 	}
-	raw, err := marshal(v)
+	return encodeValue(key, v)
+}
+
+func encodeValue(key string, v any) (raw string, err error) {
+	if raw, err = marshal(v); err != nil {
+		return "", &ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err}
+	}
+	return raw, nil
+}
+
+func (s *Session) set(key, raw string, err error) {
+	s.accessed = true
 	if err != nil {
-		s.fail(&ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err})
+		s.fail(err)
 		return
 	}
 	s.setRaw(key, raw)
@@ -127,44 +139,60 @@ func (s *Session) fail(err error) {
 // decode will do; take int64 rather than any or float64 for integers beyond
 // 2^53.
 func Get[T any](s *Session, key string) (T, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return get[T](s, key)
+	v, _, ok := get[T](s, key)
+	return v, ok
 }
 
-func get[T any](s *Session, key string) (T, bool) {
-	s.accessed = true
-	var v T
-	raw, ok := s.obj.get(key)
-	if !ok || reserved(key) {
-		return v, false
+// get returns a value and what it was decoded from. It decodes without a lock,
+// since T may have a method of the application's for it.
+func get[T any](s *Session, key string) (v T, raw string, ok bool) {
+	if raw, ok = s.raw(key); !ok {
+		return v, "", false
 	}
 	if unmarshal(raw, &v) != nil {
 		var zero T
-		return zero, false
+		return zero, "", false
 	}
-	return v, true
+	return v, raw, true
+}
+
+// raw returns the encoded value under a key of the application's.
+func (s *Session) raw(key string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accessed = true
+	if reserved(key) {
+		return "", false
+	}
+	return s.obj.get(key)
 }
 
 // Pop is [Get] and, if that finds a T, [Session.Delete].
 func Pop[T any](s *Session, key string) (T, bool) {
+	for {
+		v, raw, ok := get[T](s, key)
+		if !ok || s.deleteIf(key, raw) {
+			return v, ok
+		}
+	}
+}
+
+// deleteIf deletes the value under key if it is still raw.
+func (s *Session) deleteIf(key, raw string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := get[T](s, key)
-	if ok {
-		s.delete(key)
+	if now, ok := s.obj.get(key); !ok || now != raw {
+		return false
 	}
-	return v, ok
+	s.deleteRaw(key)
+	return true
 }
 
 // Decode decodes the value under key into v, as [json.Unmarshal] does. The
 // error is [ErrNoKey] if there is none, or a [*ValueError].
 func (s *Session) Decode(key string, v any) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.accessed = true
-	raw, ok := s.obj.get(key)
-	if !ok || reserved(key) {
+	raw, ok := s.raw(key)
+	if !ok {
 		return ErrNoKey
 	}
 	if err := unmarshal(raw, v); err != nil {
@@ -187,10 +215,6 @@ func (s *Session) Has(key string) bool {
 func (s *Session) Delete(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delete(key)
-}
-
-func (s *Session) delete(key string) {
 	s.accessed = true
 	if !reserved(key) {
 		s.deleteRaw(key)
@@ -207,24 +231,23 @@ func (s *Session) deleteRaw(key string) {
 // SetDefault stores v under key if there is no value yet, and reports whether
 // it did.
 func (s *Session) SetDefault(key string, v any) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.accessed = true
-	if _, ok := s.obj.get(key); ok {
+	if s.Has(key) {
 		return false
 	}
-	s.set(key, v)
-	_, ok := s.obj.get(key)
-	return ok
+	raw, err := encodeEntry(key, v)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.obj.get(key); ok && err == nil {
+		return false
+	}
+	s.set(key, raw, err)
+	return err == nil
 }
 
 // Update is [Session.Set] for every entry of values, in the order of the keys.
 func (s *Session) Update(values map[string]any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.accessed = true
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		s.set(key, values[key])
+		s.Set(key, values[key])
 	}
 }
 

@@ -1041,3 +1041,36 @@ func TestAnEngineThatCanTouchAndDeleteOnlySome(t *testing.T) {
 		}
 	})
 }
+
+// A type of the application's may use the session while it is encoded or
+// decoded.
+type nosy struct{ s *session.Session }
+
+func (n nosy) MarshalJSON() ([]byte, error) {
+	n.s.Set("seen", true)
+	return []byte(`"nosy"`), nil
+}
+
+var nosySession *session.Session
+
+func (n *nosy) UnmarshalJSON([]byte) error {
+	nosySession.Has("seen")
+	return nil
+}
+
+func TestValuesMayUseTheSession(t *testing.T) {
+	v := newVisitor(t, session.Options{})
+	v.visit(func(s *session.Session) {
+		nosySession = s
+		s.Set("a", nosy{s})
+		s.SetDefault("b", nosy{s})
+		s.Update(map[string]any{"c": nosy{s}})
+		s.AddFlash(nosy{s})
+		session.Get[nosy](s, "a")
+		session.Pop[nosy](s, "b")
+		s.Decode("c", &nosy{})
+		if n := len(session.Flashes[nosy](s)); n != 1 || s.Has("b") || !s.Has("seen") {
+			t.Errorf("%d flashes, keys %q", n, s.Keys())
+		}
+	})
+}
