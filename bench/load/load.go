@@ -341,7 +341,7 @@ func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if t.tooLarge == "" && len(o.times) == 0 {
+	if len(o.times) == 0 && o.err != nil {
 		return fmt.Errorf("%s/%s/%s: not one request succeeded: %w", t.engine, c.session, c.mix, o.err)
 	}
 	r.done++

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -81,7 +82,7 @@ func (r *runner) closedLoop(ctx context.Context, clients []*client, mix Mix) out
 	runtime.GC() // so that what was measured before leaves nothing behind
 	var sent atomic.Int64
 	end := time.Now().Add(r.cfg.Limit)
-	return together(clients, func(c *client, o *outcome) {
+	sum := together(clients, func(c *client, o *outcome) {
 		for ctx.Err() == nil && time.Now().Before(end) {
 			n := sent.Add(1)
 			if n > int64(r.cfg.Requests) {
@@ -90,6 +91,10 @@ func (r *runner) closedLoop(ctx context.Context, clients []*client, mix Mix) out
 			o.do(ctx, c, r.path(mix, n), time.Time{})
 		}
 	})
+	if len(sum.times) == 0 && sum.err == nil {
+		sum.err = errors.New("none was sent within the limit")
+	}
+	return sum
 }
 
 // schedule returns when the requests of an open loop are to be sent: at random,
@@ -124,12 +129,11 @@ func (r *runner) openLoop(ctx context.Context, clients []*client, mix Mix, start
 	pace.Go(func() {
 		defer close(due)
 		for _, at := range starts {
-			// What is due after the end is not waited for.
-			if t := begin.Add(at); t.After(end) || clock.until(t) != nil {
-				return
-			} else {
-				due <- t
+			t := begin.Add(at)
+			if t.After(end) || clock.until(t) != nil {
+				return // what is due after the end is not waited for
 			}
+			due <- t
 		}
 	})
 	var sent atomic.Int64
@@ -159,7 +163,7 @@ type series struct {
 
 func newSeries() series { return series{histogram: newHistogram()} }
 
-// keep adds the last outcome, which is not empty.
+// keep adds the last outcome.
 func (s *series) keep() {
 	o := &s.last
 	s.histogram.add(o.times...)
@@ -167,7 +171,9 @@ func (s *series) keep() {
 	s.unsent += o.unsent
 	s.rates += o.rate
 	s.throughputs = append(s.throughputs, o.throughput())
-	s.medians = append(s.medians, median(o.times).Seconds())
+	if len(o.times) > 0 {
+		s.medians = append(s.medians, median(o.times).Seconds())
+	}
 }
 
 // sample fills in what was measured.
