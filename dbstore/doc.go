@@ -50,6 +50,11 @@
 //	DeleteUnchanged  DELETE … with the condition of the UPDATE
 //	Delete           DELETE … WHERE session_key = ?
 //
+// Where many sessions are saved at once and the store owns the database
+// ([Options.OwnDB]), saves that have to wait anyway share what costs most: on
+// SQLite the commit, on PostgreSQL the statement. Each still has its own result,
+// and what fails together is run again on its own.
+//
 // A record's version is the text of session_data as it was read, and an UPDATE
 // compares it with what is stored, byte by byte: of two that started from the
 // same state, the second changes no row. A query then tells

@@ -95,6 +95,25 @@ func classifyPostgres(state, text string) (class, string) {
 	return other, text
 }
 
+// refused tells whether err is PostgreSQL's answer that it has not run a
+// statement. That the server shuts down, the connection is lost or something
+// inside it has failed (the classes 57, 08, 58 and XX) may be said of one that
+// it has run.
+func refused(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	if !ok || len(e.SQLState()) != 5 {
+		return false
+	}
+	switch e.SQLState()[:2] {
+	case "08", "57", "58", "XX":
+		return false
+	}
+	return true
+}
+
 // classifyMySQL goes by the error references of MySQL and MariaDB. Their
 // messages quote values, and with the driver's interpolateParams the statement
 // as it was sent, so that only those known not to are shown.

@@ -103,17 +103,11 @@ type row struct {
 func (s *Store) read(ctx context.Context, st *statement, key string) (row, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	run := ctx
-	if s.writer != nil {
-		// Reading a row of an SQLite database takes microseconds, and watching
-		// a context while it does takes longer than that.
-		if err := ctx.Err(); err != nil {
-			return row{}, err
-		}
-		run = context.WithoutCancel(ctx)
+	if err := ctx.Err(); err != nil {
+		return row{}, err
 	}
 	for r := (retry{}); ; {
-		found, err := readOnce(run, st, key)
+		found, err := readOnce(s.detach(ctx), st, key)
 		if err == nil || errors.Is(err, sql.ErrNoRows) || !r.again(ctx, s, err) {
 			return found, err
 		}
@@ -150,8 +144,8 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, 
 		defer cancel()
 	}
 	for r := (retry{}); ; {
-		if s.writer != nil {
-			n, err = s.writer.exec(ctx, st, args)
+		if s.queue != nil {
+			n, err = s.queue.exec(ctx, st, args)
 		} else {
 			n, err = st.exec(ctx, args)
 		}
@@ -167,10 +161,21 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, 
 // A context that can end costs database/sql and the drivers a goroutine each. A
 // caller who does not want that gets what he asked for.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if s.writer != nil || ctx.Done() == nil {
+	if s.local || ctx.Done() == nil {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, s.opts.Timeout)
+}
+
+// detach returns the context to run a statement with. On an SQLite database of
+// the store's own it takes microseconds: watching a context meanwhile takes
+// longer than that, and a write that cannot be interrupted is not left in doubt.
+// Waiting, before it and between attempts, does end with ctx.
+func (s *Store) detach(ctx context.Context) context.Context {
+	if s.local {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }
 
 // retry paces the attempts at one statement.

@@ -26,9 +26,10 @@ type Options struct {
 	Reader *sql.DB
 
 	// OwnDB hands the pools over to the store: Close closes them, and nothing
-	// else uses them. On SQLite, the store then runs its writes one after
-	// another instead of letting them contend for the lock, and puts those that
-	// wait at the same time into one transaction.
+	// else uses them. On SQLite, writes then take turns instead of contending
+	// for the lock, and those that wait at the same time share a transaction.
+	// On PostgreSQL, saves that wait for one of db's MaxOpenConns connections
+	// share a statement.
 	OwnDB bool
 
 	// NoPrepare sends each statement to the driver as it is, instead of
@@ -101,9 +102,9 @@ type Store struct {
 
 	owners *owners // nil without Options.Owners
 
-	// writer queues the writes on an SQLite database of the store's own; nil
-	// elsewhere.
-	writer *writer
+	// local is true for an SQLite database of the store's own.
+	local bool
+	queue *queue // or nil
 
 	// closing ends when Close is called; whatever waits goes on then.
 	closing context.Context
@@ -114,8 +115,8 @@ type Store struct {
 	mu     sync.RWMutex
 	closed bool
 
-	background sync.WaitGroup // the goroutine of StartCleanup
-	cleaning   atomic.Bool    // there is one
+	background sync.WaitGroup // the goroutines of the queue and of StartCleanup
+	cleaning   atomic.Bool    // there is one of the latter
 }
 
 var (
@@ -172,9 +173,8 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 		sql:     dialect.queries(table, opts.CleanupBatch),
 	}
 	s.closing, s.stop = context.WithCancel(context.Background())
-	if dialect == SQLite && opts.OwnDB {
-		s.writer = &writer{db: db}
-	}
+	s.local = dialect == SQLite && opts.OwnDB
+	s.queue = newQueue(s)
 	prepare := !opts.NoPrepare
 	s.load = &statement{db: s.reader, text: s.sql.load, prepare: prepare}
 	s.current = s.load

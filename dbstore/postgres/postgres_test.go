@@ -31,7 +31,8 @@ var backend = storetest.Backend{
 	Dialect: dbstore.Postgres,
 	Place:   func(t testing.TB) string { return server.Start(t).URL },
 	Open: func(t testing.TB, place string, opts dbstore.Options) *dbstore.Store {
-		return open(t, place, postgres.Options{Options: opts})
+		// So few connections that saves have to share statements.
+		return open(t, place, postgres.Options{Options: opts, MaxConns: 3})
 	},
 	Connector: func(t testing.TB, place string) driver.Connector {
 		config, err := pgx.ParseConfig(place)

@@ -1,0 +1,8 @@
+package dbstore
+
+// Waiting returns how many writes wait in the store's queue.
+func (s *Store) Waiting() int {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return len(s.queue.waiting)
+}
