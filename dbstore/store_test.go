@@ -16,16 +16,6 @@ import (
 	"sessionengine/session"
 )
 
-func open(t testing.TB, opts dbstore.Options) *dbstore.Store {
-	t.Helper()
-	store, err := sqlite.Open(context.Background(), ":memory:", sqlite.Options{Options: opts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
 func TestNewChecksItsArguments(t *testing.T) {
 	db := sql.OpenDB(unreachable{})
 	defer db.Close()

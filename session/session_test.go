@@ -833,11 +833,12 @@ func TestASessionIsLoadedOncePerRequest(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(&http.Cookie{Name: "sessionid", Value: "x"})
+	type key int
 	m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var wg sync.WaitGroup
 		sessions := make([]*session.Session, 10)
 		for i := range sessions {
-			wg.Go(func() { sessions[i] = mustLoad(t, r.WithContext(context.WithValue(r.Context(), i, i))) })
+			wg.Go(func() { sessions[i] = mustLoad(t, r.WithContext(context.WithValue(r.Context(), key(i), i))) })
 		}
 		wg.Wait()
 		for _, s := range sessions {

@@ -90,7 +90,7 @@ func (c connector) Driver() driver.Driver                        { return c.driv
 
 // busy is what the driver reports of a locked database, which it does not let
 // others make.
-type busy struct{ error }
+type busy struct{}
 
 func (busy) Error() string { return "database is locked (5) (SQLITE_BUSY)" }
 func (busy) Code() int     { return 5 }

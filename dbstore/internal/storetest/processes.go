@@ -29,7 +29,7 @@ func Increment(ctx context.Context, store *dbstore.Store, token string) error {
 		for {
 			rec, err := store.Load(ctx, token)
 			if err != nil {
-				return fmt.Errorf("Load: %w", err)
+				return fmt.Errorf("load: %w", err)
 			}
 			n, err := strconv.Atoi(string(rec.Data))
 			if err != nil {
@@ -40,7 +40,7 @@ func Increment(ctx context.Context, store *dbstore.Store, token string) error {
 				break
 			}
 			if !errors.Is(err, session.ErrConflict) {
-				return fmt.Errorf("Save: %w", err)
+				return fmt.Errorf("save: %w", err)
 			}
 		}
 	}
