@@ -52,15 +52,16 @@ func (d *database) open(ctx context.Context, sys *system, opts dbstore.Options) 
 }
 
 // create opens the database, and creates the file if it is one of SQLite.
-func (d *database) create(ctx context.Context, sys *system) (*dbstore.Store, error) {
+func (d *database) create(ctx context.Context, sys *system, opts dbstore.Options) (*dbstore.Store, error) {
 	scheme, rest, err := d.parse(sys)
 	if err != nil {
 		return nil, err
 	}
 	if scheme == "sqlite" {
-		return sqlite.Open(ctx, rest, sqlite.Options{Options: dbstore.Options{Table: d.table}, Readers: 1, SyncFull: true})
+		opts.Table = d.table
+		return sqlite.Open(ctx, rest, sqlite.Options{Options: opts, Readers: 1, SyncFull: true})
 	}
-	return d.open(ctx, sys, dbstore.Options{})
+	return d.open(ctx, sys, opts)
 }
 
 // parse returns the URL's scheme, and with it the path of an SQLite database or

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"sessionengine/session"
 )
@@ -90,9 +91,10 @@ func parseSession(data []byte) ([]entry, error) {
 }
 
 // printableText returns s, in quotes if it has characters that are not
-// printable, or could be taken for a quoted text.
+// printable, or could be taken for a quoted text. A byte that is no UTF-8 could
+// be the one that package tabwriter takes for an escape.
 func printableText(s string) string {
-	if s == "" || s[0] == '"' {
+	if s == "" || s[0] == '"' || !utf8.ValidString(s) {
 		return strconv.Quote(s)
 	}
 	for _, r := range s {

@@ -1,5 +1,6 @@
 // Sessionctl administers the sessions of a site: it makes the table, deletes
-// what is expired, and shows what a cookie or a row holds.
+// what is expired, shows what a cookie or a row holds, and lists and ends the
+// sessions of an owner.
 //
 // README.md, beside this file, has the commands and their flags, which
 // "sessionctl -h" and "sessionctl COMMAND -h" print too.
@@ -62,7 +63,7 @@ type command struct {
 	prepare func(flags *flag.FlagSet) func(ctx context.Context, sys *system) error
 }
 
-var commands = []command{migrate, clearSessions, show}
+var commands = []command{migrate, clearSessions, show, list, revoke}
 
 const usage = `Usage: sessionctl COMMAND [flags]
 

@@ -14,11 +14,15 @@ var migrate = command{
 	usage: `Creates the table of sessions with its index, or what of them is missing, and
 leaves alone what is there. Django's table is one that is there. It may run on
 several machines at once. An SQLite database is created if need be.
+
+With -owners it does the same for a second table, named like the first with
+"_owner" put after it. Sites that note whose their sessions are need it.
 `,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		db := databaseFlags(flags)
+		owners := flags.Bool("owners", false, "create the table of owners as well")
 		return func(ctx context.Context, sys *system) (err error) {
-			store, err := db.create(ctx, sys)
+			store, err := db.create(ctx, sys, dbstore.Options{Owners: *owners})
 			if err != nil {
 				return err
 			}
@@ -27,6 +31,9 @@ several machines at once. An SQLite database is created if need be.
 				return err
 			}
 			_, err = fmt.Fprintf(sys.stdout, "the table %s is ready\n", db.table)
+			if err == nil && *owners {
+				_, err = fmt.Fprintf(sys.stdout, "the table %s_owner is ready\n", db.table)
+			}
 			return err
 		}
 	},
@@ -37,11 +44,15 @@ var clearSessions = command{
 	summary: "delete the sessions that are expired",
 	usage: `Deletes the sessions that are expired, in small batches that do not hold up the
 site. When it is interrupted, what it has deleted stays deleted.
+
+With -owners it also deletes what the table of owners says about sessions that
+are over, which sites that have this table need now and then.
 `,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		db := databaseFlags(flags)
+		owners := flags.Bool("owners", false, "clear the table of owners as well")
 		return func(ctx context.Context, sys *system) (err error) {
-			store, err := db.open(ctx, sys, dbstore.Options{})
+			store, err := db.open(ctx, sys, dbstore.Options{Owners: *owners})
 			if err != nil {
 				return err
 			}
@@ -49,6 +60,9 @@ site. When it is interrupted, what it has deleted stays deleted.
 			n, err := store.DeleteExpired(ctx)
 			if err == nil || n > 0 {
 				fmt.Fprintf(sys.stdout, "deleted %s\n", plural(n, "expired session"))
+			}
+			if *owners {
+				err = explainOwners(err)
 			}
 			return err
 		}

@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
 	"sessionengine/dbstore"
+	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
 	"sessionengine/signedcookie"
 )
@@ -30,8 +32,10 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
+	cryptotest.SetGlobalRandom(t, 1) // for the same IDs
 	shown := make(map[string]bool)
 	synctest.Test(t, func(t *testing.T) { // for a clock that always shows the same
+		prepareOwner(t)
 		time.Sleep(time.Until(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)))
 		prepareREADME(t)
 		now := regexp.MustCompile("(?s)```console\n(.*?)```").ReplaceAllStringFunc(string(text), func(block string) string {
@@ -87,6 +91,23 @@ func runLine(t *testing.T, line string) string {
 		t.Errorf("%s: %v", line, err)
 	}
 	return out
+}
+
+// prepareOwner lets somebody log in on three days.
+func prepareOwner(t *testing.T) {
+	t.Helper()
+	time.Sleep(time.Until(time.Date(2026, 5, 27, 8, 30, 12, 0, time.UTC)))
+	store, err := sqlite.Open(t.Context(), "sessions.db", sqlite.Options{Options: dbstore.Options{Owners: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, label := range []string{"Firefox on Linux", "Safari on iPhone", "\u202eFirefox"} {
+		if _, err := saveOwned(store, "alice", label, 14*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(31 * time.Hour)
+	}
 }
 
 func prepareREADME(t *testing.T) {

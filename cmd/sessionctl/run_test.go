@@ -48,6 +48,13 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"clearsessions", "-db", "sqlite:/nowhere/at/all.db"}, 1},
 		{[]string{"clearsessions", "token"}, 2},
 		{[]string{"show", "-db", "sqlite:/nowhere/at/all.db"}, 2}, // and no token
+		{[]string{"list", "-db", "sqlite:/nowhere/at/all.db"}, 2}, // and no owner
+		{[]string{"list", "-db", "sqlite:/nowhere/at/all.db", "-owner", "alice"}, 1},
+		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db"}, 2}, // and no token
+		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db", "-all"}, 2},
+		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db", "-owner", "alice"}, 2},
+		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db", "-owner", "alice", "-all"}, 1},
+		{[]string{"revoke", "-owner", "alice", "-all"}, 2}, // and no database
 	} {
 		_, err := execute(t.Context(), nil, "", tc.args...)
 		if got := exitStatus(err); got != tc.want {
@@ -141,6 +148,37 @@ func TestWriteFailure(t *testing.T) {
 	if err := describe(failingWriter{failure}, "somewhere", &session.Record{Data: []byte(`{"a":1}`)}, false); !errors.Is(err, failure) {
 		t.Errorf("got %v, want %v", err, failure)
 	}
+}
+
+func TestWriteFailureOfAList(t *testing.T) {
+	failure := errors.New("the disk is full")
+	for _, infos := range [][]dbstore.SessionInfo{nil, {{ID: "1"}}} {
+		if err := printInfos(failingWriter{failure}, infos); !errors.Is(err, failure) {
+			t.Errorf("%d sessions: got %v, want %v", len(infos), err, failure)
+		}
+	}
+}
+
+// A label takes one line of the table, whatever a visitor has put into it.
+func FuzzPrintInfos(f *testing.F) {
+	for _, label := range []string{"", "Firefox on Linux", "\x1b[2J", "a\nb\tc\vd\fe", "\u202e\u009b", "\xff", `"`} {
+		f.Add(label)
+	}
+	f.Fuzz(func(t *testing.T, label string) {
+		var out bytes.Buffer
+		if err := printInfos(&out, []dbstore.SessionInfo{{ID: "1", Label: label}, {ID: "2"}}); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(out.String(), "\n")
+		if len(lines) != 4 || !strings.HasPrefix(lines[2], "2 ") {
+			t.Fatalf("there are not two sessions in %q", out.String())
+		}
+		for _, r := range strings.Join(lines, "") {
+			if !strconv.IsPrint(r) {
+				t.Fatalf("the character %U is printed in %q", r, out.String())
+			}
+		}
+	})
 }
 
 type failingWriter struct{ err error }

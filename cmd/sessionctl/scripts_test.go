@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,10 @@ import (
 //	setenv VARIABLE FILE                   sets a variable to what is in the file
 //	key DATABASE FILE                      writes the session_key of the only row
 //	save KIND WHERE FILE JSON [LIFE]       stores a session and writes its token
+//	own [-raw] DATABASE OWNER LABEL NAME   stores a session of an owner, writes its token
+//	                                       into NAME.txt, and sets NAME to its ID
+//	own -expired DATABASE OWNER LABEL NAME does so for one that is expired, without the ID
+//	count DATABASE TABLE N                 checks how many rows a table has
 //
 // For save, KIND is row, rawrow or djangorow, in the SQLite database WHERE; or
 // signed, encrypted, sealed, dictionary or django, made with the first secret in
@@ -50,8 +56,10 @@ func TestScripts(t *testing.T) {
 				ts.Setenv(args[0], ts.ReadFile(args[1]))
 				return nil
 			}),
-			"key":  command(scriptKey),
-			"save": command(scriptSave),
+			"key":   command(scriptKey),
+			"save":  command(scriptSave),
+			"own":   command(scriptOwn),
+			"count": command(scriptCount),
 		},
 	})
 }
@@ -83,6 +91,58 @@ func scriptKey(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	return os.WriteFile(ts.MkAbs(args[1]), []byte(key), 0o600)
+}
+
+func scriptOwn(ts *testscript.TestScript, args []string) (err error) {
+	opts := dbstore.Options{Owners: true}
+	life := time.Hour
+	switch args[0] {
+	case "-raw":
+		opts.RawKeys, args = true, args[1:]
+	case "-expired":
+		life, args = -time.Hour, args[1:]
+	}
+	path, owner, label, name := ts.MkAbs(args[0]), args[1], args[2], args[3]
+	if unquoted, err := strconv.Unquote(label); err == nil {
+		label = unquoted
+	}
+	store, err := sqlite.Open(context.Background(), path, sqlite.Options{Options: opts})
+	if err != nil {
+		return err
+	}
+	defer closeStore(store, &err)
+	token, err := saveOwned(store, owner, label, life)
+	if err != nil {
+		return err
+	}
+	infos, err := store.Sessions(context.Background(), owner)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(infos, func(info dbstore.SessionInfo) bool { return info.Label == label })
+	switch listed := i >= 0; {
+	case listed != (life > 0):
+		return fmt.Errorf("that the session is listed is %t", listed)
+	case listed:
+		ts.Setenv(name, infos[i].ID)
+	}
+	return os.WriteFile(ts.MkAbs(name+".txt"), []byte(token+"\n"), 0o600)
+}
+
+func scriptCount(ts *testscript.TestScript, args []string) error {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var n int
+	if err := db.QueryRow("SELECT COUNT(*) FROM " + args[1]).Scan(&n); err != nil {
+		return err
+	}
+	if fmt.Sprint(n) != args[2] {
+		return fmt.Errorf("the table %s has %d rows, want %s", args[1], n, args[2])
+	}
+	return nil
 }
 
 func scriptSave(ts *testscript.TestScript, args []string) (err error) {
@@ -157,4 +217,9 @@ func saveCookie(opts signedcookie.Options, secret, data string, life time.Durati
 
 func saveIn(store session.SessionStore, data string, life time.Duration) (token string, err error) {
 	return store.Save(context.Background(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(life)})
+}
+
+func saveOwned(store *dbstore.Store, owner, label string, life time.Duration) (token string, err error) {
+	rec := &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(life), Owner: owner, Label: label}
+	return store.Save(context.Background(), "", rec)
 }

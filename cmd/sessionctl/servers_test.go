@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"sessionengine/dbstore/mysql"
 	"sessionengine/dbstore/postgres"
 	"sessionengine/internal/testserver"
+	"sessionengine/session"
 )
 
 var (
@@ -33,20 +36,20 @@ func TestServers(t *testing.T) {
 		name   string
 		server *testserver.Server
 		url    func(*testserver.Server) string
-		open   func(ctx context.Context, url string) (*dbstore.Store, error)
+		open   func(ctx context.Context, url string, opts dbstore.Options) (*dbstore.Store, error)
 	}{
 		{
 			"PostgreSQL", postgresServer,
 			func(s *testserver.Server) string { return s.URL },
-			func(ctx context.Context, url string) (*dbstore.Store, error) {
-				return postgres.Open(ctx, url, postgres.Options{})
+			func(ctx context.Context, url string, opts dbstore.Options) (*dbstore.Store, error) {
+				return postgres.Open(ctx, url, postgres.Options{Options: opts})
 			},
 		},
 		{
 			"MariaDB", mysqlServer,
 			func(s *testserver.Server) string { return "mysql://root@" + s.Addr + "/test" },
-			func(ctx context.Context, url string) (*dbstore.Store, error) {
-				return mysql.Open(ctx, url, mysql.Options{})
+			func(ctx context.Context, url string, opts dbstore.Options) (*dbstore.Store, error) {
+				return mysql.Open(ctx, url, mysql.Options{Options: opts})
 			},
 		},
 	} {
@@ -68,7 +71,7 @@ func TestServers(t *testing.T) {
 			want("the table django_session is ready\n", "migrate")
 			want("the table django_session is ready\n", "migrate")
 
-			store, err := tc.open(t.Context(), url)
+			store, err := tc.open(t.Context(), url, dbstore.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,6 +92,68 @@ func TestServers(t *testing.T) {
 				if err != nil || !strings.Contains(out, "row, found by its "+how+"\n") || !strings.Contains(out, `"red"`) {
 					t.Errorf("show of the %s prints %q and gives the error %v", how, out, err)
 				}
+			}
+
+			if _, err := sessionctl("", "list", "-owner", "alice"); exitStatus(err) != 1 || !strings.Contains(err.Error(), `run "sessionctl migrate -owners"`) {
+				t.Errorf("without the table of owners: %v", err)
+			}
+			want("the table django_session is ready\nthe table django_session_owner is ready\n", "migrate", "-owners")
+			want("the owner has no sessions\n", "list", "-owner", "alice")
+
+			owners, err := tc.open(t.Context(), url, dbstore.Options{Owners: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer owners.Close()
+			for _, s := range []struct {
+				owner, label string
+				life         time.Duration
+			}{
+				{"alice", "phone", time.Hour}, {"alice", "laptop", time.Hour}, {"alice", "tablet", time.Hour},
+				{"alice", "gone", -time.Hour}, {"Alice", "other", time.Hour},
+			} {
+				if _, err := saveOwned(owners, s.owner, s.label, s.life); err != nil {
+					t.Fatal(err)
+				}
+			}
+			labels := func(owner string) string {
+				t.Helper()
+				out, err := sessionctl("", "list", "-owner", owner)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var labels []string
+				for line := range strings.Lines(out) {
+					columns := strings.Fields(line)
+					labels = append(labels, columns[len(columns)-1])
+				}
+				slices.Sort(labels)
+				return strings.Join(labels, " ")
+			}
+			if got := labels("alice"); got != "LABEL laptop phone tablet" {
+				t.Errorf("the owner has the sessions %q", got)
+			}
+			infos, err := owners.Sessions(t.Context(), "alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			phone := infos[slices.IndexFunc(infos, func(info dbstore.SessionInfo) bool { return info.Label == "phone" })]
+			want("ended 1 session\n", "revoke", "-owner", "alice", "-id", phone.ID)
+			if got := labels("alice"); got != "LABEL laptop tablet" {
+				t.Errorf("after one was ended, the owner has the sessions %q", got)
+			}
+			want("deleted 1 expired session\n", "clearsessions", "-owners")
+			want("ended 2 sessions\n", "revoke", "-owner", "alice", "-all")
+			want("the owner has no sessions\n", "list", "-owner", "alice")
+			if got := labels("Alice"); got != "LABEL other" {
+				t.Errorf("somebody else has the sessions %q", got)
+			}
+
+			if out, err := sessionctl(token, "revoke"); err != nil || out != "ended 1 session\n" {
+				t.Errorf("revoke of a token prints %q and gives the error %v", out, err)
+			}
+			if _, err := store.Load(t.Context(), token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("then loading it gives %v", err)
 			}
 		})
 	}

@@ -150,7 +150,11 @@ func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts db
 		return nil, err
 	}
 	defer closeStore(store, &err)
-	rec, err = store.Load(ctx, token)
+	return loadRow(ctx, store, token)
+}
+
+func loadRow(ctx context.Context, store *dbstore.Store, token string) (*session.Record, error) {
+	rec, err := store.Load(ctx, token)
 	switch {
 	case err == session.ErrNotFound, err == session.ErrInvalidToken:
 		return nil, fmt.Errorf("%w: no row has this token or session_key", session.ErrNotFound)
