@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"golang.org/x/term"
 
 	"sessionengine/bench"
+	"sessionengine/bench/source"
 )
 
 func main() {
@@ -60,7 +63,10 @@ func exitStatus(err error) int {
 type options struct {
 	engines  []bench.Engine
 	sessions []bench.Session
-	own      []bench.Session // all of the user's, nil without -sessions
+	own      *source.Flags    // where the user's sessions are
+	taken    *source.Sessions // the user's sessions; nil without -sessions
+	showKeys bool
+	train    string
 	rounds   int
 	duration time.Duration
 	seed     uint64
@@ -77,6 +83,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if err != nil {
 		return usageError{err}
+	}
+	if err := opts.readSessions(ctx); err != nil {
+		return err
+	}
+	if opts.train != "" {
+		return train(ctx, opts, stdout)
 	}
 
 	// A file that cannot be written is better known before the measurements.
@@ -108,9 +120,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // measure returns a report together with an error when it was interrupted.
 func measure(ctx context.Context, opts *options, stderr io.Writer) (*bench.Report, error) {
 	var survey *bench.Survey
-	if opts.own != nil {
+	if opts.taken != nil {
 		var err error
-		if survey, err = bench.SurveySessions(ctx, opts.engines, opts.own, ""); err != nil {
+		survey, err = bench.SurveySessions(ctx, opts.engines, opts.taken.Sessions, bench.SurveyOptions{
+			Seed: opts.seed, KeyNames: opts.showKeys, Sample: &opts.taken.Sample,
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -184,7 +199,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors go where run's go
 	quick := flags.Bool("quick", false, "take seconds: fewer sessions and shorter samples, wider intervals")
-	sessions := flags.String("sessions", "", "measure the sessions in this `file`, one JSON object a line; nothing of their\ncontent is printed")
+	opts.own = source.DeclareFlags(flags)
+	flags.BoolVar(&opts.showKeys, "show-keys", false, "show the names of the heaviest keys of -sessions, which are content")
+	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some of the\n-sessions, tell what it saves on the others, and write it to this `file`")
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
 	flags.StringVar(&opts.json, "json", "", "write the report with all raw results to this `file`")
 	flags.IntVar(&opts.rounds, "rounds", 0, "measure everything so `many` times (default 10, or 8 with -quick)")
@@ -215,6 +232,12 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
+	if err := opts.own.Check(isSet); err != nil {
+		return nil, err
+	}
+	if err := checkTrain(opts, isSet); err != nil {
+		return nil, err
+	}
 
 	var err error
 	if opts.engines, err = bench.EnginesNamed(strings.Split(*engines, ",")...); err != nil {
@@ -234,15 +257,71 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	// That is for two engines; more take longer.
 	opts.duration = time.Duration(opts.rounds*max(len(opts.engines), 2)) * round / 2
-	if !isSet["sessions"] {
+	if opts.own.Location == "" {
 		opts.sessions, err = bench.Corpus(kinds...)
-		return opts, err
 	}
-	if opts.own, err = readSessions(*sessions); err != nil {
-		return nil, err
+	return opts, err
+}
+
+// checkTrain finds what does not go together with -train, and with -sessions
+// missing.
+func checkTrain(opts *options, isSet map[string]bool) error {
+	if opts.showKeys && opts.own.Location == "" {
+		return errors.New("-show-keys needs -sessions")
 	}
-	opts.sessions = bench.Representatives(opts.own, "yours")
-	return opts, nil
+	if !isSet["train"] {
+		return nil
+	}
+	if opts.own.Location == "" {
+		return errors.New("-train makes a dictionary from your own sessions: it needs -sessions")
+	}
+	for _, name := range slices.Sorted(maps.Keys(isSet)) {
+		switch name {
+		case "train", "seed", "sessions", "scheme", "cookie", "table", "secret-file", "secret-encoding", "dictionary":
+		default:
+			return fmt.Errorf("-train measures nothing, so that -%s has no meaning with it", name)
+		}
+	}
+	if _, err := os.Lstat(opts.train); err == nil {
+		return fmt.Errorf("-train: %s: %w", opts.train, fs.ErrExist)
+	}
+	return nil
+}
+
+// readSessions reads the user's sessions, and picks those to measure.
+func (o *options) readSessions(ctx context.Context) error {
+	if o.own.Location == "" {
+		return nil
+	}
+	taken, err := o.own.Read(ctx, "yours")
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return usageError{err}
+	}
+	o.taken = taken
+	o.sessions = bench.Representatives(taken.Sessions, "yours")
+	return nil
+}
+
+// train makes a dictionary from the user's sessions.
+func train(ctx context.Context, opts *options, stdout io.Writer) error {
+	training, err := bench.TrainDictionary(ctx, opts.taken.Sessions, opts.seed)
+	switch {
+	case errors.Is(err, bench.ErrTooFewSessions) || errors.Is(err, bench.ErrNothingInCommon):
+		return usageError{fmt.Errorf("-train: %w", err)}
+	case err != nil:
+		return err
+	}
+	if err := training.WriteFile(opts.train); err != nil {
+		return usageError{fmt.Errorf("-train: %w", withoutPath(err, opts.train))}
+	}
+	if err := errors.Join(opts.taken.WriteText(stdout), training.WriteText(stdout)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "\nIt is in %s.\n", opts.train)
+	return err
 }
 
 func engineNames() string {
@@ -251,19 +330,6 @@ func engineNames() string {
 		names = append(names, e.Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-func readSessions(path string) ([]bench.Session, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("-sessions: %w", withoutPath(err, path))
-	}
-	defer f.Close()
-	sessions, err := bench.ReadSessions(f, "yours")
-	if err != nil {
-		return nil, fmt.Errorf("-sessions: %s: %w", path, err)
-	}
-	return sessions, nil
 }
 
 // withoutPath returns an error of the file system as "path: reason".

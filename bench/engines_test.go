@@ -140,7 +140,7 @@ func TestSurvey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	survey, err := bench.SurveySessions(t.Context(), engines, sessions, t.TempDir())
+	survey, err := bench.SurveySessions(t.Context(), engines, sessions, bench.SurveyOptions{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

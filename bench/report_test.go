@@ -101,7 +101,15 @@ func TestReportText(t *testing.T) {
 	const golden = "testdata/report.txt"
 	report := Analyze(made(10, 0.01), DefaultModel())
 	report.Survey = &Survey{
-		Sessions: 5000, Tried: 2000, JSON: Sizes{20, 300, 900, 2000, 9000},
+		Sessions: 4990, Tried: 2000, JSON: Sizes{20, 300, 900, 2000, 9000},
+		Sample:       &Sample{Found: 1_000_000, Taken: 5000, LeftOut: []LeftOut{{"expired", 10, "row 17"}}},
+		Distribution: []Bin{{64, 1}, {128, 500}, {256, 3489}, {512, 0}, {1024, 1000}},
+		Keys:         []Keys{{"", 4990, 300, 4000, 0.7}, {"cart\x1b[2J", 2000, 100, 200, 0.2}},
+		Training: &Training{Bytes: 2048, Seed: 1, Sessions: 4990, Copies: 3, Unused: 3987, Trained: 800, HeldOut: 200, Cookies: []CookieSizes{
+			{"signed", Uncompressed, 4, 700, Sizes{50, 600, 1500, 3000, 12000}},
+			{"signed", BuiltinDictionary, 0, 300, Sizes{40, 250, 600, 1500, 3900}},
+			{"signed", TrainedDictionary, 0, 250, Sizes{40, 200, 500, 1400, 3800}},
+		}},
 		Engines: []EngineSurvey{
 			{Engine: "cookie", TooLarge: 10, Cookie: Sizes{100, 250, 600, 1500, 4000}},
 			{Engine: "row", Cookie: Sizes{42, 42, 42, 42, 42}},

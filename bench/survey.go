@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,56 @@ import (
 	"slices"
 )
 
-// A Survey tells how a user's own sessions fare, without any of their content.
+// A Survey tells how a user's own sessions fare, without any of their content,
+// unless [SurveyOptions.KeyNames] asks for the names of keys.
 type Survey struct {
-	Sessions int            `json:"sessions"`
-	JSON     Sizes          `json:"json_bytes"`
-	Tried    int            `json:"tried"` // of all, evenly spaced when there are many
-	Engines  []EngineSurvey `json:"engines"`
+	Sessions int `json:"sessions"`
+
+	// Sample tells how the sessions were chosen; nil where they are all that
+	// there were.
+	Sample *Sample `json:"sample,omitempty"`
+
+	JSON         Sizes  `json:"json_bytes"`
+	Distribution []Bin  `json:"distribution"` // of the sizes as JSON
+	Keys         []Keys `json:"keys"`         // the heaviest first
+
+	Tried   int            `json:"tried"` // of all, evenly spaced when there are many
+	Engines []EngineSurvey `json:"engines"`
+
+	// Training is what compression and a dictionary of their own save; nil if
+	// the sessions are too few for one or have nothing in common.
+	Training *Training `json:"training,omitempty"`
+}
+
+// SurveyOptions are how [SurveySessions] goes about it. The zero value is good.
+type SurveyOptions struct {
+	// Dir is where databases are kept, in files that are deleted at the end; ""
+	// means the system's directory for temporary files.
+	Dir string
+
+	// Seed determines which sessions train a dictionary, and which try it.
+	Seed uint64
+
+	// KeyNames puts the names of the heaviest keys into the survey.
+	KeyNames bool
+
+	// Sample is put into the survey as it is.
+	Sample *Sample
+}
+
+// A Bin counts the sessions of a range of sizes.
+type Bin struct {
+	Bytes    int `json:"bytes"` // the greatest size in it; the smallest is half of that, and one more
+	Sessions int `json:"sessions"`
+}
+
+// Keys is what one key adds to the sessions that have it.
+type Keys struct {
+	Name     string  `json:"name,omitempty"`
+	Sessions int     `json:"sessions"`
+	Mean     int     `json:"mean_bytes"` // of the key and its value, as JSON
+	Max      int     `json:"max_bytes"`
+	Share    float64 `json:"share"` // of the bytes of all sessions
 }
 
 // A Sample tells which of a site's sessions were taken.
@@ -59,17 +104,26 @@ func sizesOf(sizes []int) Sizes {
 // surveyed is how many sessions are tried in each engine at most.
 const surveyed = 2000
 
-// SurveySessions stores sessions in each engine, once, and looks at the cookies.
-// Databases are kept in files in dir that are deleted at the end; "" means the
-// system's directory for temporary files. It stops with the context's error
-// when ctx ends.
-func SurveySessions(ctx context.Context, engines []Engine, sessions []Session, dir string) (*Survey, error) {
+// SurveySessions looks at the sizes of sessions and of their keys, stores them in
+// each engine, once, and looks at the cookies, and tries what a dictionary of
+// their own saves. It stops with the context's error when ctx ends.
+func SurveySessions(ctx context.Context, engines []Engine, sessions []Session, opts SurveyOptions) (*Survey, error) {
 	all := make([]int, len(sessions))
 	for i, s := range sessions {
 		all[i] = s.Size
 	}
-	survey := &Survey{Sessions: len(sessions), JSON: sizesOf(all), Tried: min(len(sessions), surveyed)}
-	dir, err := os.MkdirTemp(dir, "bench-")
+	survey := &Survey{
+		Sessions: len(sessions), Sample: opts.Sample, Tried: min(len(sessions), surveyed),
+		JSON: sizesOf(all), Distribution: distribution(all), Keys: heaviestKeys(sessions, opts.KeyNames),
+	}
+	var err error
+	survey.Training, err = TrainDictionary(ctx, sessions, opts.Seed)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil && !errors.Is(err, ErrTooFewSessions) && !errors.Is(err, ErrNothingInCommon) {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(opts.Dir, "bench-")
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
@@ -86,6 +140,67 @@ func SurveySessions(ctx context.Context, engines []Engine, sessions []Session, d
 		survey.Engines = append(survey.Engines, result)
 	}
 	return survey, nil
+}
+
+// smallestBin is the greatest size in the first bin.
+const smallestBin = 64
+
+// distribution counts sizes in bins, each of which goes to twice the size of the
+// one before. There are none before the first session nor after the last.
+func distribution(sizes []int) []Bin {
+	var bins []Bin
+	for _, size := range sizes {
+		i := 0
+		for size > smallestBin<<i {
+			i++
+		}
+		for len(bins) <= i {
+			bins = append(bins, Bin{Bytes: smallestBin << len(bins)})
+		}
+		bins[i].Sessions++
+	}
+	for len(bins) > 0 && bins[0].Sessions == 0 {
+		bins = bins[1:]
+	}
+	return bins
+}
+
+// maxKeys is how many keys are listed.
+const maxKeys = 10
+
+// heaviestKeys returns the keys that most bytes of the sessions belong to.
+func heaviestKeys(sessions []Session, names bool) []Keys {
+	byName := make(map[string]*Keys)
+	sums := make(map[string]int)
+	total := 0
+	for _, s := range sessions {
+		total += s.Size
+		for _, e := range s.Entries {
+			k := byName[e.Key]
+			if k == nil {
+				k = &Keys{Name: e.Key}
+				byName[e.Key] = k
+			}
+			size := len(quote(e.Key)) + len(":") + len(e.Value)
+			k.Sessions++
+			k.Max = max(k.Max, size)
+			sums[e.Key] += size
+		}
+	}
+	var keys []Keys
+	for name, k := range byName {
+		k.Mean = (sums[name] + k.Sessions/2) / k.Sessions
+		k.Share = float64(sums[name]) / float64(total)
+		keys = append(keys, *k)
+	}
+	slices.SortFunc(keys, func(a, b Keys) int { return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Name, b.Name)) })
+	keys = keys[:min(len(keys), maxKeys)]
+	if !names {
+		for i := range keys {
+			keys[i].Name = ""
+		}
+	}
+	return keys
 }
 
 func surveyEngine(ctx context.Context, e Engine, sessions []Session, n int, dir string) (result EngineSurvey, err error) {

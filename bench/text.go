@@ -477,31 +477,6 @@ func (p *printer) cookies() {
 
 func bytesCell(v float64) string { return strconv.FormatFloat(v, 'f', 0, 64) }
 
-func (p *printer) survey() {
-	s := p.report.Survey
-	if s == nil {
-		return
-	}
-	p.title("your sessions")
-	p.printf("%d sessions", s.Sessions)
-	if s.Tried < s.Sessions {
-		p.printf(", %d of them tried, evenly spaced", s.Tried)
-	}
-	p.printf("\n")
-	row := func(name, tooLarge string, z Sizes) []string {
-		return []string{name, tooLarge, strconv.Itoa(z.Min), strconv.Itoa(z.Median), strconv.Itoa(z.P90), strconv.Itoa(z.P99), strconv.Itoa(z.Max)}
-	}
-	rows := [][]string{row("JSON", "", s.JSON)}
-	for _, e := range s.Engines {
-		share := "none"
-		if e.TooLarge > 0 {
-			share = fmt.Sprintf("%.1f%%", 100*float64(e.TooLarge)/float64(s.Tried))
-		}
-		rows = append(rows, row("cookie, "+e.Engine, share, e.Cookie))
-	}
-	p.table([]string{"bytes", "too large", "min", "median", "p90", "p99", "max"}, rows)
-}
-
 func (p *printer) behaviours() {
 	r := p.report
 	if len(r.Behaviours) == 0 {

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -62,6 +65,9 @@ const MinTraining = 20
 // [MinTraining].
 var ErrTooFewSessions = fmt.Errorf("fewer than %d different sessions, which are too few to train a dictionary on some and try it on others", MinTraining)
 
+// ErrNothingInCommon says that no part of a session is in others as well.
+var ErrNothingInCommon = errors.New("the sessions have nothing in common that a dictionary could contain")
+
 // What training takes at most. Its time grows with the text; more of it hardly
 // makes a better dictionary.
 const (
@@ -71,7 +77,8 @@ const (
 
 // TrainDictionary makes a dictionary of the default size from four fifths of the
 // sessions, and tries it on the others. The same sessions in the same order and
-// the same seed give the same result. It takes some seconds.
+// the same seed give the same result. It takes some seconds. The errors, apart
+// from the context's, are [ErrTooFewSessions] and [ErrNothingInCommon].
 func TrainDictionary(ctx context.Context, sessions []Session, seed uint64) (*Training, error) {
 	t := &Training{Seed: seed, Sessions: len(sessions)}
 	texts := distinct(sessions)
@@ -88,7 +95,7 @@ func TrainDictionary(ctx context.Context, sessions []Session, seed uint64) (*Tra
 
 	var err error
 	if t.Dictionary, err = signedcookie.TrainDictionary(texts[:t.Trained], signedcookie.TrainOptions{}); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+		return nil, ErrNothingInCommon // which is all that can be wrong with so many texts and the default options
 	}
 	t.Bytes = len(t.Dictionary)
 	for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
@@ -173,11 +180,56 @@ func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte)
 	return result, nil
 }
 
+// WriteFile writes the dictionary to a file, which must not exist: cookies that
+// were made with another dictionary of that name could no longer be read. There
+// is never half a file of that name. Only its owner can read the file, since the
+// dictionary consists of parts of sessions.
+func (t *Training) WriteFile(path string) error {
+	if err := free(path); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // unless it was renamed
+	_, err = f.Write(t.Dictionary)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = free(path)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// free returns an error unless nothing has that name.
+func free(path string) error {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
 // WriteText writes what the dictionary saves, for people to read, in lines of
 // at most [TextWidth] columns.
 func (t *Training) WriteText(w io.Writer) error {
 	p := new(printer)
 	p.training(t)
+	p.printf("\n")
+	if t.saves() {
+		p.paragraph("signedcookie.Options.Dictionary takes it. Keep it for as long as there are cookies that were made with it: they " +
+			"cannot be read without. It contains what many sessions share, and no more of one than that.")
+	} else {
+		p.paragraph("It saves nothing that the built-in dictionary does not: do without it.")
+	}
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
@@ -215,6 +267,11 @@ func (p *printer) training(t *Training) {
 		signedcookie.MaxCookieBytes)
 }
 
+// saves reports whether the dictionary is better than the built-in one.
+func (t *Training) saves() bool {
+	return t.Saves(signedcookie.Signed) > 0 || t.Saves(signedcookie.Sealed) > 0
+}
+
 func (t *Training) mean(scheme, compression string) int {
 	for _, c := range t.Cookies {
 		if c.Scheme == scheme && c.Compression == compression {
@@ -232,10 +289,13 @@ func (t *Training) Saves(scheme signedcookie.Scheme) float64 {
 
 func wholePercent(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) + "%" }
 
-// share returns n of total in percent, as a whole number only if it is one.
+// share returns n of total in percent.
 func share(n, total int) string {
-	if n == 0 {
+	switch {
+	case n == 0:
 		return "none"
+	case 2000*n < total:
+		return "<0.1%"
 	}
 	return strconv.FormatFloat(100*float64(n)/float64(total), 'f', 1, 64) + "%"
 }

@@ -3,6 +3,7 @@ package source
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -77,30 +78,34 @@ func readTable(ctx context.Context, database dburl.Database, opts Options) (*Ses
 	}
 	defer db.Close()
 	sample := newSampler(opts.Limit)
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY session_key LIMIT %d", dataColumn, table, opts.Limit))
+	if err := queryRows(ctx, db, table, opts.Limit, sample); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		// pgx tells of each address that it tried, in a line of its own.
+		return nil, fmt.Errorf("%s: %s", opts.Table, strings.Join(strings.Fields(err.Error()), " "))
+	}
+	return sample.sessions(ctx, opts.Name, decode)
+}
+
+func queryRows(ctx context.Context, db *sql.DB, table string, limit int, sample *sampler) error {
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY session_key LIMIT %d", dataColumn, table, limit))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", opts.Table, err)
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var text []byte
 		if err := rows.Scan(&text); err != nil {
-			return nil, fmt.Errorf("%s: row %d: %w", opts.Table, sample.found+1, err)
+			return fmt.Errorf("row %d: %w", sample.found+1, err)
 		}
 		sample.add(item{text: string(text), where: position{row: sample.found + 1}})
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", opts.Table, err)
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || sample.found < int64(limit) {
+		return err
 	}
-	if err := rows.Close(); err != nil {
-		return nil, fmt.Errorf("%s: %w", opts.Table, err)
-	}
-	if sample.found == int64(opts.Limit) { // there may be more
-		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&sample.found); err != nil {
-			return nil, fmt.Errorf("%s: %w", opts.Table, err)
-		}
-	}
-	return sample.sessions(ctx, opts.Name, decode)
+	// There may be more.
+	return db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&sample.found)
 }
 
 // readRows reads a file with rows through read, which adds them to a sampler.

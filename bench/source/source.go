@@ -94,7 +94,7 @@ func Read(ctx context.Context, location string, opts Options) (*Sessions, error)
 	case opts.Scheme != "":
 		s, err = readCookies(ctx, location, info.IsDir(), opts)
 	case info.IsDir():
-		err = errors.New("a folder holds cookies; tell how they were made")
+		err = errors.New("a folder holds cookies, and -scheme has to tell how they were made")
 	default:
 		s, err = readFile(ctx, location, opts)
 	}

@@ -1,0 +1,139 @@
+package source
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// SecretVariable is the environment variable that stands in for -secret-file.
+const SecretVariable = "SESSION_SECRET"
+
+// Flags are a program's flags that tell where sessions are, and how they were
+// written.
+type Flags struct {
+	// Location is that of the sessions; "" without the flag -sessions.
+	Location string
+
+	opts           Options
+	secretFile     string
+	secretEncoding string
+	dictionaries   []string
+}
+
+// DeclareFlags declares the flags. Their values are there once they are parsed.
+func DeclareFlags(flags *flag.FlagSet) *Flags {
+	f := new(Flags)
+	flags.StringVar(&f.Location, "sessions", "", "take the sessions at this `place`, of which no content is shown: a file with one\n"+
+		"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
+		"CSV file, in a dump of SQL, or at a URL (sqlite:FILE, postgres://…, mysql://…);\n"+
+		"or cookies, see -scheme")
+	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
+	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
+	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
+	flags.StringVar(&f.secretFile, "secret-file", "", "a `file` with the secret that made the cookies, or Django's SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
+	flags.StringVar(&f.secretEncoding, "secret-encoding", "text", "the secret's `encoding`: text, or base64 or hex if the site decodes it")
+	flags.Func("dictionary", "a `file` with a dictionary that the cookies were made with; may be repeated", func(path string) error {
+		f.dictionaries = append(f.dictionaries, path)
+		return nil
+	})
+	return f
+}
+
+// Check returns what is wrong with the flags, of which those in isSet were set.
+// They have no effect without -sessions.
+func (f *Flags) Check(isSet map[string]bool) error {
+	switch f.secretEncoding {
+	case "text", "base64", "hex":
+	default:
+		return fmt.Errorf("-secret-encoding: %q is not text, base64 or hex", f.secretEncoding)
+	}
+	if f.opts.Scheme != "" && !slices.Contains(Schemes(), f.opts.Scheme) {
+		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme, strings.Join(Schemes(), ", "))
+	}
+	if f.Location == "" && isSet["sessions"] {
+		return errors.New("-sessions: no place")
+	}
+	for _, name := range []string{"scheme", "cookie", "table", "secret-file", "secret-encoding", "dictionary"} {
+		if isSet[name] && f.Location == "" {
+			return fmt.Errorf("-%s tells how the sessions were written; -sessions has to tell where they are", name)
+		}
+	}
+	return nil
+}
+
+// Read reads the sessions and gives all of them that name.
+func (f *Flags) Read(ctx context.Context, name string) (*Sessions, error) {
+	opts := f.opts
+	opts.Name = name
+	var err error
+	if opts.Secrets, err = f.secrets(); err != nil {
+		return nil, err
+	}
+	for _, path := range f.dictionaries {
+		words, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("-dictionary: %s: %w", path, withoutPath(err))
+		}
+		opts.Dictionaries = append(opts.Dictionaries, words)
+	}
+	sessions, err := Read(ctx, f.Location, opts)
+	if err != nil {
+		return nil, fmt.Errorf("-sessions: %s: %w", f.place(), err)
+	}
+	return sessions, nil
+}
+
+// place is the location as errors name it: without the password that may be in a
+// URL.
+func (f *Flags) place() string {
+	if scheme, _, ok := strings.Cut(f.Location, "://"); ok && scheme != "sqlite" {
+		return scheme + "://…"
+	}
+	return f.Location
+}
+
+// secrets returns the site's secrets, none if there are none. Errors do not
+// quote them.
+func (f *Flags) secrets() ([][]byte, error) {
+	source, text := SecretVariable, os.Getenv(SecretVariable)
+	if f.secretFile != "" {
+		b, err := os.ReadFile(f.secretFile)
+		if err != nil {
+			return nil, fmt.Errorf("-secret-file: %s: %w", f.secretFile, withoutPath(err))
+		}
+		source, text = "-secret-file: "+f.secretFile, string(b)
+	}
+	var secrets [][]byte
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			continue
+		}
+		secret, err := f.decode(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: secret %d is not %s", source, len(secrets)+1, f.secretEncoding)
+		}
+		secrets = append(secrets, secret)
+	}
+	if f.secretFile != "" && len(secrets) == 0 {
+		return nil, fmt.Errorf("%s: there is no secret in it", source)
+	}
+	return secrets, nil
+}
+
+func (f *Flags) decode(secret string) ([]byte, error) {
+	switch f.secretEncoding {
+	case "base64":
+		return base64.StdEncoding.DecodeString(secret)
+	case "hex":
+		return hex.DecodeString(secret)
+	}
+	return []byte(secret), nil
+}
