@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -156,9 +157,15 @@ func TestTableInAnotherCharacterSet(t *testing.T) {
 				if err := store.Touch(ctx, token, rec); err != nil {
 					t.Errorf("Touch: %v", err)
 				}
-				rec.Data = []byte(`{"a":"E"}`)
+				// In most collations these are equal.
+				stale := *rec
+				rec.Data = []byte(strings.ToUpper(data))
 				if _, err := store.Save(ctx, token, rec); err != nil {
 					t.Errorf("Save over %s: %v", data, err)
+				}
+				stale.Data = []byte(`{}`)
+				if _, err := store.Save(ctx, token, &stale); !errors.Is(err, session.ErrConflict) {
+					t.Errorf("Save of a stale record: %v, want %v", err, session.ErrConflict)
 				}
 			}
 		})

@@ -76,6 +76,30 @@ func testDeleteExpired(t *testing.T, b Backend) {
 	}
 }
 
+// testProlonged prolongs a session, as Django may do with one that is over,
+// after the cleaner has found it.
+func testProlonged(t *testing.T, b Backend) {
+	place, opts := b.Place(t), dbstore.Options{Table: newTable()}
+	db := b.db(t, place)
+	var calls Calls
+	store := b.wrapped(t, place, opts, calls.Wrap)
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, b, place, opts.Table, 10)
+	calls.Before = func(query string, _ []driver.NamedValue) {
+		if strings.HasPrefix(query, "DELETE") {
+			mustExec(t, db, fmt.Sprintf("UPDATE %s SET expire_date = %s WHERE session_key = '%032d'", opts.Table, b.DjangoTime(inAnHour()), 3))
+		}
+	}
+	if n, err := store.DeleteExpired(t.Context()); n != 4 || err != nil {
+		t.Errorf("DeleteExpired: %d, %v; want 4", n, err)
+	}
+	if left := count(t, b, place, opts.Table); left != 6 {
+		t.Errorf("%d rows are left, want 6", left)
+	}
+}
+
 // testCleaners runs two cleaners while requests create, prolong and end
 // sessions.
 func testCleaners(t *testing.T, b Backend) {

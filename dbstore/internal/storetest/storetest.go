@@ -91,6 +91,7 @@ func Run(t *testing.T, b Backend) {
 		{"conformance with owners", testOwnersConformance},
 		{"without prepared statements", testNoPrepare},
 		{"expired sessions are deleted in batches", testDeleteExpired},
+		{"a session that is prolonged is not deleted", testProlonged},
 		{"cleaners beside requests", testCleaners},
 		{"cleanup in the background", testStartCleanup},
 		{"the index is used", testIndex},
