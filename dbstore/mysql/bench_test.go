@@ -13,6 +13,8 @@ import (
 // Each commit waits for the disk.
 var syncing = testserver.MySQL("innodb-flush-log-at-trx-commit=1")
 
+func BenchmarkMySQLCleanup(b *testing.B) { storetest.RunCleanupBenchmark(b, backend) }
+
 func BenchmarkMySQL(b *testing.B) {
 	backend := backend
 	backend.Place = func(t testing.TB) string { return syncing.Start(t).URL }

@@ -13,6 +13,8 @@ import (
 // Each commit waits for the disk.
 var syncing = testserver.Postgres("fsync=on")
 
+func BenchmarkPostgresCleanup(b *testing.B) { storetest.RunCleanupBenchmark(b, backend) }
+
 func BenchmarkPostgres(b *testing.B) {
 	backend := backend
 	backend.Place = func(t testing.TB) string { return syncing.Start(t).URL }

@@ -3,7 +3,12 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +39,95 @@ func RunBenchmarks(b *testing.B, backend Backend, pools func(b *testing.B, place
 	b.Run("op=write", func(b *testing.B) {
 		backend.compare(b, pools, (*client).write, (*floor).write)
 	})
+}
+
+// rowsVariable is the environment variable with the number of rows of
+// RunCleanupBenchmark, instead of 20000.
+const rowsVariable = "STORETEST_ROWS"
+
+// RunCleanupBenchmark measures requests that load and touch a session, from four
+// clients, without cleaners and beside two that delete half of the table.
+func RunCleanupBenchmark(b *testing.B, backend Backend) {
+	rows := 20000
+	if n, err := strconv.Atoi(os.Getenv(rowsVariable)); err == nil {
+		rows = n
+	}
+	for _, cleaners := range []int{0, 2} {
+		b.Run(fmt.Sprintf("op=touch/cleaners=%d/rows=%d", cleaners, rows), func(b *testing.B) {
+			for range b.N { // in which all of the requests are one operation
+				b.StopTimer()
+				place, opts := backend.Place(b), dbstore.Options{Table: newTable(), RawKeys: true}
+				store := backend.storeAt(b, place, opts)
+				fill(b, backend, place, opts.Table, rows)
+				b.StartTimer()
+				backend.touchBesideCleaners(b, place, opts, store, cleaners, rows)
+				b.StopTimer()
+				if left, want := count(b, backend, place, opts.Table), int64(rows); cleaners > 0 && left != want/2 || cleaners == 0 && left != want {
+					b.Errorf("%d of %d rows are left", left, rows)
+				}
+				mustExec(b, backend.db(b, place), "DROP TABLE "+opts.Table)
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+func (backend Backend) touchBesideCleaners(b *testing.B, place string, opts dbstore.Options, store *dbstore.Store, cleaners, rows int) {
+	const clients = 4
+	ctx := context.Background()
+	start := time.Now()
+	var cleaning, requests sync.WaitGroup
+	for range cleaners {
+		cleaner := backend.storeAt(b, place, opts)
+		cleaning.Go(func() {
+			if _, err := cleaner.DeleteExpired(ctx); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	cleaned := make(chan struct{})
+	var took [clients][]time.Duration
+	for i := range clients {
+		requests.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-cleaned:
+					return
+				default:
+				}
+				began := time.Now()
+				token := fmt.Sprintf("%032d", 2*rand.IntN(rows/2))
+				rec, err := store.Load(ctx, token)
+				if err == nil {
+					rec.Expires = rec.Expires.Add(time.Second)
+					err = store.Touch(ctx, token, rec)
+				}
+				// Two clients may have met at one session.
+				if err != nil && !errors.Is(err, session.ErrConflict) {
+					b.Error(err)
+					return
+				}
+				took[i] = append(took[i], time.Since(began))
+			}
+		})
+	}
+	if cleaners == 0 {
+		time.Sleep(2 * time.Second)
+	}
+	cleaning.Wait()
+	if cleaners > 0 {
+		b.ReportMetric(float64(rows/2)/time.Since(start).Seconds(), "deleted/s")
+	}
+	close(cleaned)
+	requests.Wait()
+	all := slices.Concat(took[:]...)
+	slices.Sort(all)
+	if len(all) == 0 {
+		b.Fatal("no request came through")
+	}
+	b.ReportMetric(float64(all[len(all)/2]), "p50-ns/op")
+	b.ReportMetric(float64(all[len(all)*99/100]), "p99-ns/op")
+	b.ReportMetric(float64(all[len(all)-1]), "max-ns/op")
 }
 
 func (backend Backend) compare(b *testing.B, pools func(*testing.B, string) Pools, own func(*client, context.Context, int) error, bare func(*floor, context.Context, int) error) {
