@@ -203,6 +203,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.BoolVar(&opts.showKeys, "show-keys", false, "show the names of the heaviest keys of -sessions, which are content")
 	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some of the\n-sessions, tell what it saves on the others, and write it to this `file`")
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
+	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end")
 	flags.StringVar(&opts.json, "json", "", "write the report with all raw results to this `file`")
 	flags.IntVar(&opts.rounds, "rounds", 0, "measure everything so `many` times (default 10, or 8 with -quick)")
 	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
@@ -239,9 +240,20 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, err
 	}
 
+	names := strings.Split(*engines, ",")
+	if *database != "" && !isSet["engines"] {
+		names = []string{"signedcookie"} // and, instead of dbstore, the one on that database
+	}
 	var err error
-	if opts.engines, err = bench.EnginesNamed(strings.Split(*engines, ",")...); err != nil {
+	if opts.engines, err = bench.EnginesNamed(names...); err != nil {
 		return nil, fmt.Errorf("-engines: %w", err)
+	}
+	if isSet["db"] {
+		engine, err := bench.DatabaseEngine(*database)
+		if err != nil {
+			return nil, fmt.Errorf("-db: %w", err)
+		}
+		opts.engines = append(opts.engines, engine)
 	}
 	kinds, rounds := bench.DefaultKinds(), 10
 	round := 4 * time.Second

@@ -128,6 +128,28 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	}
 }
 
+func TestDatabaseOfTheUsersOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "own.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-db", "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(stdout, "Sessions in signedcookie, dbstore-sqlite\n") {
+		t.Errorf("other engines were measured: %.80s", stdout)
+	}
+	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-engines", "dbstore", "-db", "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(stdout, "Sessions in dbstore, dbstore-sqlite\n") {
+		t.Errorf("other engines were measured: %.80s", stdout)
+	}
+	alone(t, path)
+}
+
 func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -75,15 +75,25 @@ func dataSource(path string, opts sqlite.Options) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
 }
 
-// rowFloor is a prepared SELECT by primary key, and the same followed by an
-// UPDATE, of a row as dbstore makes it.
+// rowFloor is the floor of an SQLite database with these settings.
 func rowFloor(ctx context.Context, path string, opts sqlite.Options, s Session) (*Floor, error) {
 	db, err := sql.Open("sqlite", dataSource(path, opts))
 	if err != nil {
 		return nil, err
 	}
+	return newRowFloor(ctx, db, dbstore.SQLite, "django_session", s, nil)
+}
+
+// newRowFloor returns a prepared SELECT by primary key, and the same followed by
+// an UPDATE, of a row as dbstore makes it in that table. It takes over db, with
+// one connection. Closing the floor calls release in the end, unless that is nil.
+func newRowFloor(ctx context.Context, db *sql.DB, dialect dbstore.Dialect, table string, s Session, release func() error) (*Floor, error) {
 	db.SetMaxOpenConns(1)
-	f := &rowFloorDB{db: db, data: string(s.json())}
+	f := &rowFloorDB{db: db, dialect: dialect, table: table, data: string(s.json()), release: release}
+	f.expires = &f.expiresText
+	if dialect == dbstore.Postgres {
+		f.expires = &f.expiresTime
+	}
 	if err := errors.Join(f.fill(ctx), f.prepare(ctx)); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -92,18 +102,26 @@ func rowFloor(ctx context.Context, path string, opts sqlite.Options, s Session) 
 
 type rowFloorDB struct {
 	db             *sql.DB
+	dialect        dbstore.Dialect
+	table          string
+	release        func() error
 	selectRow, set *sql.Stmt
 	keys           []string
 	next           int
 	data           string
 	written        int
-	text, expires  string // what was read last
+
+	// What was read last; expires points to one of the two.
+	text        string
+	expires     any
+	expiresText string
+	expiresTime time.Time
 }
 
 // fill makes the table and the rows, through a store that leaves the database
 // open.
 func (f *rowFloorDB) fill(ctx context.Context) error {
-	store, err := dbstore.New(f.db, dbstore.SQLite, dbstore.Options{})
+	store, err := dbstore.New(f.db, f.dialect, dbstore.Options{Table: f.table})
 	if err != nil {
 		return err
 	}
@@ -118,7 +136,7 @@ func (f *rowFloorDB) fill(ctx context.Context) error {
 }
 
 func (f *rowFloorDB) prepare(ctx context.Context) error {
-	rows, err := f.db.QueryContext(ctx, "SELECT session_key FROM django_session")
+	rows, err := f.db.QueryContext(ctx, "SELECT session_key FROM "+f.table)
 	if err != nil {
 		return err
 	}
@@ -136,16 +154,23 @@ func (f *rowFloorDB) prepare(ctx context.Context) error {
 	if err := rows.Close(); err != nil {
 		return err
 	}
-	if f.selectRow, err = f.db.PrepareContext(ctx, "SELECT session_data, CAST(expire_date AS TEXT) FROM django_session WHERE session_key = ?"); err != nil {
+	expires, key, values := "CAST(expire_date AS TEXT)", "?", [...]string{"?", "?", "?"}
+	switch f.dialect {
+	case dbstore.MySQL:
+		expires = "CAST(expire_date AS CHAR)"
+	case dbstore.Postgres:
+		expires, key, values = "expire_date", "$1", [...]string{"$1", "$2", "$3"}
+	}
+	if f.selectRow, err = f.db.PrepareContext(ctx, "SELECT session_data, "+expires+" FROM "+f.table+" WHERE session_key = "+key); err != nil {
 		return err
 	}
-	f.set, err = f.db.PrepareContext(ctx, "UPDATE django_session SET session_data = ?, expire_date = ? WHERE session_key = ?")
+	f.set, err = f.db.PrepareContext(ctx, "UPDATE "+f.table+" SET session_data = "+values[0]+", expire_date = "+values[1]+" WHERE session_key = "+values[2])
 	return err
 }
 
 func (f *rowFloorDB) read() error {
 	f.next = (f.next + 1) % len(f.keys)
-	return f.selectRow.QueryRow(f.keys[f.next]).Scan(&f.text, &f.expires)
+	return f.selectRow.QueryRow(f.keys[f.next]).Scan(&f.text, f.expires)
 }
 
 // write makes the text longer by what the requests write, with other digits each
@@ -156,7 +181,7 @@ func (f *rowFloorDB) write() error {
 	}
 	f.written++
 	text := f.data + CountKey + strconv.Itoa(firstCount+f.written)
-	_, err := f.set.Exec(text, f.expires, f.keys[f.next])
+	_, err := f.set.Exec(text, f.expires, f.keys[f.next]) // database/sql follows the pointer
 	return err
 }
 
@@ -167,5 +192,9 @@ func (f *rowFloorDB) close() error {
 			errs = append(errs, stmt.Close())
 		}
 	}
-	return errors.Join(append(errs, f.db.Close())...)
+	errs = append(errs, f.db.Close())
+	if f.release != nil {
+		errs = append(errs, f.release())
+	}
+	return errors.Join(errs...)
 }

@@ -79,11 +79,7 @@ func readTable(ctx context.Context, database dburl.Database, opts Options) (*Ses
 	defer db.Close()
 	sample := newSampler(opts.Limit)
 	if err := queryRows(ctx, db, table, opts.Limit, sample); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		// pgx tells of each address that it tried, in a line of its own.
-		return nil, fmt.Errorf("%s: %s", opts.Table, strings.Join(strings.Fields(err.Error()), " "))
+		return nil, fmt.Errorf("%s: %w", opts.Table, dburl.OneLine(err))
 	}
 	return sample.sessions(ctx, opts.Name, decode)
 }

@@ -78,6 +78,20 @@ func Parse(text string) (Database, error) {
 	return d, nil
 }
 
+// OneLine returns an error with the same text in one line: pgx tells of each
+// address that it tried in a line of its own.
+func OneLine(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "\n") {
+		return err
+	}
+	return &oneLineError{err}
+}
+
+type oneLineError struct{ error }
+
+func (e *oneLineError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+func (e *oneLineError) Unwrap() error { return e.error }
+
 // Source returns what sql.Open takes for the database. An SQLite file is opened
 // in that mode, "ro" or "rw".
 func (d Database) Source(mode string) (driver, dataSource string) {

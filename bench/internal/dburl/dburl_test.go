@@ -1,6 +1,7 @@
 package dburl_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,16 @@ func TestParseRefuses(t *testing.T) {
 		if dburl.Is(path) {
 			t.Errorf("%s was taken for a URL", path)
 		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	inner := errors.New("no host:\n\tone\n\ttwo")
+	if err := dburl.OneLine(inner); err.Error() != "no host: one two" || !errors.Is(err, inner) {
+		t.Errorf("got %q", err)
+	}
+	if dburl.OneLine(nil) != nil {
+		t.Error("no error became one")
 	}
 }
 

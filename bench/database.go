@@ -1,0 +1,184 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"sessionengine/bench/internal/dburl"
+	"sessionengine/dbstore"
+	"sessionengine/dbstore/mysql"
+	"sessionengine/dbstore/postgres"
+	"sessionengine/dbstore/sqlite"
+)
+
+// DatabaseEngine returns package dbstore on a database of the user's own:
+// sqlite:PATH, postgres://user:password@host/database or
+// mysql://user:password@host/database. Its name is "dbstore-" and the scheme,
+// postgres for example.
+//
+// Each site, and each floor, has a table of its own, which is dropped when it is
+// closed. Tables are called "sessionengine_bench_" and some random characters,
+// and none that is there already is touched. An SQLite database has to exist, and
+// is in WAL mode meanwhile, or for good if another program has it open.
+func DatabaseEngine(url string) (Engine, error) {
+	parsed, err := dburl.Parse(url)
+	if err != nil {
+		return Engine{}, err
+	}
+	d := &database{Database: parsed}
+	names := map[dbstore.Dialect]string{dbstore.SQLite: "sqlite", dbstore.Postgres: "postgres", dbstore.MySQL: "mysql"}
+	return Engine{
+		Name: "dbstore-" + names[d.Dialect],
+		Open: func(ctx context.Context, _ string, count *Counter) (Site, error) { return d.site(ctx, count) },
+		Floor: func(ctx context.Context, _ string, s Session) (*Floor, error) {
+			return d.floor(ctx, s)
+		},
+	}, nil
+}
+
+// A database is one of the user's own. It is safe for concurrent use.
+type database struct {
+	dburl.Database
+
+	mu      sync.Mutex
+	tables  int    // of ours that are there
+	journal string // of an SQLite database, before the first of them
+}
+
+// A benchTable is one of ours in such a database.
+type benchTable struct {
+	database *database
+	name     string
+	db       *sql.DB // to look whether it is there, and to drop it
+}
+
+// tableName returns a new name.
+func tableName() string { return "sessionengine_bench_" + strings.ToLower(rand.Text()[:12]) }
+
+// claim makes sure that there is no table of that name. It is made by whoever
+// uses it, and has to be dropped.
+func (d *database) claim(ctx context.Context, name string) (*benchTable, error) {
+	db, err := d.Open("rw")
+	if err != nil {
+		return nil, err
+	}
+	t := &benchTable{d, name, db}
+	if err := t.check(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return t, nil
+}
+
+func (t *benchTable) check(ctx context.Context) error {
+	if err := t.db.PingContext(ctx); err != nil {
+		return dburl.OneLine(err)
+	}
+	rows, err := t.db.QueryContext(ctx, "SELECT 1 FROM "+t.name)
+	if err == nil {
+		rows.Close()
+		return fmt.Errorf("the table %s is there already; it was left alone", t.name)
+	}
+	d := t.database
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.Dialect == dbstore.SQLite && d.tables == 0 {
+		if err := t.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&d.journal); err != nil {
+			return err
+		}
+	}
+	d.tables++
+	return nil
+}
+
+// dropTimeout bounds the time for what is done in the end, which the end of a
+// run's context does not stop.
+const dropTimeout = 10 * time.Second
+
+// drop drops the table, if it was made, and puts an SQLite database back into
+// the mode that it was in.
+func (t *benchTable) drop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
+	defer cancel()
+	_, err := t.db.ExecContext(ctx, "DROP TABLE IF EXISTS "+t.name)
+	d := t.database
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tables--
+	if err == nil && d.Dialect == dbstore.SQLite && d.tables == 0 {
+		// It fails while another program has the database open.
+		t.db.ExecContext(ctx, "PRAGMA journal_mode="+d.journal)
+	}
+	return errors.Join(err, t.db.Close())
+}
+
+func (d *database) site(ctx context.Context, count *Counter) (Site, error) {
+	if count != nil && d.Dialect == dbstore.SQLite {
+		return openCountedRows(ctx, count)
+	}
+	t, err := d.claim(ctx, tableName())
+	if err != nil {
+		return nil, err
+	}
+	store, err := d.store(ctx, t.name, count)
+	if err != nil {
+		return nil, errors.Join(err, t.drop())
+	}
+	release := func() error { return errors.Join(store.Close(), t.drop()) }
+	if err := store.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return NewSite(store, release)
+}
+
+// store opens a store as an application does or, with a Counter, on connections
+// that count.
+func (d *database) store(ctx context.Context, table string, count *Counter) (*dbstore.Store, error) {
+	opts := dbstore.Options{Table: table}
+	if count != nil {
+		driver, source := d.Source("rw")
+		db, err := count.OpenDB(driver, source)
+		if err != nil {
+			return nil, err
+		}
+		opts.OwnDB = true
+		opts.NoPrepare = d.Dialect == dbstore.Postgres // as package postgres does
+		store, err := dbstore.New(db, d.Dialect, opts)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		return store, nil
+	}
+	switch d.Dialect {
+	case dbstore.SQLite:
+		return sqlite.Open(ctx, d.Location, sqlite.Options{Options: opts})
+	case dbstore.Postgres:
+		return postgres.Open(ctx, d.Location, postgres.Options{Options: opts})
+	}
+	return mysql.Open(ctx, d.Location, mysql.Options{Options: opts})
+}
+
+func (d *database) floor(ctx context.Context, s Session) (*Floor, error) {
+	t, err := d.claim(ctx, tableName())
+	if err != nil {
+		return nil, err
+	}
+	db, err := d.openAsStore()
+	if err != nil {
+		return nil, errors.Join(err, t.drop())
+	}
+	return newRowFloor(ctx, db, d.Dialect, t.name, s, t.drop)
+}
+
+// openAsStore opens connections with the settings that a store's have.
+func (d *database) openAsStore() (*sql.DB, error) {
+	if d.Dialect == dbstore.SQLite {
+		return sql.Open("sqlite", dataSource(d.Location, sqlite.Options{}))
+	}
+	return d.Open("rw")
+}
