@@ -17,7 +17,7 @@ import (
 func owned(owner, label string) *session.Record {
 	rec := record(`{"a":1}`)
 	if owner != "" {
-		rec.Data = []byte(fmt.Sprintf(`{"a":1,"_session_owner":%q}`, owner))
+		rec.Data = fmt.Appendf(nil, `{"a":1,"_session_owner":%q}`, owner)
 	}
 	rec.Owner, rec.Label = owner, label
 	return rec
