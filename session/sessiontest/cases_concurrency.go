@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sessionengine/session"
@@ -112,24 +111,13 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name: "of many who renew one token one wins",
-		rule: "Renew is one atomic step: of concurrent Renews of one loaded state exactly one succeeds and the others get session.ErrConflict or session.ErrGone, so that a session never splits in two. Without DetectsConflicts all may succeed.",
-		run: func(c *check) {
-			c.race("Renew", 8, func(i int, token string, rec *session.Record) (string, error) {
-				return c.renew(token, rec)
-			})
-		},
+		rule: "Renew is one atomic step: of concurrent Renews of one loaded state exactly one succeeds and the others get session.ErrConflict or session.ErrGone, so that a session never splits in two. All succeed in a store that neither DetectsConflicts nor is Revocable.",
+		run:  func(c *check) { c.race("Renew", 8, 0) },
 	},
 	{
 		name: "of one who renews and one who saves one wins",
-		rule: "Of a Save and a Renew of one loaded state exactly one succeeds: data saved under the old token is not left behind by the new one. Without DetectsConflicts both may succeed.",
-		run: func(c *check) {
-			c.race("Renew and Save", 2, func(i int, token string, rec *session.Record) (string, error) {
-				if i == 0 {
-					return c.renew(token, rec)
-				}
-				return c.save(token, rec)
-			})
-		},
+		rule: "Of a Save and a Renew of one loaded state exactly one succeeds: data saved under the old token is not left behind by the new one. Without DetectsConflicts both may succeed. If the store is Revocable, Renew always does then, and its token is the only one that is alive: Save gives session.ErrGone or was there before.",
+		run:  func(c *check) { c.race("Renew and Save", 1, 1) },
 	},
 	{
 		name: "a save that races with a logout does not undo it",
@@ -266,44 +254,68 @@ func (c *check) oneLife(n int) error {
 	return nil
 }
 
-// race lets n goroutines write one loaded state at once, some rounds long.
-// Where conflicts are detected exactly one must win, and the session must be
-// under the token that the winner got and hold what the winner wrote.
-func (c *check) race(name string, n int, write func(i int, token string, rec *session.Record) (string, error)) {
+// race lets goroutines renew and save one loaded state at once, some rounds
+// long. Whoever wins must find the session under the token it got, holding what
+// it wrote, unless somebody else may have written later. Where conflicts are
+// detected exactly one must win. Where sessions can be ended, but conflicts are
+// not detected, a Save may win as well, but only before a Renew, which ends what
+// Save gave.
+func (c *check) race(name string, renewers, savers int) {
 	c.Helper()
+	n := renewers + savers
 	for round := range rounds {
 		token, _ := c.create(payload(round), inSeconds(3600))
 		loaded := c.mustLoad(token)
-		var winners atomic.Int32
 		won := make([]string, n)
 		c.collide(round, n, func(i int) {
 			mine := *loaded
 			mine.Data = payload(1000 + i)
-			newToken, err := write(i, token, &mine)
-			if err == nil {
-				winners.Add(1)
-				won[i] = newToken
-			} else if !c.f.DetectsConflicts || !errors.Is(err, session.ErrConflict) && !errors.Is(err, session.ErrGone) {
+			write := c.save
+			if i < renewers {
+				write = c.renew
+			}
+			var err error
+			won[i], err = write(token, &mine)
+			conflict := c.f.DetectsConflicts && errors.Is(err, session.ErrConflict)
+			gone := (c.f.DetectsConflicts || c.f.Revocable) && errors.Is(err, session.ErrGone)
+			if err != nil && !conflict && !gone {
 				c.Errorf("%s beside others: %v", name, err)
 			}
 		})
-		if c.f.DetectsConflicts && winners.Load() != 1 {
-			c.Errorf("%d of %d goroutines that wrote one loaded state with %s won, want 1", winners.Load(), n, name)
+		renewed, saved := winners(won[:renewers]), winners(won[renewers:])
+		switch {
+		case c.f.DetectsConflicts && renewed+saved != 1:
+			c.Errorf("%d of %d goroutines that wrote one loaded state with %s won, want 1", renewed+saved, n, name)
+			return
+		case c.f.Revocable && !c.f.DetectsConflicts && renewed != 1:
+			c.Errorf("%d of %d goroutines that renewed one loaded state won, want 1", renewed, renewers)
 			return
 		}
 		for i, newToken := range won {
-			if newToken == "" {
-				continue
-			}
-			// Without conflict detection a later save may have taken its place.
-			if c.f.DetectsConflicts || !c.f.StableToken {
+			byRenew := i < renewers
+			switch {
+			case newToken == "":
+			case !byRenew && renewed > 0 && c.f.Revocable:
+				c.wantDead("after "+name+", the token that Save gave", newToken)
+			case byRenew || c.f.DetectsConflicts || !c.f.StableToken:
 				c.wantData("after "+name+", the winner's token", newToken, payload(1000+i))
 			}
-			if c.f.DetectsConflicts && c.f.Revocable && newToken != token {
-				c.wantDead("after "+name+", the old token", token)
-			}
+		}
+		if c.f.Revocable && renewed > 0 {
+			c.wantDead("after "+name+", the old token", token)
 		}
 	}
+}
+
+// winners counts who got a token.
+func winners(tokens []string) int {
+	n := 0
+	for _, token := range tokens {
+		if token != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func counter(n int) []byte {

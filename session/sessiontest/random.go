@@ -327,9 +327,10 @@ func (a *actor) do(op operation) (answer, problem string) {
 	case "touch":
 		return a.doTouch(op, s)
 	case "delete":
-		err := a.delete(s.token)
-		s.life.dead = true
-		return judge(err, nil)
+		if a.f.StableToken || !a.over(s) {
+			s.life.dead = true
+		}
+		return judge(a.delete(s.token), nil)
 	case "delete unchanged":
 		if !a.deletesUnchanged() {
 			return cannot, ""

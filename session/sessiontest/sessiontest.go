@@ -25,7 +25,9 @@ type Features struct {
 
 	// StableToken says that Save gives back the token it was called with.
 	// Without it the token is a new one, and the old one stands for the state
-	// it was issued for, or for nothing if the engine is Revocable.
+	// it was issued for, or for nothing if the engine is Revocable. One that is
+	// expired stands for nothing, so that Delete with it does nothing, although
+	// another token of the session may live longer.
 	StableToken bool
 
 	// Toucher says that the store is a [session.Toucher]. Only one that has
