@@ -327,6 +327,8 @@ func (a *actor) do(op operation) (answer, problem string) {
 	case "touch":
 		return a.doTouch(op, s)
 	case "delete":
+		// A token that is over ends nothing, but an only one takes what is left
+		// of its session along, which DeleteExpired does not count then.
 		if a.f.StableToken || !a.over(s) {
 			s.life.dead = true
 		}
