@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -53,7 +54,7 @@ func (s *Session) commit(ctx context.Context) error {
 	if !modified && !extension {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.m.opts.CommitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(outside{ctx, s.req}), s.m.opts.CommitTimeout)
 	defer cancel()
 
 	if err := s.deleteFlushed(ctx); err != nil {
@@ -124,8 +125,15 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 	save := s.m.store.Save
 	if s.renew && s.stored {
 		save = s.m.store.Renew
+	} else if inPlace, ok := s.m.store.(InPlaceSaver); ok && s.sent && s.stored {
+		save = func(ctx context.Context, token string, rec *Record) (string, error) {
+			return token, inPlace.SaveInPlace(ctx, token, rec)
+		}
 	}
 	token, err := save(ctx, s.token, &rec)
+	if s.sent && errors.Is(err, errors.ErrUnsupported) {
+		return ErrHeadersSent
+	}
 	if err != nil {
 		return err
 	}
@@ -178,7 +186,7 @@ func (s *Session) saved(token string, rec Record, now time.Time) {
 	s.stored, s.token, s.loaded = true, token, rec
 	s.cookie, s.maxAge = cookieSet, 0
 	if !s.atBrowserClose() {
-		s.maxAge = max(1, int(rec.Expires.Sub(now)/time.Second))
+		s.maxAge = int(min(max(1, rec.Expires.Sub(now)/time.Second), math.MaxInt32))
 	}
 	if n := len(s.m.cookie.Name) + len(token); n > maxCookieBytes*3/4 {
 		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers", slog.Int("bytes", n), slog.Int("limit", maxCookieBytes))
@@ -308,7 +316,7 @@ func (s *Session) explain(err error) error {
 func (s *Session) commitLate(ctx context.Context) error {
 	err := s.tryLate(ctx)
 	if err != nil {
-		s.m.log.LogAttrs(ctx, slog.LevelError, "session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
+		s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
 	}
 	return err
 }

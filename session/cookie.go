@@ -124,7 +124,10 @@ func (m *Manager) tokens(r *http.Request) iter.Seq[string] {
 			for line != "" {
 				var pair string
 				pair, line, _ = strings.Cut(line, ";")
-				name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+				// Only the white space of HTTP: a browser takes a name that begins
+				// with any other for another name, without the protection that
+				// its prefix would give.
+				name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
 				if !ok || name != m.cookie.Name {
 					continue
 				}
@@ -220,6 +223,18 @@ func makePrivate(h http.Header) {
 		kept = append(kept, "private")
 	}
 	h[field] = []string{strings.Join(kept, ", ")}
+	deleteTargeted(h)
+}
+
+// deleteTargeted deletes what would override Cache-Control in caches of a
+// certain kind: the targeted fields of RFC 9213, whose names end alike, and two
+// older ones.
+func deleteTargeted(h http.Header) {
+	for field := range h {
+		if strings.HasSuffix(field, "-Cache-Control") || field == "Surrogate-Control" || field == "X-Accel-Expires" {
+			delete(h, field)
+		}
+	}
 }
 
 // splitDirectives splits a Cache-Control line at the commas that stand outside

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Errors that engines return, wrapped or as they are. Compare with [errors.Is].
@@ -76,6 +77,9 @@ type KeySize struct {
 	Key   string
 	Bytes int // of the encoded value, before compression
 }
+
+// Format keeps the keys out of what fmt prints, whatever the verb.
+func (e *TooLargeError) Format(f fmt.State, verb rune) { io.WriteString(f, e.Error()) }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)

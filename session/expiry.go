@@ -19,7 +19,11 @@ func (s *Session) SetExpiry(d time.Duration) {
 		s.fail(errExpiry)
 		return
 	}
-	s.setRaw(expiryKey, strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
+		seconds++
+	}
+	s.setRaw(expiryKey, strconv.FormatInt(seconds, 10))
 }
 
 // SetExpiryTime lets this session end at t, rounded up to a whole second,
@@ -29,7 +33,13 @@ func (s *Session) SetExpiryTime(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	s.setRaw(expiryKey, `"`+wholeSecond(t).Format(isoFormat)+`"`)
+	// ISO 8601 has four digits for a year. What is before 1970 is over.
+	if t = wholeSecond(t); t.Before(time.Unix(0, 0)) {
+		t = time.Unix(0, 0).UTC()
+	} else if t.Year() > 9999 {
+		t = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	}
+	s.setRaw(expiryKey, `"`+t.Format(isoFormat)+`"`)
 }
 
 // ExpireAtBrowserClose sends the cookie without a life span, so that the

@@ -215,15 +215,15 @@ func (m *Manager) Load(r *http.Request) (*Session, error) {
 }
 
 // End is [Session.Flush] for a handler that does not need the session, such as
-// a logout: it saves loading it. The error is [ErrNoMiddleware]; a failure of
-// the store is answered by Options.ErrorHandler when the response begins.
+// a logout: it saves loading it. The error is [ErrNoMiddleware], or
+// [ErrHeadersSent] after the handler has returned; a failure of the store is
+// answered by Options.ErrorHandler when the response begins.
 func End(r *http.Request) error {
 	req, ok := r.Context().Value(requestKey{}).(*request)
 	if !ok {
 		return ErrNoMiddleware
 	}
-	req.endSession()
-	return nil
+	return req.endSession()
 }
 
 // End is the package's [End] for the session of this Manager, where a handler
@@ -233,8 +233,7 @@ func (m *Manager) End(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req.endSession()
-	return nil
+	return req.endSession()
 }
 
 // request finds what the Manager knows of the request.
@@ -297,5 +296,6 @@ func clearResponse(h http.Header) {
 			}
 		}
 	}
+	deleteTargeted(h)
 	h.Set("Cache-Control", "no-store")
 }

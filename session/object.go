@@ -152,7 +152,16 @@ func marshal(v any) (string, error) {
 	if err := enc.Encode(v); err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+	raw := string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	// json.RawMessage and methods of the application's give what they like, and
+	// encoding/json checks its grammar only.
+	if !utf8.ValidString(raw) {
+		return "", errors.New("not valid UTF-8")
+	}
+	if p := (parser{s: raw}); !p.value(2) {
+		return "", errors.New("nested too deeply")
+	}
+	return raw, nil
 }
 
 // unmarshal decodes one valid JSON value into v, a non-nil pointer. The common

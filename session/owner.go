@@ -1,13 +1,16 @@
 package session
 
+import "strings"
+
 // SetOwner says whose session this is: the application's name for the user,
 // given at login, "" for nobody. Engines that can list and end the sessions of
 // an owner go by it; with others it is kept in the session and does nothing.
 func (s *Session) SetOwner(owner string) { s.setText(ownerKey, owner) }
 
 // SetLabel says what the owner should see the session called in a list of their
-// sessions, the device for example; "" for nothing.
-func (s *Session) SetLabel(label string) { s.setText(labelKey, label) }
+// sessions, the device for example; "" for nothing. What is not valid UTF-8 in
+// it, as in a User-Agent that somebody made up, is left out.
+func (s *Session) SetLabel(label string) { s.setText(labelKey, strings.ToValidUTF8(label, "")) }
 
 // Owner returns what [Session.SetOwner] said last, or "".
 func (s *Session) Owner() string { return s.getText(ownerKey) }

@@ -22,6 +22,7 @@ type request struct {
 	session *Session // nil until it is loaded
 	loadErr error    // of the last try
 	sent    bool     // the final header has gone out, or is about to
+	ended   bool     // the handler has returned
 
 	cookieInHeader bool // beforeHeader has put a cookie into the header map
 }
@@ -36,6 +37,21 @@ func (req *request) Value(key any) any {
 	return req.Context.Value(key)
 }
 
+// outside is a context in which the request cannot be found: for stores and log
+// handlers, which are called while the session is locked and would wait for
+// ever if they asked for it.
+type outside struct {
+	context.Context
+	req *request
+}
+
+func (o outside) Value(key any) any {
+	if key == (requestKey{}) {
+		return o.req.Context.Value(key)
+	}
+	return o.Context.Value(key)
+}
+
 // load returns the session, from the store at its first call.
 func (req *request) load(ctx context.Context) (*Session, error) {
 	req.mu.Lock()
@@ -46,12 +62,14 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	if err := req.loadErr; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
+	ctx = outside{ctx, req}
 	s, err := req.read(ctx)
 	req.loadErr = err
 	if err != nil {
 		req.m.log.LogAttrs(ctx, slog.LevelError, "session: load failed", slog.Any("err", err))
 		return nil, err
 	}
+	s.ended = req.ended
 	if req.sent {
 		s.sent = true
 		req.m.log.LogAttrs(ctx, slog.LevelWarn, "session: loaded after the response headers were sent, which lack Vary: Cookie; load it earlier")
@@ -61,21 +79,25 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 }
 
 // endSession flushes the session, without loading it if it is not loaded yet.
-func (req *request) endSession() {
+func (req *request) endSession() error {
 	req.mu.Lock()
 	s := req.session
-	if s == nil {
-		s = &Session{m: req.m, req: req, accessed: true, sent: req.sent}
-		for token := range req.m.tokens(req.r) {
-			s.presented = true
-			s.flushed = append(s.flushed, token)
-		}
-		req.session, req.loadErr = s, nil
+	if s != nil {
 		req.mu.Unlock()
-		return
+		s.Flush()
+		return nil
 	}
-	req.mu.Unlock()
-	s.Flush()
+	defer req.mu.Unlock()
+	if req.ended {
+		return ErrHeadersSent
+	}
+	s = &Session{m: req.m, req: req, accessed: true, sent: req.sent}
+	for token := range req.m.tokens(req.r) {
+		s.presented = true
+		s.flushed = append(s.flushed, token)
+	}
+	req.session, req.loadErr = s, nil
+	return nil
 }
 
 // read takes the first of the request's tokens that stands for a session. None
@@ -148,19 +170,6 @@ func (req *request) beforeHeader(status int) error {
 	return err
 }
 
-// notSent takes back that the header has gone out.
-func (req *request) notSent() {
-	req.mu.Lock()
-	req.sent = false
-	s := req.session
-	req.mu.Unlock()
-	if s != nil {
-		s.mu.Lock()
-		s.sent = false
-		s.mu.Unlock()
-	}
-}
-
 // fail answers the request in the handler's place.
 func (req *request) fail(err error) {
 	req.m.log.LogAttrs(req.Context, slog.LevelError, "session: answering with an error", slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
@@ -191,6 +200,7 @@ func (req *request) end() {
 // possible without telling the client.
 func (req *request) saveLate() {
 	req.mu.Lock()
+	req.ended = true
 	s := req.session
 	req.mu.Unlock()
 	if s == nil {
@@ -214,6 +224,7 @@ func (req *request) saveLate() {
 // abandon is called when the handler panicked.
 func (req *request) abandon() {
 	req.mu.Lock()
+	req.ended = true
 	s := req.session
 	req.mu.Unlock()
 	if s == nil {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -87,17 +86,30 @@ func (w *responseWriter) FlushError() error {
 // it needs is in the header map, which a handler that hijacks has to send
 // itself. Changes made later are saved when the handler returns.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if !canHijack(w.w) {
+		return nil, nil, http.ErrNotSupported // and the response is still the handler's
+	}
 	first := !w.wroteHeader
 	if !w.header(http.StatusSwitchingProtocols) {
 		return nil, nil, w.failed
 	}
 	conn, rw, err := http.NewResponseController(w.w).Hijack()
-	switch {
-	case first && errors.Is(err, http.ErrNotSupported):
-		w.wroteHeader = false
-		w.req.notSent()
-	case first && err == nil && w.req.cookieInHeader:
+	if first && err == nil && w.req.cookieInHeader {
 		w.req.m.log.LogAttrs(w.req.Context, slog.LevelWarn, "session: the connection was hijacked before the session's cookie was sent; the handler has to send the header map")
 	}
 	return conn, rw, err
+}
+
+// canHijack reports whether an [http.ResponseController] would find a Hijacker.
+func canHijack(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
 }

@@ -73,6 +73,7 @@ func TestRule2_VaryAndCacheControl(t *testing.T) {
 		{"private for some fields is not enough", header("Cache-Control", `private="X-A, X-B", max-age=1`), set, []string{"Cookie"}, "max-age=1, private"},
 		{"private stays", header("Cache-Control", "private, max-age=1"), set, []string{"Cookie"}, "private, max-age=1"},
 		{"no-store stays", header("Cache-Control", "no-store"), set, []string{"Cookie"}, "no-store"},
+		{"caches of a certain kind are told nothing else", header("CDN-Cache-Control", "public, max-age=60", "Surrogate-Control", "max-age=9", "X-Accel-Expires", "9", "Cache-Control", "no-cache"), set, []string{"Cookie"}, "no-cache, private"},
 		{"a quoted comma does not split a directive", header("Cache-Control", `no-cache="a, public"`), set, []string{"Cookie"}, `no-cache="a, public", private`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -91,6 +92,11 @@ func TestRule2_VaryAndCacheControl(t *testing.T) {
 			}
 			if got := strings.Join(res.Header.Values("Cache-Control"), "|"); got != tc.cacheControl {
 				t.Errorf("Cache-Control: %q, want %q", got, tc.cacheControl)
+			}
+			for _, field := range []string{"CDN-Cache-Control", "Surrogate-Control", "X-Accel-Expires"} {
+				if got := res.Header.Get(field); got != "" {
+					t.Errorf("%s: %q", field, got)
+				}
 			}
 		})
 	}
@@ -289,6 +295,30 @@ func TestRule3_HijackWithoutSupportLeavesTheResponseToTheHandler(t *testing.T) {
 	})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != 200 || w.Body.String() != "ok" || len(w.Header().Values("Set-Cookie")) != 1 {
 		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
+	}
+}
+
+// The white space that Unicode knows and HTTP does not is part of a cookie's
+// name: it must not give a name without the protection of a prefix to one with
+// it.
+func TestRule9_PrefixesAreNotBypassedByWhiteSpace(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{Cookie: session.CookieOptions{Name: "__Host-sid"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"team":"attackers"}`), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, space := range []string{"\u2000", "\u00a0", "\u0085", "\u3000", "\v", "\f", "\r", "\n"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Cookie"] = []string{space + "__Host-sid=" + token, "a=b; " + space + "__Host-sid=" + token}
+		w := httptest.NewRecorder()
+		m.Handler(teamHandler(t)).ServeHTTP(w, r)
+		if w.Body.String() != "none" {
+			t.Errorf("a name that begins with %q is taken for ours", space)
+		}
 	}
 }
 
@@ -577,6 +607,8 @@ func TestRule6_CookieOnlyWhenSomethingChanged(t *testing.T) {
 	step("flushing", "load delete", "deleted", func(s *session.Session) { s.Flush() })
 	step("and again", "create", "set", func(s *session.Session) { s.Set("a", 1) })
 	step("flushing and beginning anew", "load delete create", "set", func(s *session.Session) { s.Flush(); s.Set("a", 2) })
+	step("a time that is not set", "load delete", "deleted", func(s *session.Session) { s.SetExpiryTime(time.Time{}) })
+	step("and again", "create", "set", func(s *session.Session) { s.Set("a", 1) })
 	step("an expiry in the past", "load delete", "deleted", func(s *session.Session) { s.SetExpiryTime(time.Now().Add(-time.Minute)) })
 }
 
@@ -769,6 +801,50 @@ func TestRule7_LateChangesAreReported(t *testing.T) {
 			t.Errorf("%v; %s", left.Err(), s.logs)
 		}
 	})
+	t.Run("a session loaded or ended after the handler's return", func(t *testing.T) {
+		var left *http.Request
+		s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
+			"/set": setHandler(t),
+			"/":    func(w http.ResponseWriter, r *http.Request) { left = r.WithContext(context.WithoutCancel(r.Context())) },
+		})
+		s.get("/set")
+		s.get("/")
+		if err := session.End(left); !errors.Is(err, session.ErrHeadersSent) {
+			t.Errorf("End: %v", err)
+		}
+		sess, err := session.Load(left)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sess.Set("a", 2)
+		if !errors.Is(sess.Err(), session.ErrHeadersSent) || !strings.Contains(s.logs.String(), "level=ERROR") {
+			t.Errorf("%v; %s", sess.Err(), s.logs)
+		}
+	})
+	t.Run("an engine that would have to move the session saves it in place", func(t *testing.T) {
+		store := &moving{probe: newProbe()}
+		s := newSite(t, store, session.Options{}, map[string]http.HandlerFunc{
+			"/set":  setHandler(t),
+			"/team": teamHandler(t),
+			"/late": func(w http.ResponseWriter, r *http.Request) {
+				sess := mustLoad(t, r)
+				w.WriteHeader(200)
+				sess.Set("team", "blue")
+			},
+		})
+		s.get("/set")
+		s.get("/late")
+		if got := s.get("/team").body; got != "blue" || s.logs.String() != "" {
+			t.Errorf("team %q, log %s", got, s.logs)
+		}
+		store.cannot = true
+		s.get("/late2")
+		s.get("/set")
+		s.get("/late")
+		if got := s.get("/team").body; got != "red" || !strings.Contains(s.logs.String(), "level=ERROR") {
+			t.Errorf("team %q, log %s", got, s.logs)
+		}
+	})
 	t.Run("a session loaded after the headers lacks Vary", func(t *testing.T) {
 		s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
 			"/": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); mustLoad(t, r) },
@@ -793,6 +869,27 @@ func TestRule7_LateChangesAreReported(t *testing.T) {
 			t.Errorf("not logged: %s", s.logs)
 		}
 	})
+}
+
+// moving is a store whose Save gives a new token each time.
+type moving struct {
+	*probe
+	cannot bool // save in place
+}
+
+func (m *moving) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	if token == "" {
+		return m.probe.Save(ctx, token, rec)
+	}
+	return m.probe.Renew(ctx, token, rec)
+}
+
+func (m *moving) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	if m.cannot {
+		return fmt.Errorf("moving: %w", errors.ErrUnsupported)
+	}
+	_, err := m.probe.Save(ctx, token, rec)
+	return err
 }
 
 func TestRule8_TheCommitOutlivesTheClient(t *testing.T) {
@@ -948,6 +1045,43 @@ func TestRule10_AnUnreadableCookieIsAnEmptySession(t *testing.T) {
 	})
 }
 
+// Log handlers and stores may ask for the session of the context that they are
+// given, a log handler to tell the user for example.
+func TestRule10_LoggingMayAskForTheSession(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{Logger: slog.New(askingHandler{slog.DiscardHandler}), IdleTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(&http.Cookie{Name: "sessionid", Value: "garbage"})
+		m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := mustLoad(t, r)
+			w.WriteHeader(200)
+			s.Set("a", 1)
+			s.Save(r.Context())
+		})).ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the request waits for itself")
+	}
+}
+
+type askingHandler struct{ slog.Handler }
+
+func (askingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (askingHandler) Handle(ctx context.Context, r slog.Record) error {
+	if s, err := session.FromContext(ctx); err == nil {
+		session.Get[string](s, "user")
+	}
+	return nil
+}
+
 func TestRule11_NothingConfidentialIsLoggedOrPrinted(t *testing.T) {
 	secrets := []string{"key-5ecret", "value-5ecret", "flash-5ecret"}
 	store := newProbe()
@@ -959,7 +1093,8 @@ func TestRule11_NothingConfidentialIsLoggedOrPrinted(t *testing.T) {
 			sess.AddFlash("flash-5ecret")
 			logger := slog.New(slog.NewJSONHandler(&printed, nil))
 			rec := session.Record{Data: []byte("value-5ecret"), Version: "value-5ecret"}
-			for _, v := range []any{sess, rec, &rec} {
+			errs := []any{&session.ValueError{Key: "key-5ecret", Err: errors.New("value-5ecret")}, &session.TooLargeError{Largest: []session.KeySize{{Key: "key-5ecret"}}}}
+			for _, v := range append(errs, sess, rec, &rec) {
 				fmt.Fprintf(&printed, "%v %+v %#v %s %q %x %d %T\n", v, v, v, v, v, v, v, v)
 				logger.Info("session", "s", v)
 			}

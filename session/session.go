@@ -67,6 +67,9 @@ func (e *ValueError) Error() string {
 
 func (e *ValueError) Unwrap() error { return e.Err }
 
+// Format keeps the key and the cause out of what fmt prints, whatever the verb.
+func (e *ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, e.Error()) }
+
 // Set stores v under key, encoded as JSON at once, so that later changes of v
 // neither get lost nor leak in. A value that cannot be encoded, a string that
 // is not valid UTF-8, and a reserved key are errors that [Session.Err] tells
@@ -372,6 +375,11 @@ func (s *Session) Renew() {
 // Flush ends the session, as for logging out: the stored session and the
 // visitor's cookie are deleted, even if the handler then answers with an error.
 // Values that are set afterwards begin a new session under a fresh token.
+//
+// It ends the session under the token that this request came with. Should
+// another request of the visitor renew the session at the same moment, its new
+// token lives on; end the sessions of the owner to be sure, with an engine that
+// can.
 func (s *Session) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -381,6 +389,11 @@ func (s *Session) Flush() {
 
 func (s *Session) flush() {
 	s.flushed = append(s.flushed, s.token)
+	for token := range s.m.tokens(s.req.r) {
+		if token != s.token && !slices.Contains(s.flushed, token) {
+			s.flushed = append(s.flushed, token) // browsers may send several: see tokens
+		}
+	}
 	s.forget()
 	s.obj.clear()
 	s.changes = changes{}

@@ -314,6 +314,8 @@ func TestExpiry(t *testing.T) {
 		{"with the browser, this session", session.Options{}, func(s *session.Session) { s.ExpireAtBrowserClose() }, "", 14 * day},
 		{"with the browser, all sessions", session.Options{ExpireAtBrowserClose: true}, func(*session.Session) {}, "", 14 * day},
 		{"not with the browser, this session", session.Options{ExpireAtBrowserClose: true}, func(s *session.Session) { s.SetExpiry(time.Hour) }, "3600", time.Hour},
+		{"for ever is a hundred years", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiry(math.MaxInt64) }, "3600", time.Hour},
+		{"a moment that no calendar has", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiryTime(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)) }, "3600", time.Hour},
 		{"the session's expiry taken back", session.Options{}, func(s *session.Session) { s.SetExpiry(1 * time.Second); s.ResetExpiry() }, "1209600", 14 * day},
 		{"the absolute timeout bounds the lifetime", session.Options{AbsoluteTimeout: time.Hour}, func(*session.Session) {}, "3600", time.Hour},
 		{"the absolute timeout bounds a session's own life", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiry(day) }, "3600", time.Hour},
@@ -766,6 +768,55 @@ func TestEndLogsOutWithoutLoading(t *testing.T) {
 	}
 }
 
+// A browser may send several cookies of our name; a logout ends them all.
+func TestFlushEndsAllSessionsThatTheRequestBrought(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []string
+	for range 2 {
+		token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"user":1}`), Expires: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = append(tokens, token)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "sessionid="+tokens[0]+"; sessionid="+tokens[1])
+	m.Handler(logoutHandler(t)).ServeHTTP(httptest.NewRecorder(), r)
+	for i, token := range tokens {
+		if _, err := store.Memory.Load(t.Context(), token); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("session %d is alive: %v", i, err)
+		}
+	}
+}
+
+// What cannot be read again, or breaks what Record promises to engines, is an
+// error at Set and not a lost session.
+func TestValuesThatCouldNotBeReadAgainAreRefused(t *testing.T) {
+	for name, value := range map[string]any{
+		"raw bytes":     json.RawMessage("\"\xff\""),
+		"deep nesting":  json.RawMessage(strings.Repeat("[", 10000) + strings.Repeat("]", 10000)),
+		"a bad method":  badJSON{},
+		"nested string": map[string]json.RawMessage{"a": json.RawMessage("\"\xfe\"")},
+	} {
+		v := newVisitor(t, session.Options{ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {}})
+		v.visit(func(s *session.Session) {
+			s.Set("x", value)
+			var ve *session.ValueError
+			if err := s.Err(); !errors.As(err, &ve) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+type badJSON struct{}
+
+func (badJSON) MarshalJSON() ([]byte, error) { return []byte("\"\xc3\""), nil }
+
 func TestLogoutDuringASlowRequestIsNotUndone(t *testing.T) {
 	store := newProbe()
 	loaded, loggedOut := make(chan struct{}), make(chan struct{})
@@ -1015,6 +1066,11 @@ func TestOwnerAndLabel(t *testing.T) {
 	if res := s.get("/"); res.StatusCode != 500 {
 		t.Errorf("an owner that is not UTF-8: %d", res.StatusCode)
 	}
+	v.visit(func(s *session.Session) {
+		if s.SetLabel("UA \xff!"); s.Label() != "UA !" || s.Err() != nil {
+			t.Errorf("a label that is not UTF-8: %q, %v", s.Label(), s.Err())
+		}
+	})
 }
 
 // ownerStore notes the owners that it is told.

@@ -20,7 +20,7 @@ import (
 //
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
-// [UnchangedDeleter], [ExpiredDeleter], [CookieNamer].
+// [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer].
 type SessionStore interface {
 	// Load returns the record that token stands for.
 	//
@@ -81,6 +81,16 @@ type Record struct {
 	// Version is the stored state that Load saw or Save left, in the engine's
 	// own terms, and opaque to everyone else. A cookie engine leaves it empty.
 	Version string
+}
+
+// InPlaceSaver is implemented by engines whose Save may move a session, and so
+// give it a new token, though they need not. The middleware uses it for changes
+// that are made after the response's headers have gone out.
+type InPlaceSaver interface {
+	// SaveInPlace is Save under the token that the client has. An engine that
+	// has to give a new one does nothing and gives an error that matches
+	// [errors.ErrUnsupported].
+	SaveInPlace(ctx context.Context, token string, rec *Record) error
 }
 
 // ExpiredDeleter is implemented by engines that keep sessions which have to be
