@@ -18,8 +18,9 @@ type EncoderSizes struct {
 	Encoder string `json:"encoder"`
 
 	// Sessions is how many different sessions of the kind were encoded, and
-	// TooLarge how many of them do not fit into a cookie. JSON is the size of
-	// all of them, Cookie that of the cookies of those that fit, name included.
+	// TooLarge how many of them do not fit into a cookie that browsers take.
+	// JSON is their size, and Cookie that of their cookies, name included,
+	// whether they fit or not.
 	Sessions int   `json:"sessions"`
 	TooLarge int   `json:"too_large"`
 	JSON     Sizes `json:"json_bytes"`
@@ -93,14 +94,15 @@ func measureEncoder(ctx context.Context, opts signedcookie.Options, texts [][]by
 	for _, text := range texts {
 		plain = append(plain, len(text))
 		token, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
-		if _, ok := errors.AsType[*session.TooLargeError](err); ok {
+		size := len(signedcookie.DefaultCookie) + len(token)
+		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
 			result.TooLarge++
-			continue
+			size, err = tooLarge.Size, nil
 		}
 		if err != nil {
 			return EncoderSizes{}, err
 		}
-		cookies = append(cookies, len(signedcookie.DefaultCookie)+len("=")+len(token))
+		cookies = append(cookies, size+len("="))
 	}
 	result.JSON, result.Cookie = sizesOf(plain), sizesOf(cookies)
 	return result, nil

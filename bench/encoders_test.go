@@ -69,8 +69,8 @@ func TestSessionsThatNoCookieHoldsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range all {
-		if e.TooLarge != e.Sessions {
-			t.Errorf("%s: %d of %d sessions are too large", e.Encoder, e.TooLarge, e.Sessions)
+		if e.TooLarge != e.Sessions || e.Cookie.Min <= 4096 {
+			t.Errorf("%s: %d of %d sessions are too large; cookies of %+v", e.Encoder, e.TooLarge, e.Sessions, e.Cookie)
 		}
 	}
 }

@@ -615,10 +615,20 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
 }
 
-// Verdict returns what the report advises, a sentence a line: it follows from
-// the measurements and the model's inputs, and is no advice where they tell
-// nothing.
+// Verdict returns what the report advises, a sentence a line: which engine is
+// the quicker one, and what to think of before speed.
 func (r *Report) Verdict() []string {
+	lines := r.SpeedVerdict()
+	for _, caveat := range r.Caveats() {
+		lines = append(lines, "Before speed: "+caveat)
+	}
+	return lines
+}
+
+// SpeedVerdict returns which engine is the quicker one, a sentence a line: it
+// follows from the measurements and the model's inputs, and is no advice where
+// they tell nothing.
+func (r *Report) SpeedVerdict() []string {
 	if r.Rounds == 0 || len(r.Pages) == 0 {
 		return []string{"No verdict: nothing was measured."}
 	}
@@ -654,6 +664,8 @@ func (r *Report) Verdict() []string {
 			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.", roundBytes(c.Bytes), c.Small, c.Large))
 		}
 	}
+	tooLarge := make(map[string][]string) // engines, by the sessions that they cannot carry
+	var order []string
 	for _, engine := range r.Settings.Engines {
 		var names []string
 		for _, page := range r.Pages {
@@ -661,16 +673,22 @@ func (r *Report) Verdict() []string {
 				names = append(names, page.Session)
 			}
 		}
-		if len(names) > 0 {
-			lines = append(lines, fmt.Sprintf("Too large for %s: %s.", engine, strings.Join(names, ", ")))
+		if sessions := strings.Join(names, ", "); sessions != "" {
+			if tooLarge[sessions] == nil {
+				order = append(order, sessions)
+			}
+			tooLarge[sessions] = append(tooLarge[sessions], engine)
 		}
 	}
-	return append(lines, r.warnings()...)
+	for _, sessions := range order {
+		lines = append(lines, fmt.Sprintf("Too large for %s: %s.", strings.Join(tooLarge[sessions], " and "), sessions))
+	}
+	return lines
 }
 
-// warnings returns what to think of before speed: what goes wrong with which
-// engines.
-func (r *Report) warnings() []string {
+// Caveats returns what to think of before speed, a sentence a line: what goes
+// wrong with which engines.
+func (r *Report) Caveats() []string {
 	with := make(map[string][]string) // engines, by what goes wrong
 	var order []string
 	for _, engine := range r.Settings.Engines {
@@ -689,7 +707,7 @@ func (r *Report) warnings() []string {
 	}
 	var lines []string
 	for _, text := range order {
-		lines = append(lines, fmt.Sprintf("Before speed: with %s, %s.", strings.Join(with[text], " and "), text))
+		lines = append(lines, fmt.Sprintf("with %s, %s.", strings.Join(with[text], " and "), text))
 	}
 	return lines
 }

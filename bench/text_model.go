@@ -46,8 +46,8 @@ func (p *printer) encoders() {
 		rows = append(rows, row)
 	}
 	p.table(append([]string{"session", "JSON"}, encoders...), rows)
-	p.paragraph("Medians of different sessions of each kind. trained: with a dictionary of other sessions of that kind; - where " +
-		"there are too few of them.")
+	p.paragraph("Medians of different sessions of each kind, name included. trained: with a dictionary of other sessions of that kind; " +
+		"- where there are too few of them.")
 }
 
 // sensitivity tells what would change the verdict.

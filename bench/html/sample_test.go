@@ -1,0 +1,199 @@
+package html_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sessionengine/bench"
+	"sessionengine/bench/load"
+	"sessionengine/bench/suite"
+	"sessionengine/bench/wire"
+)
+
+var sampleEngines = []string{"signedcookie", "dbstore", "sealed"}
+
+var sampleSessions = []bench.SessionSize{
+	{Name: "visitor", Size: 49}, {Name: "login", Size: 220}, {Name: "flashes", Size: 491}, {Name: "cart", Size: 1256},
+	{Name: "oidc", Size: 2090}, {Name: "large-cart", Size: 3308}, {Name: "token-cache", Size: 8732},
+}
+
+// sample returns a report as a full run would, of so many rounds whose times
+// vary by that share.
+func sample(t *testing.T, rounds int, noise float64) *suite.Report {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, uint64(rounds)))
+	series := func(ns, allocs float64) bench.Series {
+		s := bench.Series{Iterations: 1000}
+		for range rounds {
+			s.Nanosec = append(s.Nanosec, ns*(1+noise*r.NormFloat64()))
+			s.Allocs = append(s.Allocs, allocs)
+			s.Bytes = append(s.Bytes, 100*allocs)
+		}
+		return s
+	}
+	results := &bench.Results{
+		Environment: bench.Environment{
+			Started: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), GoVersion: "go1.26.0", Platform: "linux/amd64", CPU: "Example Processor", Cores: 2,
+		},
+		Settings: bench.Settings{Engines: sampleEngines, Sessions: sampleSessions, Rounds: rounds, Sample: 20 * time.Millisecond, Seed: 1},
+		Rounds:   rounds,
+		Empty:    series(300, 5),
+	}
+	for _, s := range sampleSessions {
+		size := float64(s.Size)
+		for i, engine := range sampleEngines {
+			row := engine == "dbstore"
+			cookie := 42.0
+			if !row {
+				cookie = size * []float64{0.45, 0, 0.33}[i]
+				cookie = max(cookie, 100)
+			}
+			for _, kind := range bench.Kinds() {
+				q := bench.RequestResult{Engine: engine, Session: s.Name, Kind: kind, CookieUp: cookie}
+				if !row && size > 8000 && kind != bench.Anonymous {
+					q.TooLarge = "the session is too large"
+					results.Requests = append(results.Requests, q)
+					continue
+				}
+				ns := 300.0
+				switch kind {
+				case bench.Anonymous:
+					q.CookieUp, ns = 0, 500
+				case bench.Read, bench.Again:
+					ns += 4000/(1+float64(i)/4) + 4*size
+					if row {
+						ns, q.Queries = 9000+size, 1
+					} else if kind == bench.Again {
+						ns = 1500
+					}
+				case bench.Write, bench.Login, bench.Logout:
+					ns += 12000/(1+float64(i)/4) + 12*size
+					q.CookieDown = cookie + 80
+					if row {
+						ns, q.Queries, q.CookieDown = 45000+2*size, 2, 99
+					}
+				}
+				q.Series = series(ns, 5+ns/400)
+				results.Requests = append(results.Requests, q)
+			}
+			if row || size < 8000 {
+				results.Floors = append(results.Floors,
+					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Read, Series: series(3000+2*size, 8)},
+					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Write, Series: series(9000+6*size, 12)})
+			}
+		}
+	}
+	for _, engine := range sampleEngines {
+		for _, b := range bench.Behaviours() {
+			results.Behaviours = append(results.Behaviours, bench.BehaviourResult{Engine: engine, Behaviour: b, Observed: engine != "dbstore"})
+		}
+	}
+	report := &suite.Report{Report: bench.Analyze(results, bench.DefaultModel())}
+	for _, name := range []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links} {
+		report.Stages = append(report.Stages, suite.Stage{Name: name, State: suite.Done})
+	}
+	for _, s := range sampleSessions {
+		for i, encoder := range bench.Encoders() {
+			if i > 2 && s.Size > 8000 {
+				continue
+			}
+			cookie := max(100, int(float64(s.Size)*(0.5-0.07*float64(i))))
+			e := bench.EncoderSizes{
+				Session: s.Name, Encoder: encoder, Sessions: 20,
+				JSON:   bench.Sizes{Min: s.Size - 9, Median: s.Size, P90: s.Size, P99: s.Size, Max: s.Size + 30},
+				Cookie: bench.Sizes{Min: cookie - 9, Median: cookie, P90: cookie, P99: cookie, Max: cookie + 80},
+			}
+			if cookie > 4096 {
+				e.TooLarge = 20
+			}
+			report.Encoders = append(report.Encoders, e)
+		}
+	}
+	report.Survey = &bench.Survey{Sessions: 5000, Tried: 2000, JSON: bench.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000}}
+	for i, engine := range sampleEngines {
+		report.Survey.Engines = append(report.Survey.Engines, bench.EngineSurvey{Engine: engine, TooLarge: 10 * i, Cookie: bench.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
+	}
+	report.Wire = sampleWire()
+	report.Load = sampleLoad(r, rounds)
+	report.Links = &load.Measurements{RequestsPerPage: 20, Rounds: rounds, Emulation: load.Relay}
+	report.Validation = bench.Validate(sampleObservations(r))
+	return report
+}
+
+func sampleWire() *wire.Result {
+	result := &wire.Result{Trace: wire.DefaultTrace()}
+	for _, s := range sampleSessions {
+		for _, engine := range append([]string{wire.NoSession}, sampleEngines...) {
+			for _, protocol := range []string{wire.HTTP1, wire.HTTP2} {
+				c := wire.Cell{Engine: engine, Session: s.Name, Protocol: protocol, Page: wire.Bytes{Up: 13000, Down: 7300}}
+				switch engine {
+				case wire.NoSession:
+				case "dbstore":
+					c.Cookie = 42
+				default:
+					c.Cookie = s.Size / 2
+				}
+				if protocol == wire.HTTP1 {
+					c.Page.Up += float64(21 * c.Cookie)
+				} else {
+					c.Page = wire.Bytes{Up: 1500 + 2.2*float64(c.Cookie), Down: 1100}
+				}
+				c.Page.Down += 2 * float64(c.Cookie)
+				if c.Cookie > 4096 {
+					c = wire.Cell{Engine: engine, Session: s.Name, Protocol: protocol, TooLarge: "too large"}
+				}
+				result.Cells = append(result.Cells, c)
+			}
+		}
+	}
+	return result
+}
+
+func sampleLoad(r *rand.Rand, rounds int) *load.Result {
+	result := &load.Result{ReadsPerWrite: 9, Rounds: rounds, Requests: 1000, Utilization: 0.5, Seed: 1}
+	for _, session := range []string{"login", "cart"} {
+		for _, concurrency := range []int{1, 8, 32} {
+			for i, engine := range append([]string{load.NoSession}, sampleEngines...) {
+				for _, loop := range []load.Loop{load.Closed, load.Open} {
+					ms := float64(time.Millisecond) * 0.06 * float64(concurrency) * (1 + 0.4*float64(i))
+					at := func(f float64) time.Duration { return time.Duration(ms * f * (1 + 0.1*r.Float64())) }
+					l := load.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9), Max: at(30)}
+					median := l.P50.Seconds()
+					result.Samples = append(result.Samples, load.Sample{
+						Engine: engine, Session: session, Mix: load.Mixed, Concurrency: concurrency, Loop: loop, Latency: l,
+						Median:     bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds, Confidence: 0.95},
+						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds, Confidence: 0.95},
+					})
+				}
+			}
+		}
+	}
+	return result
+}
+
+func sampleObservations(r *rand.Rand) []bench.Observation {
+	var all []bench.Observation
+	for _, session := range []string{"login", "cart"} {
+		for _, http := range []string{"HTTP/2", "HTTP/1.1"} {
+			for _, trip := range []time.Duration{100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
+				for _, uplink := range []float64{1, 10, 50} {
+					scenario := session + ", " + http + ", database " + trip.String() + " away, uplink " + time.Duration(uplink).String() + "Mbit/s, downlink 50 Mbit/s"
+					for i, engine := range sampleEngines {
+						without := 0.004 + 0.05/uplink
+						predicted := without + 0.0004*float64(i) + 0.001/uplink
+						if engine == "dbstore" {
+							predicted += trip.Seconds()
+						}
+						measured := predicted * (1 + 0.08*r.NormFloat64())
+						all = append(all, bench.Observation{
+							Scenario: scenario, Engine: engine, Without: without, Predicted: predicted,
+							Measured: bench.Summary{Median: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6, Confidence: 0.95},
+						})
+					}
+				}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,92 @@
+// Looks at a page as it is shown, and returns what is wrong with it, as texts.
+(() => {
+	const problems = [];
+	const root = document.documentElement;
+	const width = root.clientWidth;
+	const say = (what, element) => problems.push(what + ": " + (element.closest("section")?.id ?? "") + " <" + element.tagName.toLowerCase() + "> " + (element.textContent ?? "").trim().slice(0, 60));
+
+	// Folded tables count, too.
+	for (const d of document.querySelectorAll("details")) d.open = true;
+
+	if (root.scrollWidth > width) problems.push(`the page is ${root.scrollWidth} pixels wide, the window ${width}`);
+	const hidden = (e) => e.closest(".skip, thead, caption.quiet") && e.getBoundingClientRect().right < 0;
+	for (const e of document.body.querySelectorAll("*")) {
+		const r = e.getBoundingClientRect();
+		if (r.width === 0 || hidden(e)) continue;
+		const svg = e.closest("svg:not(.key)");
+		if (r.right > width + 0.5 || r.left < -0.5) say("beyond the window's edge", e);
+		else if (e.tagName === "text" && svg) {
+			const s = svg.getBoundingClientRect();
+			if (r.right > s.right + 0.5 || r.left < s.left - 0.5 || r.bottom > s.bottom + 0.5 || r.top < s.top - 0.5) say("cut off by the plot's edge", e);
+		} else if (!svg && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).display !== "inline") say("wider than its box", e);
+	}
+
+	// Contrast, as WCAG 2.2 defines it in "contrast ratio".
+	const parse = (color) => {
+		const m = color.match(/[\d.]+/g).map(Number);
+		return { rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1 };
+	};
+	const luminance = (rgb) => {
+		const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const contrast = (a, b) => {
+		const [hi, lo] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+		return (hi + 0.05) / (lo + 0.05);
+	};
+	// What is filled in a plot may be behind its texts.
+	const areas = new Map();
+	for (const svg of document.querySelectorAll("svg:not(.key)")) {
+		const all = [];
+		for (const path of svg.querySelectorAll("path")) {
+			const fill = getComputedStyle(path).fill;
+			const box = path.getBoundingClientRect();
+			if (fill !== "none" && box.width > 12) all.push({ path, box, rgb: parse(fill).rgb });
+		}
+		areas.set(svg, all);
+	}
+	// backgrounds returns the colours that are behind an element.
+	const backgrounds = (e) => {
+		const found = [];
+		const svg = e.closest("svg:not(.key)");
+		if (svg && e !== svg) {
+			const r = e.getBoundingClientRect(), x = (r.left + r.right) / 2, y = (r.top + r.bottom) / 2;
+			for (const { path, box, rgb } of areas.get(svg)) {
+				const before = path.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING;
+				if (before && box.left <= x && x <= box.right && box.top <= y && y <= box.bottom) found.push(rgb);
+			}
+			if (found.length > 0) return found.slice(-1);
+		}
+		for (let at = e; at; at = at.parentElement) {
+			const c = parse(getComputedStyle(at).backgroundColor);
+			if (c.alpha === 1) return [c.rgb];
+		}
+		return [[255, 255, 255]];
+	};
+	let texts = 0, least = 99;
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let node; (node = walker.nextNode()); ) {
+		const e = node.parentElement;
+		if (!node.data.trim() || e.tagName === "STYLE" || e.getBoundingClientRect().width === 0) continue;
+		texts++;
+		const style = getComputedStyle(e);
+		const color = parse(e.namespaceURI.endsWith("svg") ? style.fill : style.color).rgb;
+		for (const background of backgrounds(e)) {
+			const ratio = contrast(color, background);
+			least = Math.min(least, ratio);
+			if (ratio < 4.5) say(`contrast of ${ratio.toFixed(2)}`, e);
+		}
+	}
+	// Lines and glyphs need 3 against the page (success criterion 1.4.11).
+	const page = parse(getComputedStyle(document.body).backgroundColor).rgb;
+	for (let i = 0; i < 6; i++) {
+		const probe = document.createElement("i");
+		probe.style.color = `var(--e${i})`;
+		document.body.append(probe);
+		const ratio = contrast(parse(getComputedStyle(probe).color).rgb, page);
+		if (ratio < 3) problems.push(`contrast of ${ratio.toFixed(2)}: the series' colour ${i}`);
+		probe.remove();
+	}
+	if (texts < 200) problems.push(`there are ${texts} texts only`);
+	return { problems: problems.slice(0, 20), texts, least, dark: luminance(page) < 0.5, height: root.scrollHeight };
+})()
