@@ -24,7 +24,9 @@ import (
 	"golang.org/x/term"
 
 	"sessionengine/bench"
+	"sessionengine/bench/html"
 	"sessionengine/bench/source"
+	"sessionengine/bench/suite"
 )
 
 func main() {
@@ -70,8 +72,18 @@ type options struct {
 	rounds   int
 	duration time.Duration
 	seed     uint64
-	json     string
+	full     bool
+	kinds    []suite.Kind // to try the encoders on
+	outputs  []*output
 	model    bench.Model
+}
+
+// An output is a file that the report is written to, unless its path is "".
+type output struct {
+	flag  string
+	path  string
+	write func(*suite.Report, io.Writer) error
+	file  *os.File // what is to become the file
 }
 
 // run compares the engines as args say. The report goes to stdout, progress to
@@ -92,14 +104,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 
 	// A file that cannot be written is better known before the measurements.
-	var output *os.File
-	if opts.json != "" {
-		output, err = os.CreateTemp(filepath.Dir(opts.json), filepath.Base(opts.json)+".*.tmp")
-		if err != nil {
-			return usageError{fmt.Errorf("-json: %w", withoutPath(err, opts.json))}
+	for _, out := range opts.outputs {
+		if err := out.open(); err != nil {
+			return usageError{err}
 		}
-		defer os.Remove(output.Name()) // unless it was renamed
-		defer output.Close()
+		defer out.discard()
 	}
 
 	report, err := measure(ctx, opts, stderr)
@@ -109,16 +118,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := report.WriteText(stdout); err != nil {
 		return err
 	}
-	if output != nil {
-		if err := finish(output, report, opts.json); err != nil {
-			return fmt.Errorf("-json: %w", err)
+	for _, out := range opts.outputs {
+		if err := out.finish(report); err != nil {
+			return fmt.Errorf("-%s: %w", out.flag, err)
 		}
 	}
 	return err
 }
 
 // measure returns a report together with an error when it was interrupted.
-func measure(ctx context.Context, opts *options, stderr io.Writer) (*bench.Report, error) {
+func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Report, error) {
 	var survey *bench.Survey
 	if opts.taken != nil {
 		var err error
@@ -130,65 +139,90 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*bench.Repor
 		}
 	}
 	progress, done := progressOn(stderr)
-	results, err := bench.Run(ctx, bench.Config{
-		Engines:  opts.engines,
-		Sessions: opts.sessions,
-		Rounds:   opts.rounds,
-		Duration: opts.duration,
-		Seed:     opts.seed,
+	report, err := suite.Run(ctx, suite.Config{
+		Config: bench.Config{
+			Engines:  opts.engines,
+			Sessions: opts.sessions,
+			Rounds:   opts.rounds,
+			Duration: opts.duration,
+			Seed:     opts.seed,
+		},
+		Model:    opts.model,
+		Kinds:    opts.kinds,
+		Full:     opts.full,
 		Progress: progress,
 	})
 	done()
-	if results == nil {
-		return nil, err
+	if report != nil {
+		report.Survey = survey
 	}
-	report := bench.Analyze(results, opts.model)
-	report.Survey = survey
 	return report, err
 }
 
 // progressOn returns a function that shows progress on w if w is a terminal,
 // and one that ends it.
-func progressOn(w io.Writer) (progress func(done, total int), end func()) {
+func progressOn(w io.Writer) (progress func(done float64), end func()) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil, func() {}
 	}
-	bar := progressbar.NewOptions(1,
+	const steps = 1000
+	bar := progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetDescription("measuring"),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish())
-	progress = func(done, total int) {
-		bar.ChangeMax(total)
-		bar.Set(done)
-	}
+	progress = func(done float64) { bar.Set(int(done * steps)) }
 	return progress, func() { bar.Clear() }
+}
+
+// open creates a temporary file beside the one that the output is to be.
+func (o *output) open() (err error) {
+	if o.path == "" {
+		return nil
+	}
+	o.file, err = os.CreateTemp(filepath.Dir(o.path), filepath.Base(o.path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("-%s: %w", o.flag, withoutPath(err, o.path))
+	}
+	return nil
 }
 
 // finish writes the report to the temporary file and puts it in its place, so
 // that there never is half a report under that name.
-func finish(f *os.File, report *bench.Report, path string) error {
-	err := report.WriteJSON(f)
-	if err == nil {
-		err = f.Chmod(0o644) // temporary files are for their owner only
+func (o *output) finish(report *suite.Report) error {
+	if o.file == nil {
+		return nil
 	}
-	if closeErr := f.Close(); err == nil {
+	err := o.write(report, o.file)
+	if err == nil {
+		err = o.file.Chmod(0o644) // temporary files are for their owner only
+	}
+	if closeErr := o.file.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(o.file.Name(), o.path)
 	}
 	return err
+}
+
+// discard removes the temporary file, unless it is finished.
+func (o *output) discard() {
+	if o.file != nil {
+		o.file.Close()
+		os.Remove(o.file.Name())
+	}
 }
 
 // usage is the text of -h, before the list of flags.
 const usage = `Usage: go run . [flags]
 
 Compares what it costs to keep sessions in signed cookies and in a database, and
-tells which engine to take. Takes about a minute with two engines.
+tells which engine to take. Takes about a minute with two engines, and about ten
+with -full.
 
 Flags:
 `
@@ -204,7 +238,19 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some of the\n-sessions, tell what it saves on the others, and write it to this `file`")
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
 	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end")
-	flags.StringVar(&opts.json, "json", "", "write the report with all raw results to this `file`")
+	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, bytes on the\nwire, load through a server, and the model against measurements")
+	for _, out := range []struct {
+		output
+		usage string
+	}{
+		{output{flag: "html", write: func(r *suite.Report, w io.Writer) error { return html.Write(w, r) }}, "write the report as a page that needs no network to this `file`"},
+		{output{flag: "json", write: (*suite.Report).WriteJSON}, "write the report with all raw results to this `file`"},
+		{output{flag: "csv", write: func(r *suite.Report, w io.Writer) error { return r.WriteCSV(w) }}, "write what was measured of requests to this `file`, as a table"},
+		{output{flag: "benchstat", write: func(r *suite.Report, w io.Writer) error { return r.WriteBenchmarks(w) }}, "write the raw results to this `file` in the Go benchmark format, for benchstat"},
+	} {
+		flags.StringVar(&out.path, out.flag, "", out.usage)
+		opts.outputs = append(opts.outputs, &out.output)
+	}
 	flags.IntVar(&opts.rounds, "rounds", 0, "measure everything so `many` times (default 10, or 8 with -quick)")
 	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
 	flags.DurationVar(&m.RoundTrip, "rtt", m.RoundTrip, "model: `time` from the server to the database and back")
@@ -233,6 +279,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
+	if err := checkOutputs(opts.outputs); err != nil {
+		return nil, err
+	}
 	if err := opts.own.Check(isSet); err != nil {
 		return nil, err
 	}
@@ -241,6 +290,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 
 	names := strings.Split(*engines, ",")
+	if opts.full && !isSet["engines"] {
+		names = strings.Split(engineNames(), ", ")
+	}
 	if *database != "" && !isSet["engines"] {
 		names = []string{"signedcookie"} // and, instead of dbstore, the one on that database
 	}
@@ -257,9 +309,15 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	kinds, rounds := bench.DefaultKinds(), 10
 	round := 4 * time.Second
-	if *quick {
+	switch {
+	case *quick && opts.full:
+		return nil, errors.New("-quick and -full contradict each other")
+	case *quick:
 		kinds, rounds = bench.QuickKinds(), 8
 		round = time.Second
+	case opts.full:
+		kinds, rounds = bench.CorpusKinds(), 12
+		round = 6 * time.Second
 	}
 	if !isSet["rounds"] {
 		opts.rounds = rounds
@@ -267,12 +325,29 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if opts.rounds < 1 || opts.rounds > 1000 {
 		return nil, fmt.Errorf("-rounds: %d is not between 1 and 1000", opts.rounds)
 	}
-	// That is for two engines; more take longer.
+	// A round is for two engines; more take longer.
 	opts.duration = time.Duration(opts.rounds*max(len(opts.engines), 2)) * round / 2
 	if opts.own.Location == "" {
 		opts.sessions, err = bench.Corpus(kinds...)
+		for _, kind := range kinds {
+			all, kindErr := bench.CorpusSessions(kind)
+			err = errors.Join(err, kindErr)
+			opts.kinds = append(opts.kinds, suite.Kind{Name: kind, Sessions: all})
+		}
 	}
 	return opts, err
+}
+
+// checkOutputs finds files that would overwrite each other.
+func checkOutputs(outputs []*output) error {
+	for i, a := range outputs {
+		for _, b := range outputs[i+1:] {
+			if a.path != "" && filepath.Clean(a.path) == filepath.Clean(b.path) {
+				return fmt.Errorf("-%s and -%s both write %s", a.flag, b.flag, a.path)
+			}
+		}
+	}
+	return nil
 }
 
 // checkTrain finds what does not go together with -train, and with -sessions
@@ -314,6 +389,7 @@ func (o *options) readSessions(ctx context.Context) error {
 	}
 	o.taken = taken
 	o.sessions = bench.Representatives(taken.Sessions, "yours")
+	o.kinds = []suite.Kind{{Name: "yours", Sessions: taken.Sessions}}
 	return nil
 }
 

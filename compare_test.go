@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,15 +87,19 @@ func TestReport(t *testing.T) {
 	alone(t, out)
 }
 
-// alone checks that nothing is left beside a file.
-func alone(t *testing.T, path string) {
+// alone checks that nothing is left beside some files of one directory.
+func alone(t *testing.T, paths ...string) {
 	t.Helper()
-	files, err := os.ReadDir(filepath.Dir(path))
+	var names []string
+	for _, path := range paths {
+		names = append(names, filepath.Base(path))
+	}
+	files, err := os.ReadDir(filepath.Dir(paths[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if f.Name() != filepath.Base(path) {
+		if !slices.Contains(names, f.Name()) {
 			t.Errorf("%s was left behind", f.Name())
 		}
 	}
@@ -150,12 +155,34 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 	alone(t, path)
 }
 
+func TestReportIsWrittenInEveryForm(t *testing.T) {
+	dir := t.TempDir()
+	page, table, benchmarks := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt")
+	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-html", page, "-csv", table, "-benchstat", benchmarks); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		page:       "<title>Sessions in signedcookie and dbstore</title>",
+		table:      "\r\nrequest,dbstore,login,220,read,false,1,",
+		benchmarks: "\nBenchmarkRequest/engine=dbstore/session=login/kind=read",
+	} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		} else if !bytes.Contains(content, []byte(want)) {
+			t.Errorf("%s does not contain %q", filepath.Base(path), want)
+		}
+	}
+	alone(t, page, table, benchmarks)
+}
+
 func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	time.AfterFunc(3*time.Second, cancel)
-	out := filepath.Join(t.TempDir(), "report.json")
-	stdout, _, err := compareOnce(t, ctx, "-quick", "-rounds", "1000", "-json", out)
+	dir := t.TempDir()
+	out, page := filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html")
+	stdout, _, err := compareOnce(t, ctx, "-full", "-engines", "signedcookie,dbstore", "-rounds", "1000", "-json", out, "-html", page)
 	if !errors.Is(err, context.Canceled) || exitStatus(err) != 130 {
 		t.Fatalf("got %v, exit status %d", err, exitStatus(err))
 	}
@@ -166,7 +193,16 @@ func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	if err != nil || !json.Valid(content) {
 		t.Errorf("the raw results: %d bytes, %v", len(content), err)
 	}
-	alone(t, out)
+	content, err = os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Interrupted after ", "Interrupted: not all was measured of load through a server", "The run was interrupted before this was measured"} {
+		if !bytes.Contains(content, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	alone(t, out, page)
 }
 
 func TestFailureLeavesAnOldFileAlone(t *testing.T) {

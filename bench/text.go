@@ -660,7 +660,7 @@ func (r *Report) SpeedVerdict() []string {
 		if sep != " " {
 			lines = append(lines, line+".")
 		}
-		if c := r.crossover(trip); c != nil {
+		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.Small) && r.isAhead(trip, c.Large) {
 			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.", roundBytes(c.Bytes), c.Small, c.Large))
 		}
 	}
@@ -684,6 +684,11 @@ func (r *Report) SpeedVerdict() []string {
 		lines = append(lines, fmt.Sprintf("Too large for %s: %s.", strings.Join(tooLarge[sessions], " and "), sessions))
 	}
 	return lines
+}
+
+// isAhead says whether an engine is ahead for any session.
+func (r *Report) isAhead(trip time.Duration, engine string) bool {
+	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool { return p.RoundTrip == trip && p.Ahead == engine })
 }
 
 // Caveats returns what to think of before speed, a sentence a line: what goes

@@ -36,6 +36,9 @@ type Config struct {
 	Progress func(done float64)
 }
 
+// encoded is how many sessions of a kind are given to the encoders at most.
+const encoded = 500
+
 // A Kind is a number of sessions that are alike.
 type Kind struct {
 	Name     string
@@ -184,13 +187,25 @@ func (r *run) encoders(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		sizes, err := bench.MeasureEncoders(ctx, kind.Name, kind.Sessions)
+		sizes, err := bench.MeasureEncoders(ctx, kind.Name, evenly(kind.Sessions, encoded))
 		if err != nil {
 			return err
 		}
 		r.report.Encoders = append(r.report.Encoders, sizes...)
 	}
 	return nil
+}
+
+// evenly returns n of the sessions, evenly spaced, or all if there are fewer.
+func evenly(sessions []bench.Session, n int) []bench.Session {
+	if len(sessions) <= n {
+		return sessions
+	}
+	some := make([]bench.Session, n)
+	for i := range some {
+		some[i] = sessions[i*len(sessions)/n]
+	}
+	return some
 }
 
 func (r *run) wire(ctx context.Context) (err error) {
