@@ -16,6 +16,9 @@ type Counter struct{ n atomic.Int64 }
 // Count returns how many there were so far.
 func (c *Counter) Count() int64 { return c.n.Load() }
 
+// Add counts n more, for an engine whose database is not opened by OpenDB.
+func (c *Counter) Add(n int64) { c.n.Add(n) }
+
 // OpenDB is sql.Open with a counted connection. A nil Counter counts nothing and
 // puts nothing in between.
 func (c *Counter) OpenDB(driverName, dataSource string) (*sql.DB, error) {

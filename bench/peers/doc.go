@@ -4,11 +4,24 @@
 // module of its own, so that nobody who uses the engines depends on their
 // rivals.
 //
-//	cd bench/peers && go run .
+//	cd bench/peers && go run . -behaviour
+//	cd bench/peers && go run . -postgres postgres://user@host/database
 //
-// All libraries serve the same requests to the same visitors (see package
-// bench), in the same rounds, and each is set up as its documentation advises
-// and as its best user would:
+// # What they do
+//
+// With -behaviour, each library is tried in situations that no figure shows:
+// parallel writers, replay after a logout, a store that fails, and so on. The
+// matrix tells for each whether the library did what a visitor's session should
+// do, and what happened; "-" is where there is nothing to try, or where the
+// application decides. Nothing in it is written down beforehand. Libraries have
+// the settings that they have by themselves, and are used as their READMEs show.
+// "+revocation" is signedcookie with this project's package revocation.
+//
+// # What they cost
+//
+// Without it, all libraries serve the same requests to the same visitors (see
+// package bench), in the same rounds, and each is set up as its documentation
+// advises and as its best user would:
 //
 //   - gorilla-gob: sessions.CookieStore with a 32-byte key. Cookies have the
 //     attributes that this project's have. Maps and lists are registered with
@@ -19,8 +32,14 @@
 //     tells, on the driver and the settings that package dbstore/sqlite uses.
 //     The cleanup does not run.
 //   - scs-mem: scs with its own memstore.
+//   - scs-postgres: scs with its own pgxstore on a pool of pgx, table and index
+//     as its README tells.
+//   - plain-map: no library, but a map of Go values behind a mutex and a random
+//     key in a cookie, in one process: what a library can be measured against
+//     that does more.
 //
 // Values are what encoding/json makes of the session's JSON. The libraries
-// decode a whole session at once; this project's decodes the value that is asked
-// for. gorilla/sessions cannot renew a token, so its login is a write.
+// decode a whole session at once, and the map not at all; this project's engines
+// decode the value that is asked for. gorilla/sessions cannot renew a token, so
+// its login is a write. The libraries that are ahead somewhere are shown ahead.
 package main

@@ -21,27 +21,42 @@ func main() {
 	}
 }
 
-// groups are the engines that are shown together: each takes the place of the
-// first one in it.
-var groups = [][]string{
-	{"signedcookie", "sealed", "gorilla-json", "gorilla-gob"},
-	{"dbstore", "scs-sqlite"},
-	{"dbstore-mem", "scs-mem"},
+// groups returns the engines that are shown together; ratios are to the first one
+// of a group. Those on PostgreSQL need a server.
+func groups(postgres string) [][]string {
+	all := [][]string{
+		{"signedcookie", "sealed", "gorilla-json", "gorilla-gob"},
+		{"dbstore", "scs-sqlite"},
+		{"dbstore-mem", "scs-mem", "plain-map"},
+	}
+	if postgres != "" {
+		all = append(all, []string{"dbstore-postgres", "scs-postgres"})
+	}
+	return all
 }
 
 // engines returns the engines of all groups.
-func engines() ([]bench.Engine, error) {
-	rivals := map[string]bench.Engine{
+func engines(postgres string) ([]bench.Engine, error) {
+	others := map[string]bench.Engine{
 		"gorilla-json": gorilla("gorilla-json", jsonValues{}),
 		"gorilla-gob":  gorilla("gorilla-gob", nil),
 		"scs-sqlite":   scsSQLite("scs-sqlite"),
 		"scs-mem":      scsMemory("scs-mem"),
+		"plain-map":    plainMap("plain-map"),
+	}
+	if postgres != "" {
+		ours, err := bench.DatabaseEngine(postgres)
+		if err != nil {
+			return nil, err
+		}
+		others[ours.Name] = ours
+		others["scs-postgres"] = scsPostgres("scs-postgres", postgres)
 	}
 	var all []bench.Engine
-	for _, group := range groups {
+	for _, group := range groups(postgres) {
 		for _, name := range group {
-			if rival, ok := rivals[name]; ok {
-				all = append(all, rival)
+			if other, ok := others[name]; ok {
+				all = append(all, other)
 				continue
 			}
 			ours, err := bench.EnginesNamed(name)
@@ -61,10 +76,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	rounds := flags.Int("rounds", 10, "measure everything so `many` times")
 	duration := flags.Duration("time", 90*time.Second, "`time` for all rounds together, about")
 	seed := flags.Uint64("seed", 1, "the order of the measurements follows from this `number`")
+	postgres := flags.String("postgres", "", "measure on the PostgreSQL server at this `URL` too; everything it makes there is dropped")
+	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	all, err := engines()
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if *behaviour {
+		return tryAll(ctx, stdout)
+	}
+	all, err := engines(*postgres)
 	if err != nil {
 		return err
 	}
@@ -78,11 +101,20 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	env := results.Environment
 	fmt.Fprintf(stdout, "%s, %d cores for Go; %s, %s; %d rounds, seed %d\n", env.CPU, env.Cores, env.GoVersion, env.Platform, results.Rounds, *seed)
-	for _, group := range groups {
+	for _, group := range groups(*postgres) {
 		fmt.Fprintf(stdout, "\n== %s ==\n", group)
 		if err := bench.Analyze(results.Only(group...), bench.DefaultModel()).WriteMeasurements(stdout); err != nil {
 			return err
 		}
 	}
 	return err
+}
+
+// tryAll writes the matrix.
+func tryAll(ctx context.Context, stdout io.Writer) error {
+	outcomes, err := try(ctx, libraries(), trials)
+	if err != nil {
+		return err
+	}
+	return writeMatrix(stdout, libraries(), trials, outcomes)
 }

@@ -1,18 +1,33 @@
 package main
 
 import (
+	"bytes"
+	"flag"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sessionengine/bench"
+	"sessionengine/internal/testserver"
 )
+
+var postgresServer = testserver.Postgres()
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer)) }
+
+// ours tells our engines from the others, which are measured and tried, and not
+// held to anything: they may change.
+func ours(name string) bool {
+	return slices.Contains([]string{"signedcookie", "+revocation", "sealed"}, name) || strings.HasPrefix(name, "dbstore")
+}
 
 // results measures everything once. The harness checks that each engine does
 // what it should.
-func results(t *testing.T) *bench.Results {
+func results(t *testing.T, postgres string) *bench.Results {
 	t.Helper()
-	all, err := engines()
+	all, err := engines(postgres)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,43 +42,79 @@ func results(t *testing.T) *bench.Results {
 	return results
 }
 
-func TestPeersUnderTheHarness(t *testing.T) {
-	r := results(t)
+func checkResults(t *testing.T, r *bench.Results) {
+	for _, q := range r.Requests {
+		if q.TooLarge != "" || len(q.Nanosec) != 1 {
+			t.Errorf("%s/%s/%s: %q", q.Engine, q.Session, q.Kind, q.TooLarge)
+		}
+		want := map[bench.Kind]float64{bench.Read: 1, bench.Again: 1, bench.Write: 2, bench.Login: 2, bench.Logout: q.Queries}[q.Kind]
+		if strings.HasPrefix(q.Engine, "dbstore") && q.Queries != want {
+			t.Errorf("%s/%s/%s: %v queries, want %v", q.Engine, q.Session, q.Kind, q.Queries, want)
+		}
+		if strings.HasPrefix(q.Engine, "scs-") {
+			t.Logf("%s/%s/%s: %v queries", q.Engine, q.Session, q.Kind, q.Queries)
+		}
+	}
+	for _, b := range r.Behaviours {
+		inCookie := b.Engine == "signedcookie" || b.Engine == "sealed"
+		if ours(b.Engine) && b.Observed != inCookie {
+			t.Errorf("%s: %s: %v, want %v", b.Engine, b.Behaviour, b.Observed, inCookie)
+		}
+	}
+}
 
-	t.Run("every request is measured", func(t *testing.T) {
-		for _, q := range r.Requests {
-			if q.TooLarge != "" || len(q.Nanosec) != 1 {
-				t.Errorf("%s/%s/%s: %q", q.Engine, q.Session, q.Kind, q.TooLarge)
-			}
-		}
-	})
+func TestPeersUnderTheHarness(t *testing.T) { checkResults(t, results(t, "")) }
 
-	t.Run("scs asks the database for every request that carries a cookie", func(t *testing.T) {
-		want := map[bench.Kind]float64{
-			bench.Untouched: 1, bench.Anonymous: 0, bench.Read: 1, bench.Again: 1,
-			bench.Write: 2, bench.Login: 3, bench.Logout: 2,
+func TestPeersOnPostgreSQL(t *testing.T) {
+	server := postgresServer.Start(t)
+	r := results(t, server.URL)
+	for _, name := range []string{"dbstore-postgres", "scs-postgres"} {
+		if !slices.Contains(r.Settings.Engines, name) {
+			t.Errorf("%s was not measured", name)
 		}
-		for _, q := range r.Requests {
-			if q.Engine == "scs-sqlite" && q.Queries != want[q.Kind] {
-				t.Errorf("%s/%s: %v queries, want %v", q.Session, q.Kind, q.Queries, want[q.Kind])
-			}
-		}
-	})
+	}
+	checkResults(t, r)
 
-	t.Run("what the others let happen", func(t *testing.T) {
-		for _, b := range r.Behaviours {
-			var want bool
-			switch {
-			case strings.HasPrefix(b.Engine, "gorilla"), b.Engine == "signedcookie", b.Engine == "sealed":
-				want = true
-			case strings.HasPrefix(b.Engine, "scs"):
-				want = b.Behaviour == bench.LostUpdate || b.Behaviour == bench.UndoneLogout
-			}
-			if b.Observed != want {
-				t.Errorf("%s: %s: %v, want %v", b.Engine, b.Behaviour, b.Observed, want)
-			}
+	var left int
+	db := server.Open(t)
+	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM pg_tables WHERE tablename LIKE 'sessionengine%') + (SELECT COUNT(*) FROM pg_namespace WHERE nspname LIKE 'sessionengine%')").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d tables and schemas are left, %v", left, err)
+	}
+}
+
+// What our engines do is known; what the others do is written down.
+func TestMatrix(t *testing.T) {
+	all := libraries()
+	outcomes, err := try(t.Context(), all, trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(all) * len(trials); len(outcomes) != want {
+		t.Fatalf("%d outcomes, want %d", len(outcomes), want)
+	}
+	// What a cookie cannot do by itself.
+	cannot := map[string][]string{
+		"signedcookie": {"parallel writers", "replay after logout", "old cookie", "resurrection"},
+		"+revocation":  {"parallel writers", "old cookie"},
+	}
+	for _, o := range outcomes {
+		if !ours(o.Library) {
+			t.Logf("%s: %s: %s: %s", o.Library, o.Trial, o.Verdict, o.What)
+			continue
 		}
-	})
+		if want := !slices.Contains(cannot[o.Library], o.Trial); o.Verdict == bad && want || o.Verdict == good && !want {
+			t.Errorf("%s: %s: %s: %s", o.Library, o.Trial, o.Verdict, o.What)
+		}
+	}
+	var text strings.Builder
+	if err := writeMatrix(&text, all, trials, outcomes); err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range trials {
+		if !strings.Contains(text.String(), "\n"+trial.name+": ") {
+			t.Errorf("the text says nothing of %q", trial.name)
+		}
+	}
 }
 
 func TestRunWritesATableForEachGroup(t *testing.T) {
@@ -71,7 +122,7 @@ func TestRunWritesATableForEachGroup(t *testing.T) {
 	if err := run(t.Context(), []string{"-rounds", "1", "-time", "1ms"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, group := range groups {
+	for _, group := range groups("") {
 		for _, name := range group {
 			if !strings.Contains(out.String(), "\n  "+name) {
 				t.Errorf("there is no line for %s", name)
@@ -80,8 +131,32 @@ func TestRunWritesATableForEachGroup(t *testing.T) {
 	}
 }
 
+// The figures in bench/results are taken with
+//
+//	go test -run TestMeasure -timeout 30m -args -measure 5m
+var measure = flag.Duration("measure", 0, "measure so long, and write bench/results/peers.txt and behaviours.txt anew")
+
+func TestMeasure(t *testing.T) {
+	if *measure == 0 {
+		t.Skip("-measure takes minutes")
+	}
+	server := postgresServer.Start(t)
+	for file, args := range map[string][]string{
+		"../results/behaviours.txt": {"-behaviour"},
+		"../results/peers.txt":      {"-time", measure.String(), "-postgres", server.URL},
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, &out); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkRequest(b *testing.B) {
-	all, err := engines()
+	all, err := engines("")
 	if err != nil {
 		b.Fatal(err)
 	}

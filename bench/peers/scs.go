@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"net/http"
 	"net/url"
@@ -39,7 +38,7 @@ func scsSQLite(name string) bench.Engine {
 			CREATE INDEX sessions_expiry_idx ON sessions(expiry)`); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		return newSCSSite(sqlite3store.NewWithCleanupInterval(db, 0), db), nil
+		return newSCSSite(sqlite3store.NewWithCleanupInterval(db, 0), db.Close), nil
 	}}
 }
 
@@ -52,10 +51,10 @@ func scsMemory(name string) bench.Engine {
 
 type scsSite struct {
 	manager *scs.SessionManager
-	db      *sql.DB // or nil
+	close   func() error // or nil
 }
 
-func newSCSSite(store scs.Store, db *sql.DB) *scsSite {
+func newSCSSite(store scs.Store, close func() error) *scsSite {
 	registerValues()
 	m := scs.New()
 	m.Store = store
@@ -65,14 +64,14 @@ func newSCSSite(store scs.Store, db *sql.DB) *scsSite {
 	m.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
-	return &scsSite{m, db}
+	return &scsSite{m, close}
 }
 
 func (s *scsSite) Close() error {
-	if s.db == nil {
+	if s.close == nil {
 		return nil
 	}
-	return s.db.Close()
+	return s.close()
 }
 
 func (s *scsSite) Handler(a bench.Action) http.Handler {
