@@ -121,8 +121,11 @@ func (a *Auth) Login(s *session.Session, u User, passwordHash string) {
 	if u.Backend == "" {
 		u.Backend = ModelBackend
 	}
-	if id, ok := session.Get[string](s, userIDKey); ok && (id != u.ID || !a.Verify(s, passwordHash)) {
-		s.Flush()
+	if s.Has(userIDKey) {
+		id, ok := session.Get[string](s, userIDKey)
+		if !ok || id != u.ID || !a.Verify(s, passwordHash) {
+			s.Flush()
+		}
 	}
 	s.Set(userIDKey, u.ID)
 	s.Set(backendKey, u.Backend)

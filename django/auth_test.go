@@ -41,6 +41,8 @@ func TestLogin(t *testing.T) {
 		{"the same user again", func(s *session.Session) { auth.Login(s, ada, adasHash) }, ada, adasHash, true},
 		{"another user", func(s *session.Session) { auth.Login(s, bob, bobsHash) }, ada, adasHash, false},
 		{"the same user whose password has changed", func(s *session.Session) { auth.Login(s, ada, "old") }, ada, adasHash, false},
+		{"another user whose id is a number", func(s *session.Session) { auth.Login(s, bob, bobsHash); s.Set("_auth_user_id", 7) }, ada, adasHash, false},
+		{"an id that is null", func(s *session.Session) { s.Set("_auth_user_id", nil) }, ada, adasHash, false},
 		{"a user of another backend", func(s *session.Session) {}, bob, bobsHash, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
