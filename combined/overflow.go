@@ -39,6 +39,7 @@ type Overflow struct {
 
 var (
 	_ session.SessionStore     = (*Overflow)(nil)
+	_ session.InPlaceSaver     = (*Overflow)(nil)
 	_ session.Toucher          = (*Overflow)(nil)
 	_ session.UnchangedDeleter = (*Overflow)(nil)
 	_ session.ExpiredDeleter   = (*Overflow)(nil)
@@ -121,14 +122,9 @@ func (o *Overflow) save(ctx context.Context, token string, rec *session.Record, 
 // become small enough.
 func (o *Overflow) saveLarge(ctx context.Context, token string, rec *session.Record, renew bool) (string, error) {
 	if len(rec.Data) <= mayFit*o.returnBytes {
-		moved := *rec
-		newToken, err := o.small.create(ctx, &moved)
-		if err == nil && len(newToken) <= o.returnBytes {
-			if err := o.large.leave(ctx, token, rec, o.grace, renew); err != nil {
-				return "", err
-			}
-			rec.Version = moved.Version
-			return newToken, nil
+		to, err := o.small.arrive(ctx, rec)
+		if err == nil && len(to.token) <= o.returnBytes {
+			return o.large.leave(ctx, token, rec, to, leaving{o.grace, renew})
 		}
 	}
 	if renew {
@@ -141,12 +137,27 @@ func (o *Overflow) saveLarge(ctx context.Context, token string, rec *session.Rec
 // engine to be tried. What compresses better than that is rare.
 const mayFit = 8
 
+// SaveInPlace implements [session.InPlaceSaver] for the sessions of an engine
+// that keeps them on the server.
+func (o *Overflow) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	p, err := holder(ctx, o.small, o.large, token, rec)
+	if err != nil {
+		return err
+	}
+	err = p.saveInPlace(ctx, token, rec)
+	if p.mark == o.small.mark && tooLarge(err) {
+		return errors.ErrUnsupported // Save would move it
+	}
+	return err
+}
+
 // Delete implements [session.SessionStore].
 func (o *Overflow) Delete(ctx context.Context, token string) error {
 	return deleteBoth(ctx, o.small, o.large, token)
 }
 
-// Touch implements [session.Toucher].
+// Touch implements [session.Toucher]. A session whose old token was used is
+// saved instead, and so gets a new one.
 func (o *Overflow) Touch(ctx context.Context, token string, rec *session.Record) error {
 	p, err := holder(ctx, o.small, o.large, token, rec)
 	if err != nil {

@@ -1,6 +1,7 @@
 package combined
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,25 @@ import (
 )
 
 // place is one of the two engines. In a combined engine the versions of its
-// records bear its mark, so that Save knows where a record came from.
+// records bear its mark, so that Save knows where a record came from, and those
+// of its retired records bear retiredMark and its mark.
 type place struct {
 	store session.SessionStore
 	mark  string
+}
+
+// What tells a retired record, one that was left behind when the session moved,
+// from others: retiredMark before its version, and retiredSuffix after its data
+// as long as it is stored. To JSON that is white space, which the session
+// package does not write.
+const (
+	retiredMark   = "retired "
+	retiredSuffix = " \t"
+)
+
+// retired tells whether rec was left behind in p.
+func (p place) retired(rec *session.Record) bool {
+	return strings.HasPrefix(rec.Version, retiredMark+p.mark)
 }
 
 // forCookie binds the engine to the name of a cookie.
@@ -34,9 +50,9 @@ func (p place) forCookie(name string) (place, error) {
 // session if it knows the token.
 func holder(ctx context.Context, a, b place, token string, rec *session.Record) (place, error) {
 	switch {
-	case strings.HasPrefix(rec.Version, a.mark):
+	case strings.HasPrefix(rec.Version, a.mark), a.retired(rec):
 		return a, nil
-	case strings.HasPrefix(rec.Version, b.mark):
+	case strings.HasPrefix(rec.Version, b.mark), b.retired(rec):
 		return b, nil
 	}
 	_, err := a.store.Load(ctx, token)
@@ -49,7 +65,7 @@ func holder(ctx context.Context, a, b place, token string, rec *session.Record) 
 // do calls f with a record that has the engine's own version.
 func (p place) do(rec *session.Record, f func(own *session.Record) error) error {
 	own := *rec
-	own.Version = strings.TrimPrefix(rec.Version, p.mark)
+	own.Version = strings.TrimPrefix(strings.TrimPrefix(rec.Version, retiredMark), p.mark)
 	err := f(&own)
 	if err == nil {
 		rec.Version = p.mark + own.Version
@@ -59,13 +75,26 @@ func (p place) do(rec *session.Record, f func(own *session.Record) error) error 
 
 func (p place) load(ctx context.Context, token string) (*session.Record, error) {
 	rec, err := p.store.Load(ctx, token)
-	if err == nil {
-		rec.Version = p.mark + rec.Version
+	if err != nil {
+		return nil, err
 	}
-	return rec, err
+	rec.Version = p.mark + rec.Version
+	if data, ok := bytes.CutSuffix(rec.Data, []byte(retiredSuffix)); ok {
+		rec.Data, rec.Version = data, retiredMark+rec.Version
+	}
+	return rec, nil
 }
 
+// save saves the session under its token. A retired one is made anew instead:
+// what was left behind stays as it is.
 func (p place) save(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
+	if p.retired(rec) {
+		to, err := p.arrive(ctx, rec)
+		if err != nil {
+			return "", err
+		}
+		return p.leave(ctx, token, rec, to, leaving{})
+	}
 	err = p.do(rec, func(own *session.Record) error {
 		newToken, err = p.store.Save(ctx, token, own)
 		return err
@@ -81,9 +110,29 @@ func (p place) renew(ctx context.Context, token string, rec *session.Record) (ne
 	return newToken, err
 }
 
+// saveInPlace saves the session if its token stays the same. To an engine that
+// gives a new one it is as if nothing had been saved: such an engine keeps the
+// session in the token, which nobody gets.
+func (p place) saveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	if p.retired(rec) {
+		return errors.ErrUnsupported
+	}
+	return p.do(rec, func(own *session.Record) error {
+		if s, ok := p.store.(session.InPlaceSaver); ok {
+			return s.SaveInPlace(ctx, token, own)
+		}
+		newToken, err := p.store.Save(ctx, token, own)
+		if err == nil && newToken != token {
+			return errors.ErrUnsupported
+		}
+		return err
+	})
+}
+
+// touch extends the session's life, but not that of a retired one.
 func (p place) touch(ctx context.Context, token string, rec *session.Record) error {
 	t, ok := p.store.(session.Toucher)
-	if !ok {
+	if !ok || p.retired(rec) {
 		return errors.ErrUnsupported
 	}
 	return p.do(rec, func(own *session.Record) error { return t.Touch(ctx, token, own) })
@@ -115,24 +164,76 @@ func (p place) create(ctx context.Context, rec *session.Record) (string, error) 
 	return token, err
 }
 
-// leave lets a session that is in another place now go from this one, on the
-// condition that nobody has changed it. A renewed session must not be reachable
-// by its old token; another one stays reachable for the time of grace.
-func (p place) leave(ctx context.Context, token string, rec *session.Record, grace time.Duration, renewed bool) error {
-	if renewed {
-		return p.end(ctx, token, rec)
-	}
-	return p.retire(ctx, token, rec, grace)
+// arrival is a session that has been made anew in a place.
+type arrival struct {
+	in             place
+	token, version string
 }
 
-// retire leaves the session as rec has it, but only for the time of grace.
+// arrive makes a session of another place, or a retired one, anew in p.
+func (p place) arrive(ctx context.Context, rec *session.Record) (arrival, error) {
+	anew := *rec
+	token, err := p.create(ctx, &anew)
+	return arrival{p, token, anew.Version}, err
+}
+
+// leaving is how a session leaves a place.
+type leaving struct {
+	grace   time.Duration
+	renewed bool
+}
+
+// leave lets a session go from p that has arrived somewhere, on the condition
+// that nobody has changed it in p; otherwise the arrival is taken back. A
+// renewed session must not be reachable by its old token; another one stays
+// reachable for the time of grace, which a retired one has been given already.
+func (p place) leave(ctx context.Context, token string, rec *session.Record, to arrival, how leaving) (string, error) {
+	var err error
+	switch {
+	case how.renewed:
+		err = p.end(ctx, token, rec)
+	case p.retired(rec):
+		err = p.unchanged(ctx, token, rec)
+	default:
+		err = p.retire(ctx, token, rec, how.grace)
+	}
+	if err != nil {
+		if undo := to.in.store.Delete(ctx, to.token); undo != nil {
+			err = fmt.Errorf("%w (and what was written in the new place could not be deleted: %w)", err, undo)
+		}
+		return "", err
+	}
+	rec.Version = to.version
+	return to.token, nil
+}
+
+// retire leaves the session as rec has it, but only for the time of grace. One
+// that is too large for p ends there, unless p keeps it in the token.
 func (p place) retire(ctx context.Context, token string, rec *session.Record, grace time.Duration) error {
 	last := *rec
+	last.Data = append(bytes.Clone(rec.Data), retiredSuffix...)
 	if end := time.Now().Add(grace); end.Before(last.Expires) {
 		last.Expires = end
 	}
 	_, err := p.save(ctx, token, &last)
+	if tooLarge(err) {
+		return p.end(ctx, token, rec)
+	}
 	return err
+}
+
+// unchanged gives the error of Save if the session is not what rec says.
+func (p place) unchanged(ctx context.Context, token string, rec *session.Record) error {
+	now, err := p.load(ctx, token)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return session.ErrGone
+	case err != nil:
+		return err
+	case now.Version != rec.Version:
+		return session.ErrConflict
+	}
+	return nil
 }
 
 // end deletes the session, unless somebody has changed it.

@@ -22,6 +22,7 @@ type Switch struct {
 
 var (
 	_ session.SessionStore     = (*Switch)(nil)
+	_ session.InPlaceSaver     = (*Switch)(nil)
 	_ session.Toucher          = (*Switch)(nil)
 	_ session.UnchangedDeleter = (*Switch)(nil)
 	_ session.ExpiredDeleter   = (*Switch)(nil)
@@ -83,30 +84,31 @@ func (s *Switch) save(ctx context.Context, token string, rec *session.Record, sa
 	if p.mark == s.to.mark {
 		return save(s.to, ctx, token, rec)
 	}
-	newToken, err := s.move(ctx, token, rec, renew)
+	// It is made in the new place first, so that nothing has happened if it
+	// does not fit.
+	to, err := s.to.arrive(ctx, rec)
 	if tooLarge(err) {
 		return save(s.from, ctx, token, rec)
 	}
-	return newToken, err
-}
-
-// move takes a session to the new engine. It is made in the new place first, so
-// that nothing has happened if it does not fit, and taken back there if
-// somebody has changed it in the old one.
-func (s *Switch) move(ctx context.Context, token string, rec *session.Record, renewed bool) (string, error) {
-	moved := *rec
-	newToken, err := s.to.create(ctx, &moved)
 	if err != nil {
 		return "", err
 	}
-	if err := s.from.leave(ctx, token, rec, s.grace, renewed); err != nil {
-		if undo := s.to.store.Delete(ctx, newToken); undo != nil {
-			err = fmt.Errorf("%w (and what was written in the new place could not be deleted: %w)", err, undo)
-		}
-		return "", err
+	return s.from.leave(ctx, token, rec, to, leaving{s.grace, renew})
+}
+
+// SaveInPlace implements [session.InPlaceSaver]: a session that is still in the
+// old engine stays there for once. It is for engines that keep sessions on the
+// server.
+func (s *Switch) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	p, err := holder(ctx, s.from, s.to, token, rec)
+	if err != nil {
+		return err
 	}
-	rec.Version = moved.Version
-	return newToken, nil
+	err = p.saveInPlace(ctx, token, rec)
+	if p.mark == s.from.mark && tooLarge(err) {
+		return errors.ErrUnsupported // Save would move it
+	}
+	return err
 }
 
 // Delete implements [session.SessionStore].
