@@ -11,8 +11,9 @@ import (
 
 // Options set up an [Overflow] or a [Switch]. The zero value is a good start.
 type Options struct {
-	// Grace is how long the old token of a session that has moved still loads
-	// it, for the requests that were on their way; 0 means a minute.
+	// Grace is how long the old token of a session that has moved out of an
+	// engine with rows still loads it, for the requests that were on their way;
+	// 0 means a minute.
 	Grace time.Duration
 
 	// ReturnBytes, for an Overflow, is the length of a token in the small

@@ -15,6 +15,10 @@ import (
 // the new engine can take the Switch's place. It is safe for concurrent use.
 //
 // A session that is too large for the new engine stays in the old one.
+//
+// If the old engine keeps sessions in cookies that a revocation.Store ends, wrap
+// the Switch, not the engine; see the package documentation. Otherwise a logout
+// leaves the cookies alive that a session had before it moved.
 type Switch struct {
 	from, to place
 	grace    time.Duration
