@@ -330,7 +330,6 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	if err != nil {
 		return "", s.writeFailure(ctx, "save", err)
 	}
-	s.forgetOwner(ctx, key, rec.Version, rec)
 	rec.Version = text
 	return token, nil
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -211,4 +212,193 @@ func testOwnersConformance(t *testing.T, b Backend) {
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
 		return b.store(t, dbstore.Options{Owners: true})
 	}, b.Features())
+}
+
+// Of two saves that set different owners, the list follows the one that was
+// made, whatever became of the other.
+func testOwnersConflict(t *testing.T, b Backend) {
+	ctx := context.Background()
+	for _, tc := range []struct {
+		name  string
+		write func(*dbstore.Store, string, *session.Record) error
+	}{
+		{"save", func(s *dbstore.Store, token string, rec *session.Record) error {
+			_, err := s.Save(ctx, token, rec)
+			return err
+		}},
+		{"touch", func(s *dbstore.Store, token string, rec *session.Record) error { return s.Touch(ctx, token, rec) }},
+		{"renew", func(s *dbstore.Store, token string, rec *session.Record) error {
+			_, err := s.Renew(ctx, token, rec)
+			return err
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			store := b.store(t, dbstore.Options{Owners: true})
+			token := create(t, store, owned("ann", "mine"))
+			stale, made := load(t, store, token), owned("bob", "mine")
+			made.Version = stale.Version
+			if _, err := store.Save(ctx, token, made); err != nil {
+				t.Fatal(err)
+			}
+			stale.Owner, stale.Label = "ann", "mine"
+			if err := tc.write(store, token, stale); !errors.Is(err, session.ErrConflict) {
+				t.Fatalf("a stale write: %v, want ErrConflict", err)
+			}
+			if ann, bob := labels(t, store, "ann"), labels(t, store, "bob"); ann != "" || bob != "mine" {
+				t.Errorf("listed for ann: %q, for bob: %q", ann, bob)
+			}
+			id := ""
+			if infos, err := store.Sessions(ctx, "bob"); err == nil && len(infos) == 1 {
+				id = infos[0].ID
+			}
+			if err := store.EndSession(ctx, "ann", id); err != nil {
+				t.Error(err)
+			}
+			if n, err := store.EndSessions(ctx, "ann", ""); n != 0 || err != nil {
+				t.Errorf("the owner before ends %d sessions, %v", n, err)
+			}
+			load(t, store, token)
+			if n, err := store.EndSessions(ctx, "bob", ""); n != 1 || err != nil {
+				t.Errorf("the owner ends %d sessions, %v, want 1", n, err)
+			}
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("the session of bob after all were ended: %v", err)
+			}
+		})
+	}
+}
+
+// A session does not escape its end by being renewed between any two of the
+// statements.
+func testOwnersRenewed(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
+	other := b.storeAt(t, place, opts)
+	var before func()
+	calls := Calls{Before: func(string, []driver.NamedValue) {
+		if before != nil {
+			before()
+		}
+	}}
+	store := b.wrapped(t, place, opts, calls.Wrap)
+
+	endAll := func(string) error { _, err := store.EndSessions(ctx, "ann", ""); return err }
+	endOne := func(id string) error { return store.EndSession(ctx, "ann", id) }
+	for _, tc := range []struct {
+		name        string
+		end         func(id string) error
+		first, last int // the statements before which the session is renewed
+	}{
+		{"all, before the first statement", endAll, 1, 1},
+		{"all, before the second", endAll, 2, 2},
+		{"all, before the third", endAll, 3, 3},
+		{"all, before each of the first seven", endAll, 1, 7},
+		{"one, before the first statement", endOne, 1, 1},
+		{"one, before the second", endOne, 2, 2},
+		{"one, before the third", endOne, 3, 3},
+		{"one, before each of the first seven", endOne, 1, 7},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rec := owned("ann", "mine")
+			token := create(t, other, rec)
+			bystander := create(t, other, owned("bob", ""))
+			infos, err := other.Sessions(ctx, "ann")
+			if err != nil || len(infos) != 1 {
+				t.Fatalf("sessions: %v, %v", infos, err)
+			}
+			n := 0
+			before = func() {
+				if n++; n < tc.first || n > tc.last {
+					return
+				}
+				renewed, err := other.Renew(ctx, token, rec)
+				if err != nil {
+					t.Errorf("Renew before statement %d: %v", n, err)
+					return
+				}
+				token = renewed
+			}
+			err = tc.end(infos[0].ID)
+			before = nil
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("the session lives on: %v", err)
+			}
+			load(t, other, bystander)
+			if _, err := other.EndSessions(ctx, "ann", ""); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+
+	t.Run("without end", func(t *testing.T) {
+		rec := owned("ann", "mine")
+		token := create(t, other, rec)
+		before = func() {
+			if renewed, err := other.Renew(ctx, token, rec); err == nil {
+				token = renewed
+			}
+		}
+		defer func() { before = nil }()
+		if err := endAll(""); err == nil {
+			t.Error("EndSessions says it has ended a session that lives")
+		}
+	})
+}
+
+// What PostgreSQL cannot hold is refused in an owner and left out of a label, in
+// every database.
+func testOwnersText(t *testing.T, b Backend) {
+	ctx := context.Background()
+	store := b.store(t, dbstore.Options{Owners: true})
+	token := create(t, store, owned("ann", "a\x00 pho\xffne"))
+	if got := labels(t, store, "ann"); got != "a phone" {
+		t.Errorf("the label is %q", got)
+	}
+	rec := load(t, store, token)
+	rec.Owner = "ann\x00secret"
+	rec.Data = []byte(`{"_session_owner":"ann\u0000secret"}`)
+	_, errSave := store.Save(ctx, token, rec)
+	_, errSessions := store.Sessions(ctx, rec.Owner)
+	_, errAll := store.EndSessions(ctx, rec.Owner, "")
+	for op, err := range map[string]error{"Save": errSave, "Sessions": errSessions, "EndSessions": errAll, "EndSession": store.EndSession(ctx, rec.Owner, "id")} {
+		if err == nil || !strings.Contains(err.Error(), "NUL") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s with a NUL character in the owner: %v", op, err)
+		}
+	}
+	if got := labels(t, store, "ann"); got != "a phone" {
+		t.Errorf("after a save that was refused: %q", got)
+	}
+}
+
+// Rows of sessions that were extended without them do not keep the cleanup from
+// those behind them, were they all to expire at one moment.
+func testOwnersCleanup(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place := b.Place(t)
+	opts := dbstore.Options{Table: newTable(), Owners: true, CleanupBatch: 2}
+	store := b.storeAt(t, place, opts)
+	db := b.db(t, place)
+	for range 5 {
+		create(t, store, owned("ann", "living"))
+	}
+	gone := create(t, store, owned("ann", "gone"))
+	if err := store.Delete(ctx, gone); err != nil {
+		t.Fatal(err)
+	}
+	table := opts.Table + "_owner"
+	mustExec(t, db, "UPDATE "+table+" SET expire_date = '2020-01-01 00:00:00' WHERE label = 'living'")
+	mustExec(t, db, "UPDATE "+table+" SET expire_date = '2020-01-02 00:00:00' WHERE label = 'gone'")
+	if _, err := store.DeleteExpired(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := db.QueryRow("SELECT COUNT(*) FROM " + table + " WHERE label = 'gone'").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows of a session that is gone, %v", n, err)
+	}
+	if got := labels(t, store, "ann"); got != "living living living living living" {
+		t.Errorf("after the cleanup: %q", got)
+	}
 }
