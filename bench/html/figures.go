@@ -408,3 +408,29 @@ func (b *builder) validationFigure() *figure {
 	f.render(p, 330)
 	return f
 }
+
+// distributionFigure shows how many of the user's sessions there are of which
+// size.
+func (b *builder) distributionFigure() *figure {
+	bins := b.Survey.Distribution
+	names := make([]string, len(bins))
+	most := 0
+	for i, bin := range bins {
+		names[i] = "up to " + bytesOf(bin.Bytes)
+		most = max(most, bin.Sessions)
+	}
+	f := &figure{
+		Title: "Sizes as JSON",
+		Alt:   fmt.Sprintf("How many of the sessions have which size, in %d ranges from %s to %s.", len(bins), names[0], names[len(names)-1]),
+	}
+	p := newPlot(axis{label: "sessions", min: 0, max: 1.02 * float64(most), ticks: plot.DefaultTicks{}}, rowAxis(names))
+	p.Add(grid(true, false))
+	for i, bin := range bins {
+		if bin.Sessions > 0 {
+			y := rowAt(i, len(bins))
+			p.Add(area(strongInk(0), 0, float64(bin.Sessions), y-0.36, y+0.36))
+		}
+	}
+	f.render(p, rowHeight(len(bins), 20))
+	return f
+}

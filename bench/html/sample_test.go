@@ -110,7 +110,18 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 			report.Encoders = append(report.Encoders, e)
 		}
 	}
-	report.Survey = &bench.Survey{Sessions: 5000, Tried: 2000, JSON: bench.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000}}
+	report.Survey = &bench.Survey{
+		Sessions: 4990, Tried: 2000,
+		Sample:       &bench.Sample{Found: 1e6, Taken: 5000, LeftOut: []bench.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
+		Distribution: []bench.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
+		Keys:         []bench.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "<b>cart</b>", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
+		Training: &bench.Training{Bytes: 2048, Sessions: 4990, Trained: 800, HeldOut: 200, Cookies: []bench.CookieSizes{
+			{Scheme: "signed", Compression: bench.Uncompressed, Mean: 700, TooLarge: 4, Sizes: bench.Sizes{Median: 600, P90: 1500, Max: 12000}},
+			{Scheme: "signed", Compression: bench.TrainedDictionary, Mean: 250, Sizes: bench.Sizes{Median: 200, P90: 500, Max: 3800}},
+			{Scheme: "sealed", Compression: bench.TrainedDictionary, Mean: 200, Sizes: bench.Sizes{Median: 160, P90: 400, Max: 3000}},
+		}},
+		JSON: bench.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
+	}
 	for i, engine := range sampleEngines {
 		report.Survey.Engines = append(report.Survey.Engines, bench.EngineSurvey{Engine: engine, TooLarge: 10 * i, Cookie: bench.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
 	}

@@ -1,0 +1,337 @@
+package html_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"io"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessionengine/bench"
+	pages "sessionengine/bench/html"
+	"sessionengine/bench/suite"
+)
+
+// raw returns the results that a page offers for download.
+func raw(t *testing.T, page []byte) []byte {
+	t.Helper()
+	m := regexp.MustCompile(`download="report\.json" href="data:application/json;base64,([^"]*)"`).FindSubmatch(page)
+	if m == nil {
+		t.Fatal("the page has no raw results")
+	}
+	content, err := base64.StdEncoding.DecodeString(html.UnescapeString(string(m[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// follow returns the value that a JSON pointer (RFC 6901) leads to.
+func follow(t *testing.T, document any, pointer string) any {
+	t.Helper()
+	at := document
+	for _, name := range strings.Split(pointer, "/")[1:] {
+		switch v := at.(type) {
+		case map[string]any:
+			next, ok := v[name]
+			if !ok {
+				t.Fatalf("%s: there is no %q in the raw results", pointer, name)
+			}
+			at = next
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(v) {
+				t.Fatalf("%s: there is no %q among %d", pointer, name, len(v))
+			}
+			at = v[i]
+		default:
+			t.Fatalf("%s: %q is of a %T", pointer, name, at)
+		}
+	}
+	return at
+}
+
+func numbers(values any) []float64 {
+	var all []float64
+	for _, v := range values.([]any) {
+		all = append(all, v.(float64))
+	}
+	return all
+}
+
+func median(values []float64) float64 { return bench.Summarize(values, 0.95).Median }
+
+// A figure on the page is the one in the raw results that its title leads to,
+// in some unit and rounded.
+func TestEveryFigureIsInTheRawResults(t *testing.T) {
+	page := pageOf(t, sample(t, 10, 0.01))
+	var document map[string]any
+	if err := json.Unmarshal(raw(t, page), &document); err != nil {
+		t.Fatal(err)
+	}
+	empty := document["empty"].(map[string]any)
+	cells := regexp.MustCompile(`<td [^>]*title="([^"]*)"[^>]*>.*?<span class="v">([^<]*)</span>`).FindAllSubmatch(page, -1)
+	checked := make(map[string]int) // by section of the results
+	for _, m := range cells {
+		pointer, text := html.UnescapeString(string(m[1])), html.UnescapeString(string(m[2]))
+		value := follow(t, document, pointer)
+		var want float64
+		switch v := value.(type) {
+		case float64:
+			want = v
+		case []any:
+			want = median(numbers(v))
+			name := pointer[strings.LastIndex(pointer, "/")+1:]
+			if strings.HasPrefix(pointer, "/requests/") {
+				// Times and allocations are those over the empty handler's.
+				net := numbers(v)
+				for i, e := range numbers(empty[name]) {
+					net[i] -= e
+				}
+				want = median(net)
+			}
+		case map[string]any:
+			middle, ok := v["median"].(float64)
+			if !ok {
+				continue // an object that several figures are worked out from
+			}
+			want = middle
+		default:
+			continue // a name
+		}
+		if strings.HasPrefix(pointer, "/wire/") && strings.HasPrefix(text, "+") {
+			continue // the difference to another cell
+		}
+		if strings.HasPrefix(pointer, "/survey/") && strings.HasSuffix(text, " %") && !strings.HasSuffix(pointer, "/share") {
+			continue // a number of sessions, as a share of all
+		}
+		number := strings.TrimLeft(strings.TrimSuffix(strings.TrimSuffix(text, " %"), " ms"), "<> ")
+		got, err := strconv.ParseFloat(strings.Replace(number, "−", "-", 1), 64)
+		if err != nil {
+			continue // ~ and the like
+		}
+		if !inSomeUnit(got, want) {
+			t.Errorf("%s: the page says %s, the raw results %v", pointer, text, want)
+		}
+		checked[strings.Split(pointer, "/")[1]]++
+	}
+	for _, section := range []string{"requests", "ratios", "floors", "floor_ratios", "pages", "sensitivity", "leads", "encoders", "wire", "load", "validation", "survey"} {
+		if checked[section] < 3 {
+			t.Errorf("%d figures of %s were checked", checked[section], section)
+		}
+	}
+}
+
+// inSomeUnit reports whether a figure is the wanted one in milliseconds instead
+// of nanoseconds, for example, or in percent, and with three digits or more. Of
+// numbers of bytes and allocations, what is behind the point is gone.
+func inSomeUnit(got, want float64) bool {
+	for _, unit := range []float64{1, 100, 1000, 1e-3, 1e-6, 1e6} {
+		if math.Abs(got-want*unit) <= 0.006*math.Abs(got) {
+			return true
+		}
+	}
+	return math.Abs(got-want) <= 0.5 || math.Abs(got-want) <= 0.0006
+}
+
+func TestPageNeedsNothingElse(t *testing.T) {
+	page := pageOf(t, sample(t, 10, 0.01))
+	for _, m := range regexp.MustCompile(`(?i)\b(?:href|src|srcset|action|data|poster|xlink:href)="([^"]*)"`).FindAllSubmatch(page, -1) {
+		if target := string(m[1]); !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:") {
+			t.Errorf("the page refers to %q", target)
+		}
+	}
+	for _, forbidden := range []string{"<script", "@import", "url(", "http://", "https://", "<iframe", "ZgotmplZ"} {
+		if bytes.Contains(page, []byte(forbidden)) {
+			t.Errorf("the page contains %q", forbidden)
+		}
+	}
+	if !bytes.Contains(page, []byte(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`)) {
+		t.Error("the page does not forbid itself the network")
+	}
+}
+
+func TestPageCanBeReadWithoutSeeingIt(t *testing.T) {
+	page := pageOf(t, sample(t, 10, 0.01))
+	plots := regexp.MustCompile(`<svg [^>]*>`).FindAll(page, -1)
+	shown := 0
+	for _, svg := range plots {
+		switch {
+		case bytes.Contains(svg, []byte(`aria-hidden="true"`)):
+		case bytes.Contains(svg, []byte(`role="img" aria-label="`)) && !bytes.Contains(svg, []byte(`aria-label=""`)):
+			shown++
+		default:
+			t.Errorf("a plot without a text: %s", svg)
+		}
+	}
+	if shown < 12 {
+		t.Errorf("%d plots", shown)
+	}
+	tables := bytes.Count(page, []byte("<table"))
+	if captions := bytes.Count(page, []byte("<caption")); captions != tables || tables < 12 {
+		t.Errorf("%d captions for %d tables", captions, tables)
+	}
+	if headless := regexp.MustCompile(`<th(?:>| [^>]*)`).FindAll(page, -1); slices.ContainsFunc(headless, func(th []byte) bool { return !bytes.Contains(th, []byte("scope=")) }) {
+		t.Error("a table's header does not say what it is the header of")
+	}
+}
+
+func TestPageSaysWhatWasNotMeasured(t *testing.T) {
+	quick := sample(t, 10, 0.01)
+	quick.Wire, quick.Load, quick.Links, quick.Validation, quick.Encoders, quick.Survey = nil, nil, nil, nil, nil, nil
+	for i := range quick.Stages[1:] {
+		quick.Stages[i+1].State = suite.NotAsked
+	}
+	interrupted := sample(t, 10, 0.01)
+	interrupted.Wire, interrupted.Load, interrupted.Links, interrupted.Validation = nil, nil, nil, nil
+	interrupted.Settings.Rounds = 20
+	for i := range interrupted.Stages {
+		interrupted.Stages[i].State = suite.Interrupted
+	}
+	for _, tc := range []struct {
+		name   string
+		report *suite.Report
+		texts  map[string]int // and how often they are there at least
+	}{
+		{"a quick run", quick, map[string]int{"Not measured in this run": 3, "not measured in this run": 1}},
+		{"an interrupted run", interrupted, map[string]int{
+			"The run was interrupted before this was measured": 3, "Interrupted after 10 of 20 rounds": 1, "Interrupted: not all was measured of": 4,
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			page := pageOf(t, tc.report)
+			for text, want := range tc.texts {
+				if n := bytes.Count(page, []byte(text)); n < want {
+					t.Errorf("%q is there %d times, want %d", text, n, want)
+				}
+			}
+			for _, id := range []string{"wire", "load", "model", "time", "map"} {
+				if !bytes.Contains(page, []byte(`<section id="`+id+`">`)) {
+					t.Errorf("section %s is not there at all", id)
+				}
+			}
+		})
+	}
+}
+
+func TestPageOfARunInterruptedAtOnce(t *testing.T) {
+	report := sample(t, 0, 0)
+	report.Settings.Rounds = 10
+	report.Wire, report.Load, report.Links, report.Validation, report.Survey = nil, nil, nil, nil, nil
+	report.Requests, report.Floors, report.Behaviours = nil, nil, nil
+	report.Ratios, report.Floor, report.Pages, report.Sensitivity, report.Leads = nil, nil, nil, nil, nil
+	page := pageOf(t, report)
+	for _, want := range []string{"Interrupted after 0 of 10 rounds", "No verdict: nothing was measured"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
+func TestPageOfFewRoundsHasNoVerdict(t *testing.T) {
+	page := string(pageOf(t, sample(t, 2, 0.01)))
+	if !strings.Contains(page, "± ∞") {
+		t.Error("an interval of two rounds is not infinite")
+	}
+	if !strings.Contains(page, "nothing tells the engines apart for visitor, login") {
+		t.Error("an engine is called ahead after two rounds")
+	}
+}
+
+func TestNamesAreText(t *testing.T) {
+	report := sample(t, 6, 0.01)
+	page := pageOf(t, report)
+	if bytes.Contains(page, []byte("<b>cart</b>")) {
+		t.Error("the name of a key is a part of the page's markup")
+	}
+	if !bytes.Contains(page, []byte("&lt;b&gt;cart&lt;/b&gt;")) {
+		t.Error("the name of a key that was asked for is not shown")
+	}
+}
+
+// Whatever was measured, there is a page.
+func TestPageOfOddFigures(t *testing.T) {
+	for name, change := range map[string]func(*suite.Report){
+		"one engine": func(r *suite.Report) {
+			r.Report = bench.Analyze(r.Only("dbstore"), bench.DefaultModel())
+		},
+		"a database in the process": func(r *suite.Report) {
+			m := bench.DefaultModel()
+			m.RoundTrip = 0
+			r.Report = bench.Analyze(r.Results, m)
+		},
+		"a database at the end of the world": func(r *suite.Report) {
+			m := bench.DefaultModel()
+			m.RoundTrip = time.Second
+			m.HTTP1 = true
+			r.Report = bench.Analyze(r.Results, m)
+		},
+		"requests that take less than the empty handler": func(r *suite.Report) {
+			for i := range r.Empty.Nanosec {
+				r.Empty.Nanosec[i] = 1e9
+			}
+			r.Report = bench.Analyze(r.Results, bench.DefaultModel())
+		},
+		"one session": func(r *suite.Report) {
+			r.Settings.Sessions = r.Settings.Sessions[:1]
+			r.Report = bench.Analyze(r.Results, bench.DefaultModel())
+		},
+		"sessions that no engine holds": func(r *suite.Report) {
+			for i := range r.Requests {
+				r.Requests[i].TooLarge, r.Requests[i].Series = "too large", bench.Series{}
+			}
+			r.Report = bench.Analyze(r.Results, bench.DefaultModel())
+			for i := range r.Wire.Cells {
+				r.Wire.Cells[i].TooLarge = "too large"
+			}
+		},
+		"load under which nothing was answered": func(r *suite.Report) {
+			for i := range r.Load.Samples {
+				r.Load.Samples[i].Latency.N = 0
+				r.Load.Samples[i].Median = bench.Summarize(nil, 0.95)
+			}
+		},
+		"many engines": func(r *suite.Report) {
+			results := *r.Results
+			for _, extra := range []string{"a", "b", "c", "d", "e"} {
+				results.Settings.Engines = append(slices.Clone(results.Settings.Engines), extra)
+				for _, q := range r.Results.Requests {
+					if q.Engine == "dbstore" {
+						q.Engine = extra
+						results.Requests = append(results.Requests, q)
+					}
+				}
+			}
+			r.Report = bench.Analyze(&results, bench.DefaultModel())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := sample(t, 8, 0.01)
+			change(report)
+			page := pageOf(t, report)
+			if !json.Valid(raw(t, page)) {
+				t.Error("the raw results are not JSON")
+			}
+			if i := bytes.Index(page, []byte("NaN")); i >= 0 {
+				t.Errorf("a figure is not a number: %s", page[max(0, i-200):i+10])
+			}
+		})
+	}
+}
+
+func TestWriteReportsAFailure(t *testing.T) {
+	if err := pages.Write(failing{}, sample(t, 6, 0.01)); err != io.ErrClosedPipe {
+		t.Errorf("got %v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
