@@ -13,14 +13,17 @@ import (
 // tenYears is the longest life of the suite's sessions.
 const tenYears = 10 * 366 * 24 * time.Hour
 
-// features are those of a cookie engine whose sessions can be ended.
+// features are those of a cookie engine whose sessions can be ended. It can
+// neither touch nor delete on condition, and says so when it is asked.
 func features() sessiontest.Features {
 	return sessiontest.Features{
-		Revocable:      true,
-		ExpiredDeleter: true,
-		CookieBound:    true,
-		MaxBytes:       signedcookie.MaxCookieBytes,
-		SynctestBubble: true,
+		Revocable:        true,
+		Toucher:          true,
+		UnchangedDeleter: true,
+		ExpiredDeleter:   true,
+		CookieBound:      true,
+		MaxBytes:         signedcookie.MaxCookieBytes,
+		SynctestBubble:   true,
 	}
 }
 
@@ -57,6 +60,11 @@ func TestConformance(t *testing.T) {
 		f := features()
 		f.CookieBound = false
 		conform(t, djangoCookies(t), memory, revocation.Options{}, f)
+	})
+	t.Run("memory with an engine on the server", func(t *testing.T) {
+		sessiontest.Run(t, func(t *testing.T) session.SessionStore {
+			return wrap(t, sessiontest.NewMemory(), revocation.NewMemoryList(), revocation.Options{MaxAge: tenYears})
+		}, sessiontest.MemoryFeatures())
 	})
 	// What MaxStale may miss, another process would.
 	t.Run("sqlite with MaxStale", func(t *testing.T) {

@@ -63,8 +63,15 @@
 //   - Keep the changes of two requests that change a session at the same time.
 //     The cookie of the response that comes last counts.
 //
-// Engines that keep sessions on the server need none of this. A mixed one,
-// combined.NewOverflow, is best wrapped as a whole: its sessions keep their id
-// while they move, and the cookie that a session had before it outgrew it ends
-// with it.
+// Engines that keep sessions on the server need none of this. With a mixed one,
+// of combined.NewOverflow or combined.NewSwitch, wrap the combined engine, and
+// not its parts:
+//
+//	both, err := combined.NewOverflow(cookies, rows, combined.Options{})
+//	store, err := revocation.New(both, list, revocation.Options{})
+//
+// A session then keeps its id while it moves, and the cookie that it had before
+// it moved ends with it. If the part that makes cookies were wrapped instead, a
+// session would get a new id, and its owner's present generation, whenever it
+// moved.
 package revocation

@@ -88,9 +88,11 @@ type shared struct {
 }
 
 var (
-	_ session.SessionStore   = (*Store)(nil)
-	_ session.ExpiredDeleter = (*Store)(nil)
-	_ session.CookieNamer    = (*Store)(nil)
+	_ session.SessionStore     = (*Store)(nil)
+	_ session.Toucher          = (*Store)(nil)
+	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.ExpiredDeleter   = (*Store)(nil)
+	_ session.CookieNamer      = (*Store)(nil)
 )
 
 // New returns an engine that keeps sessions in engine, and ends them by means of
@@ -160,16 +162,9 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (ne
 	if token == "" {
 		return s.create(ctx, rec)
 	}
-	m, err := s.openStored(ctx, token)
+	m, err := s.openLiving(ctx, token)
 	if err != nil {
 		return "", err
-	}
-	entry, err := s.list.Lookup(ctx, m.id, m.owner)
-	if err != nil && !s.serveUnchecked(ctx, err) {
-		return "", err
-	}
-	if entry.ends(m) {
-		return "", session.ErrGone
 	}
 	if owner := validOwner(rec.Owner); owner != m.owner {
 		m.owner = owner
@@ -245,6 +240,47 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 	return s.engine.Delete(ctx, token)
 }
 
+// Touch implements [session.Toucher] for an engine that does; with others it
+// gives [errors.ErrUnsupported]. A session that was ended gives
+// [session.ErrGone].
+func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
+	toucher, ok := s.engine.(session.Toucher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	if _, err := s.openLiving(ctx, token); err != nil {
+		return err
+	}
+	if err := s.checkLife(rec); err != nil {
+		return err
+	}
+	return toucher.Touch(ctx, token, rec)
+}
+
+// DeleteUnchanged implements [session.UnchangedDeleter] for an engine that does;
+// with others it gives [errors.ErrUnsupported]. It puts the session on the list
+// once the engine has deleted it; if the list fails then, other cookies of the
+// session, that a mixed engine may have given out, are not dead. A session that
+// was ended gives [session.ErrGone].
+func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
+	deleter, ok := s.engine.(session.UnchangedDeleter)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	m, err := s.openLiving(ctx, token)
+	if err != nil {
+		return err
+	}
+	if err := deleter.DeleteUnchanged(ctx, token, rec); err != nil {
+		return err
+	}
+	if _, err := s.list.End(ctx, m.id, s.until(rec.Expires)); err != nil {
+		return err
+	}
+	s.answers.forget(m.id)
+	return nil
+}
+
 // EndSessions ends all sessions of an owner that have begun before, on all
 // nodes, the caller's own among them. Sessions that begin afterwards are not
 // touched. It is for "log out everywhere", and for when an account is closed.
@@ -317,8 +353,8 @@ func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *ses
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("revocation: save: %w", err)
 	}
-	if life := time.Until(rec.Expires); life > s.opts.MaxAge+skew {
-		return "", fmt.Errorf("revocation: the session is to live for %v, longer than Options.MaxAge, which is %v", life.Round(time.Second), s.opts.MaxAge)
+	if err := s.checkLife(rec); err != nil {
+		return "", err
 	}
 	if m.generation < 0 || m.generation > maxGeneration {
 		return "", fmt.Errorf("revocation: the list gave the generation %d, which is out of range", m.generation)
@@ -333,6 +369,14 @@ func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *ses
 	}
 	rec.Version = marked.Version
 	return newToken, nil
+}
+
+// checkLife refuses a session that would outlive what is on the list.
+func (s *Store) checkLife(rec *session.Record) error {
+	if life := time.Until(rec.Expires); life > s.opts.MaxAge+skew {
+		return fmt.Errorf("revocation: the session is to live for %v, longer than Options.MaxAge, which is %v", life.Round(time.Second), s.opts.MaxAge)
+	}
+	return nil
 }
 
 type saveFunc func(ctx context.Context, token string, rec *session.Record) (newToken string, err error)
@@ -360,6 +404,22 @@ func (s *Store) openStored(ctx context.Context, token string) (mark, error) {
 		err = session.ErrGone
 	}
 	return m, err
+}
+
+// openLiving is openStored for a session that goes on only if it was not ended.
+func (s *Store) openLiving(ctx context.Context, token string) (mark, error) {
+	m, err := s.openStored(ctx, token)
+	if err != nil {
+		return mark{}, err
+	}
+	entry, err := s.list.Lookup(ctx, m.id, m.owner)
+	if err != nil && !s.serveUnchecked(ctx, err) {
+		return mark{}, err
+	}
+	if entry.ends(m) {
+		return mark{}, session.ErrGone
+	}
+	return m, nil
 }
 
 // markIn takes the mark out of a record. It is false if there was none; then the

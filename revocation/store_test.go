@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessionengine/combined"
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
@@ -756,5 +758,104 @@ func TestOptions(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %s", store, store, store); strings.Contains(text, "0x") || !strings.Contains(text, "signedcookie.Store") {
 		t.Errorf("prints as %s", text)
+	}
+}
+
+// mixed returns a store whose small sessions are in cookies and whose large ones
+// are not, the two tokens that a session had before and after it grew, and the
+// record of its present state.
+func mixed(t *testing.T, opts revocation.Options) (store *revocation.Store, small, large string, rec *session.Record) {
+	t.Helper()
+	both, err := combined.NewOverflow(cookies(t), sessiontest.NewMemory(), combined.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store = wrap(t, both, revocation.NewMemoryList(), opts)
+	rec = &session.Record{Data: []byte(`{"_session_owner":"ann"}`), Owner: "ann", Expires: inAnHour()}
+	if small, err = store.Save(t.Context(), "", rec); err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 3000)
+	rand.Read(noise)
+	rec.Data = fmt.Appendf(nil, `{"_session_owner":"ann","a":"%x"}`, noise)
+	if large, err = store.Save(t.Context(), small, rec); err != nil {
+		t.Fatal(err)
+	}
+	if len(large) > 100 {
+		t.Fatalf("the large session is in its token, of %d bytes", len(large))
+	}
+	return store, small, large, rec
+}
+
+func TestDeleteUnchangedEndsTheSession(t *testing.T) {
+	for _, maxStale := range []time.Duration{0, time.Hour} {
+		store, small, large, rec := mixed(t, revocation.Options{MaxStale: maxStale})
+		ctx := t.Context()
+		stale := *rec
+		rec.Data = bytes.Replace(rec.Data, []byte(`"a"`), []byte(`"b"`), 1)
+		if _, err := store.Save(ctx, large, rec); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.DeleteUnchanged(ctx, large, &stale); !errors.Is(err, session.ErrConflict) {
+			t.Errorf("of a session that has changed: %v, want ErrConflict", err)
+		}
+		if _, err := store.Load(ctx, large); err != nil {
+			t.Errorf("after a conflict: %v", err)
+		}
+		before, err := store.Load(ctx, small)
+		if err != nil {
+			t.Fatalf("the cookie after a conflict: %v", err)
+		}
+		if err := store.DeleteUnchanged(ctx, small, before); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("of a cookie: %v, want ErrUnsupported", err)
+		}
+		if err := store.DeleteUnchanged(ctx, large, rec); err != nil {
+			t.Fatal(err)
+		}
+		for name, token := range map[string]string{"cookie": small, "row": large} {
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("the %s of a session that was deleted: %v", name, err)
+			}
+		}
+		if err := store.DeleteUnchanged(ctx, large, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("again: %v, want ErrGone", err)
+		}
+	}
+}
+
+func TestTouch(t *testing.T) {
+	ctx := t.Context()
+	store, small, large, rec := mixed(t, revocation.Options{MaxAge: 24 * time.Hour})
+	rec.Expires = rec.Expires.Add(time.Hour)
+	if err := store.Touch(ctx, large, rec); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) || !bytes.Equal(got.Data, rec.Data) {
+		t.Errorf("after Touch: %v", err)
+	}
+	tooLong := *rec
+	tooLong.Expires = time.Now().Add(48 * time.Hour)
+	if err := store.Touch(ctx, large, &tooLong); err == nil || !strings.Contains(err.Error(), "MaxAge") {
+		t.Errorf("beyond MaxAge: %v", err)
+	}
+	if err := store.Touch(ctx, small, &session.Record{Expires: rec.Expires}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("of a cookie: %v, want ErrUnsupported", err)
+	}
+	if err := store.EndSessions(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Touch(ctx, large, rec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("of a session that was ended with its owner's: %v, want ErrGone", err)
+	}
+	if err := store.DeleteUnchanged(ctx, large, rec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("DeleteUnchanged of that session: %v, want ErrGone", err)
+	}
+
+	plain := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+	if err := plain.Touch(ctx, "any", rec); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("of an engine that cannot: %v, want ErrUnsupported", err)
+	}
+	if err := plain.DeleteUnchanged(ctx, "any", rec); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("DeleteUnchanged of an engine that cannot: %v, want ErrUnsupported", err)
 	}
 }
