@@ -25,6 +25,7 @@ var (
 	_ session.SessionStore     = (*Store)(nil)
 	_ session.Toucher          = (*Store)(nil)
 	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.InPlaceSaver     = (*Store)(nil)
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.CookieNamer      = (*Store)(nil)
 )
@@ -113,6 +114,21 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 		e.TokenBytes = len(token)
 	}
 	s.record(ctx, start, err, e)
+	return err
+}
+
+// SaveInPlace implements [session.InPlaceSaver]. It is recorded as a Save.
+func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	start := time.Now()
+	err := session.SaveInPlace(ctx, s.engine, token, rec)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	newToken := token
+	if err != nil {
+		newToken = ""
+	}
+	s.recordWrite(ctx, start, err, Save, token, newToken, rec)
 	return err
 }
 

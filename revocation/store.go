@@ -91,6 +91,7 @@ var (
 	_ session.SessionStore     = (*Store)(nil)
 	_ session.Toucher          = (*Store)(nil)
 	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.InPlaceSaver     = (*Store)(nil)
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.CookieNamer      = (*Store)(nil)
 )
@@ -162,6 +163,10 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (ne
 	if token == "" {
 		return s.create(ctx, rec)
 	}
+	return s.save(ctx, s.engine.Save, token, rec)
+}
+
+func (s *Store) save(ctx context.Context, save saveFunc, token string, rec *session.Record) (newToken string, err error) {
 	m, err := s.openLiving(ctx, token)
 	if err != nil {
 		return "", err
@@ -172,7 +177,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (ne
 			return "", err
 		}
 	}
-	return s.write(ctx, s.engine.Save, token, rec, m)
+	return s.write(ctx, save, token, rec, m)
 }
 
 // Renew implements [session.SessionStore]. It ends the session's old id on the
@@ -255,6 +260,15 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 		return err
 	}
 	return toucher.Touch(ctx, token, rec)
+}
+
+// SaveInPlace implements [session.InPlaceSaver] for an engine that can keep the
+// token, such as a combined one.
+func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
+	_, err := s.save(ctx, func(ctx context.Context, token string, rec *session.Record) (string, error) {
+		return token, session.SaveInPlace(ctx, s.engine, token, rec)
+	}, token, rec)
+	return err
 }
 
 // DeleteUnchanged implements [session.UnchangedDeleter] for an engine that does;

@@ -125,20 +125,25 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 	save := s.m.store.Save
 	if s.renew && s.stored {
 		save = s.m.store.Renew
-	} else if inPlace, ok := s.m.store.(InPlaceSaver); ok && s.sent && s.stored {
-		save = func(ctx context.Context, token string, rec *Record) (string, error) {
-			return token, inPlace.SaveInPlace(ctx, token, rec)
-		}
+	} else if s.sent && s.stored {
+		save = s.saveInPlace
 	}
 	token, err := save(ctx, s.token, &rec)
-	if s.sent && errors.Is(err, errors.ErrUnsupported) {
-		return ErrHeadersSent
-	}
 	if err != nil {
 		return err
 	}
 	s.saved(token, rec, now)
 	return nil
+}
+
+// saveInPlace is the store's Save when the client can no longer be told a new
+// token.
+func (s *Session) saveInPlace(ctx context.Context, token string, rec *Record) (string, error) {
+	err := SaveInPlace(ctx, s.m.store, token, rec)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = ErrHeadersSent
+	}
+	return token, err
 }
 
 // startMissing reports whether the absolute timeout has still to be started.
@@ -255,7 +260,11 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 			s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 			rec.Data = s.obj.encode()
 		}
-		token, err = s.m.store.Save(ctx, token, &rec)
+		save := s.m.store.Save
+		if s.sent {
+			save = s.saveInPlace
+		}
+		token, err = save(ctx, token, &rec)
 	}
 	if err != nil {
 		return err
@@ -333,11 +342,14 @@ func (s *Session) tryLate(ctx context.Context) error {
 		s.fail(ErrHeadersSent)
 		return ErrHeadersSent
 	}
-	before := s.token
-	if err := s.commit(ctx); err != nil {
+	if err := s.commit(ctx); errors.Is(err, ErrHeadersSent) {
+		s.abandon()
+		s.fail(ErrHeadersSent)
+		return err
+	} else if err != nil {
 		return err
 	}
-	if s.cookie == cookieDelete || s.token != before {
+	if s.cookie == cookieDelete {
 		s.cookie = cookieKeep
 		return ErrHeadersSent
 	}

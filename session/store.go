@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -91,6 +92,21 @@ type InPlaceSaver interface {
 	// has to give a new one does nothing and gives an error that matches
 	// [errors.ErrUnsupported].
 	SaveInPlace(ctx context.Context, token string, rec *Record) error
+}
+
+// SaveInPlace saves a session under the token that the client has, as
+// [InPlaceSaver] describes, with any engine: one that does not implement that
+// interface either keeps the token at Save, or keeps the session in it, so that
+// saving it has no effect. It is for engines that wrap others.
+func SaveInPlace(ctx context.Context, store SessionStore, token string, rec *Record) error {
+	if s, ok := store.(InPlaceSaver); ok {
+		return s.SaveInPlace(ctx, token, rec)
+	}
+	newToken, err := store.Save(ctx, token, rec)
+	if err == nil && newToken != token {
+		err = errors.ErrUnsupported
+	}
+	return err
 }
 
 // ExpiredDeleter is implemented by engines that keep sessions which have to be
