@@ -1,0 +1,72 @@
+package bench_test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"sessionengine/bench"
+)
+
+// An engine against itself, measured for real, is found to be no quicker and no
+// slower than it is. Few runs say little, so that with three of them the test
+// fails only if all find a difference; SESSIONENGINE_TWIN_RUNS=100 runs as many,
+// which takes some minutes, and lets five of them be wrong.
+func TestEngineIsNotToldFromItself(t *testing.T) {
+	runs := 3
+	if s := os.Getenv("SESSIONENGINE_TWIN_RUNS"); s != "" {
+		var err error
+		if runs, err = strconv.Atoi(s); err != nil || runs < 1 {
+			t.Fatalf("SESSIONENGINE_TWIN_RUNS=%s is not a number of runs", s)
+		}
+	} else if testing.Short() {
+		t.Skip("it takes some seconds")
+	}
+	engines, err := bench.EnginesNamed("signedcookie", "dbstore-mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := bench.Corpus("login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, noisy := 0, 0
+	for run := range runs {
+		one := engines[run%len(engines)]
+		one.Floor = nil
+		other := one
+		other.Name = "twin"
+		results, err := bench.Run(t.Context(), bench.Config{
+			Engines: []bench.Engine{one, other}, Sessions: sessions,
+			Rounds: 10, Duration: 2 * time.Second, Seed: uint64(run), Dir: t.TempDir(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := bench.Analyze(results, bench.DefaultModel())
+		if report.Quiet.Noisy() {
+			noisy++
+		}
+		found := false
+		for _, r := range report.Ratios {
+			if r.Different {
+				found = true
+				t.Logf("run %d, %s: %s: %.3f times its twin, from %.3f to %.3f, p = %.4f", run, one.Name, r.Kind, r.Ratio.Median, r.Ratio.Lo, r.Ratio.Hi, r.P)
+			}
+		}
+		for _, p := range report.Pages {
+			if p.Ahead != "" {
+				found = true
+				t.Logf("run %d, %s: %s is ahead", run, one.Name, p.Ahead)
+			}
+		}
+		if found {
+			wrong++
+		}
+	}
+	t.Logf("%d of %d runs found a difference between an engine and itself; the machine was noisy in %d", wrong, runs, noisy)
+	if wrong > max(2, runs/20) {
+		t.Errorf("%d of %d runs found a difference", wrong, runs)
+	}
+}
