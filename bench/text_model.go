@@ -147,8 +147,11 @@ func (v *Validation) Lines() []string {
 		lines = append(lines, "In none of the scenarios could the engines be told apart.")
 	default:
 		line := fmt.Sprintf("In %d scenarios engines could be told apart, and in %d of them (%.0f %%) they are in the predicted order", v.Told, v.Right, 100*float64(v.Right)/float64(v.Told))
-		if len(v.Wrong) > 0 {
-			line += "; not in: " + strings.Join(v.Wrong, "; ")
+		if n := len(v.Wrong); n > 0 {
+			line += "; not in: " + strings.Join(v.Wrong[:min(n, 3)], "; ")
+			if n > 3 {
+				line += fmt.Sprintf("; and %d more", n-3)
+			}
 		}
 		lines = append(lines, line+".")
 	}

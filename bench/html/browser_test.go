@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -50,9 +49,24 @@ func startBrowser(t *testing.T) *browser {
 		}
 		t.Skip("Chromium is not installed")
 	}
+	// Processes of its own may still write to the profile when it has ended, so
+	// that this is not a directory of the test.
+	profile, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if err = os.RemoveAll(profile); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Error(err)
+	})
 	args := []string{
 		"--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
-		"--disable-dev-shm-usage", "--user-data-dir=" + filepath.Join(t.TempDir(), "profile"), "--remote-debugging-pipe",
+		"--disable-dev-shm-usage", "--user-data-dir=" + profile, "--remote-debugging-pipe",
 	}
 	if os.Getuid() == 0 {
 		args = append(args, "--no-sandbox") // which root cannot have

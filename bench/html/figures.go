@@ -373,8 +373,9 @@ func (b *builder) latencyFigure(title string, samples []load.Sample, values []fl
 	return f
 }
 
-// validationFigure shows predictions by measurements.
-func (b *builder) validationFigure() *figure {
+// validationFigure shows predictions by measurements: of whole pages, or of what
+// a session adds to them.
+func (b *builder) validationFigure(added bool) *figure {
 	var all []series
 	var values []float64
 	for _, engine := range b.Settings.Engines {
@@ -383,28 +384,44 @@ func (b *builder) validationFigure() *figure {
 			if o.Engine != engine {
 				continue
 			}
-			pt := point{1000 * o.Measured.Median, 1000 * o.Predicted, 1000 * o.Measured.Lo, 1000 * o.Measured.Hi}
+			less := 0.0
+			if added {
+				less = o.Without
+			}
+			pt := point{1000 * (o.Measured.Median - less), 1000 * (o.Predicted - less), 1000 * (o.Measured.Lo - less), 1000 * (o.Measured.Hi - less)}
+			if pt.x <= 0 || pt.y <= 0 {
+				continue // less than nothing: a difference as small as its error
+			}
 			s.points = append(s.points, pt)
-			values = append(values, pt.x, pt.y, pt.lo, pt.hi)
+			values = append(values, pt.x, pt.y)
 		}
 		all = append(all, s)
 	}
+	if len(values) == 0 {
+		return nil
+	}
 	f := &figure{
-		Title:   "A page: predicted and measured",
+		Title:   "A page",
 		Alt:     "Predicted milliseconds of a page by those measured, a point for each scenario and engine, with a line where the two are equal and a band of 20 percent around it. The table below has the figures.",
 		Legend:  legendOf(all),
 		Caption: "On the line a prediction is right; in the band it is within 20 %. Bars are intervals of what was measured.",
 	}
-	a := logAxis("measured, ms", values...)
-	b2 := a
-	b2.label = "predicted, ms"
-	p := newPlot(a, b2)
-	lo, hi := a.min, a.max
+	if added {
+		f.Title = "What the session adds to it"
+		f.Alt = "The same for what a page takes more than on a site without sessions."
+		f.Caption = "A page's time less that without a session. Small differences of large times are as uncertain as these."
+	}
+	x := logAxis("measured, ms", values...)
+	y := x
+	y.label = "predicted, ms"
+	p := newPlot(x, y)
+	lo, hi := x.min, x.max
 	band := &plotter.Polygon{Color: inkStripe, XYs: []plotter.XYs{{
 		{X: lo, Y: lo}, {X: lo, Y: 1.2 * lo}, {X: hi / 1.2, Y: hi}, {X: hi, Y: hi}, {X: hi, Y: 0.8 * hi}, {X: lo / 0.8, Y: lo},
 	}}}
 	p.Add(band, grid(true, true), rule(inkMuted, false, plotter.XY{X: lo, Y: lo}, plotter.XY{X: hi, Y: hi}))
 	addRows(p, all)
+	p.X.Min, p.X.Max = lo, hi // whatever the intervals are
 	f.render(p, 330)
 	return f
 }

@@ -19,6 +19,7 @@ func digits(v float64) string {
 	case v == 0:
 		return "0"
 	}
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64) // 9.999 is 10
 	decimals := 2 - int(math.Floor(math.Log10(math.Abs(v))))
 	text := strconv.FormatFloat(v, 'f', max(decimals, 0), 64)
 	if strings.Contains(text, ".") && v == math.Trunc(v) {

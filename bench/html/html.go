@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 
 	"sessionengine/bench"
 	"sessionengine/bench/suite"
@@ -47,6 +48,7 @@ type page struct {
 	Statistics  []string
 	Download    template.URL
 	Bytes       int
+	Contents    string // what of the sessions is in the page
 }
 
 // An assumption is one of the model's inputs.
@@ -76,6 +78,7 @@ func Write(w io.Writer, r *suite.Report) error {
 		Statistics:  b.statistics(),
 		Download:    template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(raw)),
 		Bytes:       len(raw),
+		Contents:    b.contents(),
 	}
 	for _, engine := range settings.Engines {
 		p.Engines = append(p.Engines, legendItem{b.engineKey(engine), engine})
@@ -118,6 +121,14 @@ func (b *builder) warnings() []string {
 		warnings = append(warnings, fmt.Sprintf("Noisy: an empty handler's time varied by %.0f %% from round to round, so that intervals are at 99 %% here, and differences need more evidence.", spread))
 	}
 	return warnings
+}
+
+// contents says what of the sessions' content is in the page.
+func (b *builder) contents() string {
+	if b.Survey != nil && slices.ContainsFunc(b.Survey.Keys, func(k bench.Keys) bool { return k.Name != "" }) {
+		return "Of the sessions' content, the names of the heaviest keys are in this page, as was asked for, and nothing else."
+	}
+	return "Nothing of any session's content is in this page."
 }
 
 func assumptions(m bench.Model) []assumption {

@@ -254,6 +254,13 @@ func TestNamesAreText(t *testing.T) {
 	if !bytes.Contains(page, []byte("&lt;b&gt;cart&lt;/b&gt;")) {
 		t.Error("the name of a key that was asked for is not shown")
 	}
+	if !bytes.Contains(page, []byte("the names of the heaviest keys are in this page")) {
+		t.Error("the page does not say that it contains names of keys")
+	}
+	report.Survey.Keys[1].Name = ""
+	if !bytes.Contains(pageOf(t, report), []byte("Nothing of any session&#39;s content is in this page.")) {
+		t.Error("the page does not say that it contains nothing of the sessions")
+	}
 }
 
 // Whatever was measured, there is a page.

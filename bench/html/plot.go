@@ -301,8 +301,9 @@ func addSeries(p *plot.Plot, all []series) {
 	}
 	for _, s := range all {
 		bars := &plotter.YErrorBars{XYs: xys(s.points), LineStyle: whisker(s.style), CapWidth: 4}
+		least := p.Y.Min
 		for _, pt := range s.points {
-			lo, hi := pt.interval(pt.y, p.Y.Min)
+			lo, hi := pt.interval(pt.y, least)
 			bars.YErrors = append(bars.YErrors, struct{ Low, High float64 }{lo, hi})
 		}
 		p.Add(bars, &plotter.Scatter{XYs: xys(s.points), GlyphStyle: glyph(s.style)})
@@ -313,8 +314,9 @@ func addSeries(p *plot.Plot, all []series) {
 func addRows(p *plot.Plot, all []series) {
 	for _, s := range all {
 		bars := &plotter.XErrorBars{XYs: xys(s.points), LineStyle: whisker(s.style), CapWidth: 4}
+		least := p.X.Min // which adding series changes
 		for _, pt := range s.points {
-			lo, hi := pt.interval(pt.x, p.X.Min)
+			lo, hi := pt.interval(pt.x, least)
 			bars.XErrors = append(bars.XErrors, struct{ Low, High float64 }{lo, hi})
 		}
 		p.Add(bars, &plotter.Scatter{XYs: xys(s.points), GlyphStyle: glyph(s.style)})

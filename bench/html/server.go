@@ -121,7 +121,7 @@ func (b *builder) validationSection() *section {
 	s.Intro = append(b.partly(suite.Links, b.Links.Rounds), "The verdict follows from a model. Here is what it predicts for pages whose time was measured, through a server and over links as slow as each line says. "+
 		"A prediction is what the page takes on a site without sessions, measured, and what the model says that the session adds.")
 	s.Intro = append(s.Intro, v.Lines()...)
-	s.add(b.validationFigure())
+	s.add(b.validationFigure(false), b.validationFigure(true))
 	t := &table{
 		Caption: "Milliseconds of a page",
 		Columns: []string{"engine", "measured", "predicted", "error", "without a session"},

@@ -119,7 +119,7 @@ func (b *builder) turnsTable() *table {
 		lo, hi := input.Range()
 		ranges = append(ranges, strings.TrimSpace(fmt.Sprintf("%s %v to %v %s", input, lo, hi, input.Unit())))
 	}
-	t.Notes = []string{"One input at a time, all others as assumed: beyond the value, the engine under it is ahead. ~: the engines cannot be told apart. –: no value in the range changes the verdict (" + strings.Join(ranges, ", ") + ")."}
+	t.Notes = []string{"One input at a time, all others as assumed: beyond the value, the engine with it is ahead. ~: the engines cannot be told apart. –: no value in the range changes the verdict (" + strings.Join(ranges, ", ") + ")."}
 	return t
 }
 
