@@ -293,7 +293,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if opts.full && !isSet["engines"] {
 		names = strings.Split(engineNames(), ", ")
 	}
-	if *database != "" && !isSet["engines"] {
+	if *database != "" && !isSet["engines"] && !opts.full {
 		names = []string{"signedcookie"} // and, instead of dbstore, the one on that database
 	}
 	var err error

@@ -237,6 +237,10 @@ func Representatives(sessions []Session, name string) []Session {
 	return picked
 }
 
+// JSON returns the whole session as an engine gets it to store: compact, its keys
+// in their order.
+func (s Session) JSON() []byte { return s.json() }
+
 // json returns the whole session as compact JSON.
 func (s Session) json() []byte {
 	b := []byte{'{'}

@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,6 +128,40 @@ func TestDatabaseOfTheUsersOwnIsMeasuredAndLeftAsItWas(t *testing.T) {
 				if err := db.QueryRow("PRAGMA journal_mode").Scan(&mode); err != nil || mode != "delete" {
 					t.Errorf("the database is left in the mode %s, %v", mode, err)
 				}
+			}
+		})
+	}
+}
+
+func TestInterruptedRunDropsItsTables(t *testing.T) {
+	for kind, open := range ownDatabases(t) {
+		t.Run(kind, func(t *testing.T) {
+			url, db := open(t)
+			engine, err := DatabaseEngine(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions, err := Corpus("login")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			during := 0
+			_, err = Run(ctx, Config{
+				Engines: []Engine{engine}, Sessions: sessions, Rounds: 10, Duration: time.Millisecond,
+				Progress: func(done, total int) {
+					if done == total/2 {
+						during = len(tablesOf(t, kind, db))
+						cancel()
+					}
+				},
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v", err)
+			}
+			if names := tablesOf(t, kind, db); during < 3 || !slices.Equal(names, []string{"theirs"}) {
+				t.Errorf("%d tables when it was interrupted, and afterwards %q", during, names)
 			}
 		})
 	}
