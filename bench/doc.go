@@ -11,6 +11,16 @@
 // engines: anything that implements [Site], and with [NewSite] any
 // session.SessionStore. Then [Run] measures and [Analyze] draws the conclusions.
 //
+// # A site's own sessions
+//
+// Package bench/source reads them, from where the site keeps them. Those of
+// median size, of the ninetieth percentile and the largest one are measured
+// ([Representatives]); of all, [SurveySessions] tells the sizes, the share that
+// does not fit a cookie, the weight of each key, and what a dictionary of their
+// own saves ([TrainDictionary]). No content is in results and reports. While an
+// engine is measured, its database holds the sessions, in a temporary file that
+// only its owner can read or, with [DatabaseEngine], in tables that are dropped.
+//
 // # What is measured
 //
 // A request is served in this process, by the engine's whole middleware around

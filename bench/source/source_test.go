@@ -371,6 +371,24 @@ func TestSampleOfManyCookies(t *testing.T) {
 	}
 }
 
+// FuzzRead: whatever is in a file, reading it does no harm.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"a":1}`))
+	f.Add([]byte("session_key,session_data\n\"a\",\"{\"\"b\"\":1}\"\n"))
+	f.Add([]byte("INSERT INTO django_session VALUES ('a','{}','b');"))
+	f.Add([]byte("SQLite format 3\x00"))
+	f.Add([]byte("a.b:c\n.eJw:1:2\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := write(t, "content", string(content))
+		for _, scheme := range append(source.Schemes(), "") {
+			s, err := source.Read(t.Context(), path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte(secret)}, Name: "yours"})
+			if err == nil && len(s.Sessions) == 0 {
+				t.Errorf("%q: neither a session nor an error", scheme)
+			}
+		}
+	})
+}
+
 func TestInterruptedReadingStops(t *testing.T) {
 	ctx, cancel := testContext(t)
 	cancel()
