@@ -139,7 +139,7 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 		}
 	}
 	progress, done := progressOn(stderr)
-	report, err := suite.Run(ctx, suite.Config{
+	cfg := suite.Config{
 		Config: bench.Config{
 			Engines:  opts.engines,
 			Sessions: opts.sessions,
@@ -149,9 +149,14 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 		},
 		Model:    opts.model,
 		Kinds:    opts.kinds,
-		Full:     opts.full,
 		Progress: progress,
-	})
+	}
+	if opts.full {
+		if err := cfg.AddAll(); err != nil {
+			return nil, err
+		}
+	}
+	report, err := suite.Run(ctx, cfg)
 	done()
 	if report != nil {
 		report.Survey = survey

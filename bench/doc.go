@@ -63,5 +63,13 @@
 // cookie. [Model] turns the measured figures and such inputs into the delay and
 // the price of a page. It is a model: a page waits for the server's work, for a
 // round trip per query, and for the cookie's bytes on the visitor's line, one
-// after the other, and nothing else is busy.
+// after the other, and nothing else is busy. [Sensitivity] tells which of the
+// inputs the verdict depends on, and at which value it changes; [Validate] holds
+// predictions against what package load measured.
+//
+// # Around this package
+//
+// Packages wire and load measure bytes on the wire, load through a server and
+// slow links. Package suite runs all of it and makes one report, which package
+// html writes as a page.
 package bench

@@ -19,10 +19,10 @@ func digits(v float64) string {
 	case v == 0:
 		return "0"
 	}
-	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64) // 9.999 is 10
-	decimals := 2 - int(math.Floor(math.Log10(math.Abs(v))))
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64) // 9.999 is 10.0
+	decimals := 2 - int(math.Floor(math.Log10(math.Abs(rounded))))
 	text := strconv.FormatFloat(v, 'f', max(decimals, 0), 64)
-	if strings.Contains(text, ".") && v == math.Trunc(v) {
+	if v == math.Trunc(v) {
 		text, _, _ = strings.Cut(text, ".")
 	}
 	return strings.Replace(text, "-", "−", 1)

@@ -26,10 +26,10 @@ type Config struct {
 	// Kinds are sessions to try the encoders on, some of each kind.
 	Kinds []Kind
 
-	// Full adds the bytes on the wire, load through a server, and slow links,
-	// which the model is held against: about five minutes more with two engines
-	// and three sessions.
-	Full bool
+	// What else is measured; nil is not. [Config.AddAll] sets all of them.
+	Trace *wire.Trace  // bytes on the wire, of all engines and sessions
+	Load  *load.Config // load through a server
+	Links *load.Grid   // slow links, which the model is held against
 
 	// Progress, unless nil, is called now and then with the share of the run
 	// that is done, from 0 to 1, in time.
@@ -43,6 +43,66 @@ const encoded = 500
 type Kind struct {
 	Name     string
 	Sessions []bench.Session
+}
+
+// AddAll adds bytes on the wire, load, and slow links, for which it takes two of
+// the sessions, and for slow links the default ones of the engines, since all
+// would take too long. It is about five minutes more.
+func (c *Config) AddAll() error {
+	trace := wire.DefaultTrace()
+	c.Trace = &trace
+
+	some := c.few()
+	cfg := load.DefaultConfig(c.Engines, some)
+	cfg.Mixes = []load.Mix{load.Mixed}
+	cfg.Seed = c.Seed
+	c.Load = &cfg
+
+	engines, err := c.distant()
+	if err != nil {
+		return err
+	}
+	if len(engines) > 0 {
+		grid := load.DefaultGrid(engines, some)
+		grid.Seed = c.Seed
+		c.Links = &grid
+	}
+	return nil
+}
+
+// few returns two of the sessions that are compared in a hurry, or else the
+// first two.
+func (c *Config) few() []bench.Session {
+	var few []bench.Session
+	for _, s := range c.Sessions {
+		if slices.Contains(bench.QuickKinds(), s.Name) {
+			few = append(few, s)
+		}
+	}
+	if len(few) == 0 {
+		few = c.Sessions
+	}
+	return few[:min(2, len(few))]
+}
+
+// distant returns the default engines among the engines, so that the database of
+// those that have one can be put at a distance.
+func (c *Config) distant() ([]load.Engine, error) {
+	waiting, err := load.Waiting()
+	if err != nil {
+		return nil, err
+	}
+	var engines []load.Engine
+	for _, e := range c.Engines {
+		switch {
+		case !slices.Contains(bench.DefaultEngines(), e.Name):
+		case e.Name == waiting.Name:
+			engines = append(engines, waiting)
+		default:
+			engines = append(engines, load.Local(e))
+		}
+	}
+	return engines, nil
 }
 
 // A Report is all that a run found.
@@ -98,7 +158,8 @@ func (r *Report) State(name StageName) State {
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	report := &Report{Report: new(bench.Report)}
 	run := &run{cfg: cfg, report: report}
-	for _, s := range run.stages() {
+	run.plan()
+	for _, s := range run.stages {
 		state := Done
 		var err error
 		switch {
@@ -124,6 +185,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 type run struct {
 	cfg    Config
 	report *Report
+	stages []stage
 
 	// done and total are how long the stages take that are over, and all.
 	done, total time.Duration
@@ -137,43 +199,45 @@ type stage struct {
 	run   func(context.Context) error // nil if it was not asked for
 }
 
-func (r *run) stages() []stage {
+// plan sets the stages.
+func (r *run) plan() {
 	cells := len(r.cfg.Engines) * len(r.cfg.Sessions)
-	stages := []stage{
-		{Requests, r.cfg.Duration + time.Duration(cells)*300*time.Millisecond, r.requests},
-		{Encoders, time.Duration(len(r.cfg.Kinds)) * 100 * time.Millisecond, r.encoders},
-		{Wire, time.Duration(2*cells) * 150 * time.Millisecond, r.wire},
-		{Load, 75 * time.Second, r.load},
-		{Links, 200 * time.Second, r.links},
-	}
-	for i, s := range stages {
-		if s.name != Requests && s.name != Encoders && !r.cfg.Full || s.name == Encoders && len(r.cfg.Kinds) == 0 {
-			stages[i].run = nil
-			continue
+	add := func(name StageName, asked bool, n int, each time.Duration, run func(context.Context) error) {
+		s := stage{name: name}
+		if asked {
+			s.takes, s.run = time.Duration(n)*each, run
 		}
+		r.stages = append(r.stages, s)
 		r.total += s.takes
 	}
-	return stages
+	add(Requests, true, 1, r.cfg.Duration+time.Duration(cells)*300*time.Millisecond, r.requests)
+	add(Encoders, len(r.cfg.Kinds) > 0, len(r.cfg.Kinds), 100*time.Millisecond, r.encoders)
+	add(Wire, r.cfg.Trace != nil, 2*(cells+len(r.cfg.Sessions)), 150*time.Millisecond, r.wire)
+	samples, pages := 0, 0
+	if c := r.cfg.Load; c != nil {
+		samples = c.Rounds * len(c.Sessions) * len(c.Mixes) * len(c.Concurrency) * (len(c.Engines) + 1)
+	}
+	if g := r.cfg.Links; g != nil {
+		pages = g.Rounds * len(g.Sessions) * len(g.HTTP1) * len(g.RoundTrips) * len(g.Visitors) * (len(g.Engines) + 1) * 2 * g.Pages
+	}
+	add(Load, r.cfg.Load != nil, samples, 400*time.Millisecond, r.load)
+	add(Links, r.cfg.Links != nil, pages, 50*time.Millisecond, r.links)
 }
 
 // progress returns a function for a stage to call.
-func (r *run) progress(takes time.Duration) func(done, total int) {
+func (r *run) progress(name StageName) func(done, total int) {
 	if r.cfg.Progress == nil {
 		return nil
 	}
+	takes := r.stages[slices.IndexFunc(r.stages, func(s stage) bool { return s.name == name })].takes
 	return func(done, total int) {
 		r.cfg.Progress((float64(r.done) + float64(takes)*float64(done)/float64(total)) / float64(r.total))
 	}
 }
 
-func (r *run) takes(name StageName) time.Duration {
-	stages := (&run{cfg: r.cfg}).stages()
-	return stages[slices.IndexFunc(stages, func(s stage) bool { return s.name == name })].takes
-}
-
 func (r *run) requests(ctx context.Context) error {
 	cfg := r.cfg.Config
-	cfg.Progress = r.progress(r.takes(Requests))
+	cfg.Progress = r.progress(Requests)
 	results, err := bench.Run(ctx, cfg)
 	if results == nil {
 		return err
@@ -209,27 +273,20 @@ func evenly(sessions []bench.Session, n int) []bench.Session {
 }
 
 func (r *run) wire(ctx context.Context) (err error) {
-	r.report.Wire, err = wire.Measure(ctx, r.cfg.Engines, r.cfg.Sessions, wire.DefaultTrace())
+	r.report.Wire, err = wire.Measure(ctx, r.cfg.Engines, r.cfg.Sessions, *r.cfg.Trace)
 	return err
 }
 
 func (r *run) load(ctx context.Context) (err error) {
-	cfg := load.DefaultConfig(r.cfg.Engines, r.few())
-	cfg.Mixes = []load.Mix{load.Mixed}
-	cfg.Seed = r.cfg.Seed
-	cfg.Progress = r.progress(r.takes(Load))
+	cfg := *r.cfg.Load
+	cfg.Progress = r.progress(Load)
 	r.report.Load, err = load.Run(ctx, cfg)
 	return err
 }
 
 func (r *run) links(ctx context.Context) (err error) {
-	engines, err := r.distant()
-	if err != nil || len(engines) == 0 {
-		return err
-	}
-	grid := load.DefaultGrid(engines, r.few())
-	grid.Seed = r.cfg.Seed
-	grid.Progress = r.progress(r.takes(Links))
+	grid := *r.cfg.Links
+	grid.Progress = r.progress(Links)
 	r.report.Links, err = load.Measure(ctx, grid)
 	if r.report.Links == nil || r.report.Rounds == 0 {
 		return err
@@ -240,42 +297,6 @@ func (r *run) links(ctx context.Context) (err error) {
 	}
 	r.report.Validation = bench.Validate(observations)
 	return err
-}
-
-// few returns the sessions that are tried through a server, since all of them
-// would take too long: two of those that are compared in a hurry, or else the
-// first two.
-func (r *run) few() []bench.Session {
-	var few []bench.Session
-	for _, s := range r.cfg.Sessions {
-		if slices.Contains(bench.QuickKinds(), s.Name) {
-			few = append(few, s)
-		}
-	}
-	if len(few) == 0 {
-		few = r.cfg.Sessions
-	}
-	return few[:min(2, len(few))]
-}
-
-// distant returns those of the engines whose database, if they have one, can be
-// put at a distance.
-func (r *run) distant() ([]load.Engine, error) {
-	waiting, err := load.Waiting()
-	if err != nil {
-		return nil, err
-	}
-	var engines []load.Engine
-	for _, e := range r.cfg.Engines {
-		switch {
-		case !slices.Contains(bench.DefaultEngines(), e.Name):
-		case e.Name == waiting.Name:
-			engines = append(engines, waiting)
-		default:
-			engines = append(engines, load.Local(e))
-		}
-	}
-	return engines, nil
 }
 
 // WriteText writes the report for people to read, in lines of at most

@@ -1,0 +1,209 @@
+package suite_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"sessionengine/bench"
+	"sessionengine/bench/load"
+	"sessionengine/bench/suite"
+	"sessionengine/bench/wire"
+)
+
+// small is a configuration that measures everything, in about two seconds.
+func small(t *testing.T) suite.Config {
+	t.Helper()
+	engines, err := bench.EnginesNamed("signedcookie", "dbstore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := bench.Corpus("login", "token-cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins, err := bench.CorpusSessions("login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := suite.Config{
+		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond, Seed: 1, Dir: t.TempDir()},
+		Model:  bench.DefaultModel(),
+		Kinds:  []suite.Kind{{Name: "login", Sessions: logins}},
+	}
+	if err := cfg.AddAll(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Trace = &wire.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
+	cfg.Load.Rounds, cfg.Load.Requests, cfg.Load.Concurrency = 2, 20, []int{2}
+	cfg.Links.Rounds, cfg.Links.Pages, cfg.Links.RequestsPerPage = 2, 1, 2
+	cfg.Links.RoundTrips, cfg.Links.Visitors = cfg.Links.RoundTrips[:1], cfg.Links.Visitors[2:]
+	return cfg
+}
+
+func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
+	cfg := small(t)
+	last := 0.0
+	cfg.Progress = func(done float64) {
+		if done < last || done > 1 {
+			t.Errorf("progress from %v to %v", last, done)
+		}
+		last = done
+	}
+	report, err := suite.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range report.Stages {
+		if s.State != suite.Done {
+			t.Errorf("%s: %s", s.Name, s.State)
+		}
+	}
+	if last != 1 {
+		t.Errorf("at the end, %v of the run is done", last)
+	}
+	if report.Rounds != 2 || len(report.Encoders) == 0 || report.Wire == nil || report.Load == nil || report.Links == nil {
+		t.Fatalf("something is missing: %+v", report.Stages)
+	}
+	// The larger session is too large for a cookie, so that only one engine has
+	// times to hold the model against.
+	if v := report.Validation; v == nil || len(v.Observations) == 0 || v.Scenarios != 2 {
+		t.Errorf("the model was validated by %+v", v)
+	}
+
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	at := -1
+	for _, want := range []string{"TIME OF A REQUEST", "BYTES OF COOKIE BY ENCODER", "BYTES ON THE WIRE", "THROUGH A SERVER", "THE MODEL AGAINST MEASUREMENTS", "WHICH ENGINE TO TAKE"} {
+		next := strings.Index(text.String(), want)
+		if next <= at {
+			t.Errorf("%q is not there, or not where it should be", want)
+		}
+		at = next
+	}
+	for line := range strings.Lines(text.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+
+	var out bytes.Buffer
+	if err := report.WriteJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(out.Bytes(), &parts); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"environment", "requests", "ratios", "pages", "sensitivity", "leads", "validation", "encoders", "stages", "wire", "load", "links"} {
+		if len(parts[part]) < 3 {
+			t.Errorf("%s: %s", part, parts[part])
+		}
+	}
+}
+
+func TestRunMeasuresNothingElse(t *testing.T) {
+	cfg := small(t)
+	cfg.Kinds, cfg.Trace, cfg.Load, cfg.Links = nil, nil, nil, nil
+	report, err := suite.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range report.Stages {
+		want := suite.NotAsked
+		if s.Name == suite.Requests {
+			want = suite.Done
+		}
+		if s.State != want {
+			t.Errorf("%s: %s, want %s", s.Name, s.State, want)
+		}
+	}
+}
+
+// Wherever a run is interrupted, there is a report, and it says what is missing.
+func TestInterruptedRunHasAReport(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		stop func(cfg *suite.Config, cancel func()) // calls cancel in a stage
+		done []suite.StageName
+		cut  []suite.StageName
+	}{
+		{
+			name: "before it began",
+			stop: func(_ *suite.Config, cancel func()) { cancel() },
+			cut:  []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links},
+		},
+		{
+			name: "in the first stage",
+			stop: func(cfg *suite.Config, cancel func()) {
+				cfg.Progress = func(float64) { cancel() }
+			},
+			cut: []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links},
+		},
+		{
+			name: "under load",
+			stop: func(cfg *suite.Config, cancel func()) {
+				open := cfg.Load.Engines[0].Open
+				cfg.Load.Engines = append([]bench.Engine(nil), cfg.Load.Engines...)
+				cfg.Load.Engines[0].Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
+					cancel()
+					return open(ctx, dir, count)
+				}
+			},
+			done: []suite.StageName{suite.Requests, suite.Encoders, suite.Wire},
+			cut:  []suite.StageName{suite.Load, suite.Links},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			cfg := small(t)
+			tc.stop(&cfg, cancel)
+			report, err := suite.Run(ctx, cfg)
+			if !errors.Is(err, context.Canceled) || report == nil {
+				t.Fatalf("got %v, %v", report, err)
+			}
+			for _, name := range tc.done {
+				if state := report.State(name); state != suite.Done {
+					t.Errorf("%s: %s", name, state)
+				}
+			}
+			var text, out bytes.Buffer
+			if err := errors.Join(report.WriteText(&text), report.WriteJSON(&out)); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range tc.cut {
+				if state := report.State(name); state != suite.Interrupted {
+					t.Errorf("%s: %s", name, state)
+				}
+				if !strings.Contains(text.String(), "\n  "+string(name)+"\n") {
+					t.Errorf("the report does not say that %s is missing", name)
+				}
+			}
+			if !json.Valid(out.Bytes()) {
+				t.Error("the raw results are not JSON")
+			}
+		})
+	}
+}
+
+func TestRunReportsAFailure(t *testing.T) {
+	failed := errors.New("no disk")
+	cfg := small(t)
+	cfg.Load = &load.Config{} // of nothing
+	if report, err := suite.Run(t.Context(), cfg); err == nil || report != nil {
+		t.Errorf("load on nothing: got %v, %v", report, err)
+	}
+	cfg.Engines = append([]bench.Engine(nil), cfg.Engines...)
+	cfg.Engines[1].Open = func(context.Context, string, *bench.Counter) (bench.Site, error) { return nil, failed }
+	if _, err := suite.Run(t.Context(), cfg); !errors.Is(err, failed) {
+		t.Errorf("an engine that does not open: got %v", err)
+	}
+}
