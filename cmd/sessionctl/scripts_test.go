@@ -219,7 +219,8 @@ func saveIn(store session.SessionStore, data string, life time.Duration) (token 
 	return store.Save(context.Background(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(life)})
 }
 
+// saveOwned saves a session as the middleware does, with the owner in its data.
 func saveOwned(store *dbstore.Store, owner, label string, life time.Duration) (token string, err error) {
-	rec := &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(life), Owner: owner, Label: label}
+	rec := &session.Record{Data: fmt.Appendf(nil, `{"a":1,"_session_owner":%q}`, owner), Expires: time.Now().Add(life), Owner: owner, Label: label}
 	return store.Save(context.Background(), "", rec)
 }
