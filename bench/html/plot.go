@@ -34,7 +34,6 @@ var (
 	inkMuted  = ink{plain, 1}
 	inkGrid   = ink{plain, 2}
 	inkLimit  = ink{plain, 3}
-	inkPage   = ink{plain, 4}
 	inkStripe = ink{plain, 5}
 )
 
