@@ -239,14 +239,18 @@ func (b *builder) mapFigure() *figure {
 	for i, name := range names {
 		lo, hi := band(i)
 		for _, sp := range spans[name][1:] {
+			p.Add(rule(inkText, false, plotter.XY{X: sp.from, Y: lo}, plotter.XY{X: sp.from, Y: hi}))
+			if math.IsInf(sp.lo, 0) || math.IsInf(sp.hi, 0) {
+				continue // too few rounds for an interval
+			}
 			bars := &plotter.XErrorBars{
-				XYs:       plotter.XYs{{X: sp.from, Y: (lo + hi) / 2}},
+				XYs:       plotter.XYs{{X: sp.from, Y: lo + 0.05}}, // below the names
 				LineStyle: draw.LineStyle{Color: inkText, Width: 1.4},
-				CapWidth:  7,
+				CapWidth:  6,
 			}
 			from, to := max(sp.lo, mapFrom), min(sp.hi, mapTo)
 			bars.XErrors = append(bars.XErrors, struct{ Low, High float64 }{sp.from - from, to - sp.from})
-			p.Add(bars, rule(inkText, false, plotter.XY{X: sp.from, Y: lo}, plotter.XY{X: sp.from, Y: hi}))
+			p.Add(bars)
 		}
 	}
 	p.Add(texts...)

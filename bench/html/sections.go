@@ -102,8 +102,16 @@ func (b *builder) sections() []*section {
 	if b.Survey != nil {
 		all = append(all, b.surveySection())
 	}
+	for _, s := range all {
+		for _, t := range s.Tables {
+			t.Folded = t.Folded || t.rows() > longTable
+		}
+	}
 	return all
 }
+
+// longTable is the number of rows that a table has at most without being folded.
+const longTable = 40
 
 // engineKey is the glyph of an engine.
 func (b *builder) engineKey(engine string) template.HTML { return key(b.style(engine)) }

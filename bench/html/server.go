@@ -125,7 +125,7 @@ func (b *builder) validationSection() *section {
 	t := &table{
 		Caption: "Milliseconds of a page",
 		Columns: []string{"engine", "measured", "predicted", "error", "without a session"},
-		Folded:  len(v.Observations) > 24,
+		Folded:  true,
 	}
 	var last *group
 	for i, o := range v.Observations {

@@ -17,6 +17,14 @@ type table struct {
 	Folded  bool // shown when it is asked for
 }
 
+func (t *table) rows() int {
+	n := 0
+	for _, g := range t.Groups {
+		n += len(g.Rows)
+	}
+	return n
+}
+
 // A group is a number of rows under a common name, or under none.
 type group struct {
 	Name string

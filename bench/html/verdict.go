@@ -138,7 +138,7 @@ func (b *builder) mapSection() *section {
 		r := row{Name: leads.Session + ", " + bytesOf(b.size(leads.Session))}
 		c := cell{Text: first.Engine, Mark: b.engineKey(first.Engine)}
 		if len(first.Ties) > 0 {
-			c.More = "not to be told from " + list(first.Ties)
+			c.More = "~ " + strings.Join(first.Ties, ", ")
 		}
 		r.Cells = append(r.Cells, c.at("/leads/%d/leads/0/engine", i))
 		if len(leads.Leads) == 1 {
@@ -154,7 +154,7 @@ func (b *builder) mapSection() *section {
 			value := cell{Text: digits(l.From.Median/1e6) + " ms", More: spread(*l.From)}
 			beyond := cell{Text: l.Engine, Mark: b.engineKey(l.Engine)}
 			if len(l.Ties) > 0 {
-				beyond.More = "not to be told from " + list(l.Ties)
+				beyond.More = "~ " + strings.Join(l.Ties, ", ")
 			}
 			name.Cells = append(name.Cells, value.at("/leads/%d/leads/%d/from_round_trip_ns", i, j+1), beyond.at("/leads/%d/leads/%d/engine", i, j+1))
 			g.Rows = append(g.Rows, name)
@@ -165,6 +165,7 @@ func (b *builder) mapSection() *section {
 	}
 	if g.Rows != nil {
 		t.Groups = []group{g}
+		t.Notes = []string{"~: cannot be told apart from the engine before it, each by a test of its own."}
 		s.Tables = append(s.Tables, t)
 		s.Beside = true
 	}
