@@ -115,7 +115,8 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out)
+	page, table, benchmarks := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt")
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,12 +125,19 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 			t.Errorf("the report says nothing of %q", want)
 		}
 	}
-	raw, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(stdout, "confidential") || bytes.Contains(raw, []byte("confidential")) {
+	if strings.Contains(stdout, "confidential") {
 		t.Error("the report shows what is in the sessions")
+	}
+	for _, path := range []string{out, page, table, benchmarks} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The page has the raw results, which are those of the first file, in
+		// another encoding.
+		if !bytes.Contains(content, []byte("yours-median")) || bytes.Contains(content, []byte("confidential")) {
+			t.Errorf("%s does not show the sessions' sizes, or shows what is in them", filepath.Base(path))
+		}
 	}
 }
 
