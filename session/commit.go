@@ -54,7 +54,7 @@ func (s *Session) commit(ctx context.Context) error {
 	if !modified && !extension {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(outside{ctx, s.req}), s.m.opts.CommitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.req.outside(ctx)), s.m.opts.CommitTimeout)
 	defer cancel()
 
 	if err := s.deleteFlushed(ctx); err != nil {

@@ -45,6 +45,15 @@ type outside struct {
 	req *request
 }
 
+// outside returns ctx, which is the request's or derived from it, without the
+// request in it.
+func (req *request) outside(ctx context.Context) context.Context {
+	if ctx == context.Context(req) {
+		return req.Context
+	}
+	return outside{ctx, req}
+}
+
 func (o outside) Value(key any) any {
 	if key == (requestKey{}) {
 		return o.req.Context.Value(key)
@@ -62,7 +71,7 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	if err := req.loadErr; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
-	ctx = outside{ctx, req}
+	ctx = req.outside(ctx)
 	s, err := req.read(ctx)
 	req.loadErr = err
 	if err != nil {
