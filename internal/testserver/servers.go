@@ -1,6 +1,7 @@
 package testserver
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -64,7 +65,17 @@ func MySQL(settings ...string) *Server {
 			if err != nil {
 				return err
 			}
-			return runAs(user, dir, install, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--auth-root-authentication-method=normal")
+			data := filepath.Join(dir, "data")
+			args := []string{"--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal"}
+			if err = runAs(user, dir, install, args...); err != nil {
+				// On a machine under heavy load it has failed without a cause
+				// that its output tells, and succeeded when it was run again.
+				if err := os.RemoveAll(data); err != nil {
+					return err
+				}
+				err = runAs(user, dir, install, args...)
+			}
+			return err
 		},
 		run: func(dir, host, port string) (*exec.Cmd, error) {
 			mariadbd, err := find("mariadbd", "/usr/sbin/mariadbd")
