@@ -322,6 +322,26 @@ func TestRule9_PrefixesAreNotBypassedByWhiteSpace(t *testing.T) {
 	}
 }
 
+// An upgrade that cannot be had ends in an error page, on which nothing is
+// saved.
+func TestRule5_NothingIsSavedByAHijackThatIsNotSupported(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mustLoad(t, r).Set("team", "red")
+		if _, _, err := w.(http.Hijacker).Hijack(); err != nil {
+			http.Error(w, "no upgrade", http.StatusInternalServerError)
+		}
+	})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if calls := store.took(); calls != "" || w.Code != 500 || w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("the store was asked %q; %d %v", calls, w.Code, w.Header())
+	}
+}
+
 func TestRule4_AFailedCommitGivesExactlyOneResponse(t *testing.T) {
 	failures := []struct {
 		name   string
