@@ -51,7 +51,14 @@ var (
 	// ErrNoKey says that a session holds nothing under a key.
 	ErrNoKey = errors.New("session: no such key")
 
-	errExpiry = errors.New("session: SetExpiry needs a positive duration; use ExpireAtBrowserClose or Flush")
+	// ErrMisuse says that the application or its set-up asks for something that
+	// cannot be had, and never will until it is changed: a session that is to
+	// live longer than the engine allows, for example. [ErrorStatus] makes it
+	// 500 instead of the 503 that asks the visitor to try again. Engines wrap it
+	// in an error that says what to change.
+	ErrMisuse = errors.New("session: used wrongly")
+
+	errExpiry = fmt.Errorf("%w: SetExpiry needs a positive duration; use ExpireAtBrowserClose or Flush", ErrMisuse)
 )
 
 // notFoundError is a reason for ErrNotFound.

@@ -251,8 +251,9 @@ func (m *Manager) request(r *http.Request) (*request, error) {
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400
 // for [ErrGone] (as in Django's SessionInterrupted: the visitor should sign in
 // again), 409 for [ErrConflict], 500 for a session that is too large and for
-// mistakes of the application, and 503 for everything else, which is a failure
-// of the store.
+// mistakes of the application ([ErrMisuse], [ErrReservedKey], [ErrNoMiddleware],
+// [ErrHeadersSent], a [*ValueError]), and 503 for everything else, which is a
+// failure of the store.
 func ErrorStatus(err error) int {
 	var tooLarge *TooLargeError
 	var value *ValueError
@@ -262,7 +263,7 @@ func ErrorStatus(err error) int {
 	case errors.Is(err, ErrConflict):
 		return http.StatusConflict
 	case errors.As(err, &tooLarge), errors.As(err, &value), errors.Is(err, ErrReservedKey),
-		errors.Is(err, ErrHeadersSent), errors.Is(err, errExpiry):
+		errors.Is(err, ErrHeadersSent), errors.Is(err, ErrNoMiddleware), errors.Is(err, ErrMisuse):
 		return http.StatusInternalServerError
 	default:
 		return http.StatusServiceUnavailable

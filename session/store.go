@@ -17,7 +17,9 @@ import (
 //
 // Errors that do not match one of this package's sentinels are system failures
 // (the database is down, the context is over): the visitor is not logged out
-// for them. Errors never contain a token or any part of Record.Data.
+// for them. What trying again cannot mend, because the application or its
+// set-up has to be changed, matches [ErrMisuse]. Errors never contain a token or
+// any part of Record.Data.
 //
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
