@@ -13,7 +13,9 @@ import (
 	"unicode/utf8"
 )
 
-//go:embed testdata/corpus
+//go:generate go run ./testdata/corpus/gen testdata/corpus
+
+//go:embed testdata/corpus/*.jsonl
 var corpusFiles embed.FS
 
 // corpusKinds are the files of the corpus, in the order of the tables.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,7 +14,6 @@ import (
 	"testing"
 
 	"sessionengine/bench"
-	"sessionengine/bench/internal/corpusgen"
 )
 
 var update = flag.Bool("update", false, "write the files in testdata anew")
@@ -21,26 +21,22 @@ var update = flag.Bool("update", false, "write the files in testdata anew")
 const corpusDir = "testdata/corpus"
 
 func TestCorpusIsWhatItsGeneratorMakes(t *testing.T) {
-	files := corpusgen.Files()
-	for name, want := range files {
-		path := filepath.Join(corpusDir, name)
-		if *update {
-			if err := os.WriteFile(path, want, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(path)
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "run", "./"+corpusDir+"/gen", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	made, err := os.ReadDir(dir)
+	if err != nil || len(made) != len(corpusPaths(t)) {
+		t.Errorf("gen makes %d files, %v; the corpus has %d", len(made), err, len(corpusPaths(t)))
+	}
+	for _, path := range corpusPaths(t) {
+		want, err := os.ReadFile(filepath.Join(dir, filepath.Base(path)))
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s differs from what corpusgen makes; run with -update", name)
-		}
-	}
-	for _, path := range corpusPaths(t) {
-		if files[filepath.Base(path)] == nil {
-			t.Errorf("corpusgen does not make %s", path)
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s differs from what gen makes, %v; run go generate", path, err)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 	}
 	report.Wire = sampleWire()
 	report.Load = sampleLoad(r, rounds)
-	report.Links = &load.Measurements{RequestsPerPage: 20, Rounds: rounds, Emulation: load.Relay}
+	report.Links = &load.Measurements{RequestsPerPage: 20, Rounds: rounds}
 	report.Validation = bench.Validate(sampleObservations(r))
 	return report
 }

@@ -1,22 +1,14 @@
 package load
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"sessionengine/bench"
 	"sessionengine/dbstore"
-	"sessionengine/dbstore/postgres"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/session"
 )
@@ -165,89 +157,4 @@ func (s *waitingStore) closeIdle() {
 	for _, clock := range s.idle {
 		clock.Close()
 	}
-}
-
-// Postgres returns dbstore on a PostgreSQL database, reached through a link when
-// it is put at a distance. The database is given by a URL with a host; its
-// sslmode may not be verify-full, since a link has another address. Each site
-// has a table of its own there, and drops it when it is closed.
-func Postgres(name, databaseURL string, e Emulation) (Engine, error) {
-	u, err := url.Parse(databaseURL)
-	if err != nil || u.Hostname() == "" {
-		// The URL may have a password in it.
-		return Engine{}, errors.New("load: the database is not a URL with a host")
-	}
-	u.Host = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "5432"))
-	engine := Engine{Distance: string(e)}
-	engine.Name = name
-	engine.Open = func(ctx context.Context, _ string, count *bench.Counter) (bench.Site, error) {
-		return openPostgres(ctx, u, count, nil)
-	}
-	engine.Away = func(ctx context.Context, _ string, roundTrip time.Duration) (bench.Site, error) {
-		path, err := Link{RoundTrip: roundTrip}.Open(ctx, e, u.Host)
-		if err != nil {
-			return nil, err
-		}
-		far := *u
-		far.Host = path.Addr
-		site, err := openPostgres(ctx, &far, nil, path.Close)
-		if err != nil {
-			return nil, errors.Join(err, path.Close())
-		}
-		return site, nil
-	}
-	engine.Added = func(ctx context.Context, roundTrip time.Duration) (time.Duration, error) {
-		return Link{RoundTrip: roundTrip}.Added(ctx, e, probes)
-	}
-	return engine, nil
-}
-
-// openPostgres opens a site, which calls after, unless that is nil, when it has
-// been closed.
-func openPostgres(ctx context.Context, u *url.URL, count *bench.Counter, after func() error) (bench.Site, error) {
-	table := "sessionengine_" + strings.ToLower(rand.Text())
-	opts := dbstore.Options{Table: table}
-	store, err := postgres.Open(ctx, u.String(), postgres.Options{Options: opts})
-	if err != nil {
-		return nil, err
-	}
-	closeAll := func() error {
-		err := errors.Join(store.Close(), dropTable(u, table))
-		if after != nil {
-			err = errors.Join(err, after())
-		}
-		return err
-	}
-	if err := store.Migrate(ctx); err != nil {
-		return nil, errors.Join(err, store.Close(), dropTable(u, table))
-	}
-	if count == nil {
-		return bench.NewSite(store, closeAll)
-	}
-	db, err := count.OpenDB("pgx", u.String())
-	if err != nil {
-		return nil, errors.Join(err, closeAll())
-	}
-	opts.OwnDB, opts.NoPrepare = true, true // as package postgres has them
-	counted, err := dbstore.New(db, dbstore.Postgres, opts)
-	if err != nil {
-		return nil, errors.Join(err, db.Close(), closeAll())
-	}
-	return bench.NewSite(counted, func() error { return errors.Join(counted.Close(), closeAll()) })
-}
-
-// dropTable drops a table, whatever has become of the context that the site was
-// opened with.
-func dropTable(u *url.URL, table string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	db, err := sql.Open("pgx", u.String())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+table); err != nil {
-		return fmt.Errorf("load: drop table %s: %w", table, err)
-	}
-	return nil
 }

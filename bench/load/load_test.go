@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,12 +13,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/load"
-	"sessionengine/internal/testserver"
 )
-
-var postgres = testserver.Postgres()
-
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres)) }
 
 func engines(t *testing.T, names ...string) []bench.Engine {
 	t.Helper()

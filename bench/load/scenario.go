@@ -33,8 +33,7 @@ type Grid struct {
 	Pages  int
 	Rounds int
 
-	Emulation Emulation // of the visitors' links
-	Seed      uint64    // determines the order of the measurements
+	Seed uint64 // determines the order of the measurements
 
 	// Progress, unless nil, is called after each step with the number of steps
 	// done and their total.
@@ -54,7 +53,6 @@ func DefaultGrid(engines []Engine, sessions []bench.Session) Grid {
 		RequestsPerPage: 20,
 		Pages:           3,
 		Rounds:          6,
-		Emulation:       Relay,
 		Seed:            1,
 	}
 }
@@ -86,10 +84,9 @@ type Scenario struct {
 
 // Measurements are what [Measure] found.
 type Measurements struct {
-	RequestsPerPage int       `json:"requests_per_page"`
-	Rounds          int       `json:"rounds"` // that are complete
-	Emulation       Emulation `json:"emulation"`
-	Cells           []Cell    `json:"cells"`
+	RequestsPerPage int    `json:"requests_per_page"`
+	Rounds          int    `json:"rounds"` // that are complete
+	Cells           []Cell `json:"cells"`
 }
 
 // A Cell is what a visitor saw in a scenario with an engine.
@@ -98,7 +95,7 @@ type Cell struct {
 	Engine string `json:"engine"`
 
 	// Distance says how the database was put at its distance: "" for an engine
-	// without one, an [Emulation], or "wait" for [Waiting]. Added is what that
+	// without one, and "wait" for [Waiting]. Added is what that
 	// adds to a round trip, as it was measured, which is a little more than
 	// what was asked for.
 	Distance string        `json:"distance,omitempty"`
@@ -161,7 +158,7 @@ func Measure(ctx context.Context, grid Grid) (*Measurements, error) {
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	m := &Measurements{RequestsPerPage: grid.RequestsPerPage, Rounds: rounds, Emulation: grid.Emulation}
+	m := &Measurements{RequestsPerPage: grid.RequestsPerPage, Rounds: rounds}
 	for _, group := range s.groups {
 		for _, v := range group {
 			m.Cells = append(m.Cells, v.result())
@@ -272,7 +269,7 @@ func (s *survey) stage(ctx context.Context, engine Engine, trip time.Duration, d
 		st.sites[session.Name] = server
 		st.addrs[session.Name] = make(map[Link]string)
 		for _, link := range s.Visitors {
-			path, err := link.Open(running, s.Emulation, server.Addr)
+			path, err := link.open(server.Addr)
 			if err != nil {
 				return st, err
 			}

@@ -1,10 +1,11 @@
-// Package corpusgen makes the files of bench/testdata/corpus.
+// Gen makes the files of bench/testdata/corpus in the folder that its argument
+// names: go generate ./bench runs it.
 //
 // The shapes are those of real applications, as the corpus's README tells; the
 // values are made up here. Whatever is random in a real session (hashes,
 // tokens, signatures, identifiers) comes from ChaCha8 seeded with the file's
 // name, so that the files are the same whenever and wherever they are made.
-package corpusgen
+package main
 
 import (
 	"bytes"
@@ -13,24 +14,25 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 )
 
-// Files returns the corpus: the contents of each file under its name. A file
-// holds one session a line.
-func Files() map[string][]byte {
-	files := make(map[string][]byte)
+func main() {
 	for _, kind := range kinds {
 		name := kind.name + ".jsonl"
 		g := &generator{src: rand.NewChaCha8(sha256.Sum256([]byte(name)))}
-		var b bytes.Buffer
+		var b bytes.Buffer // a session a line
 		for range kind.lines {
 			b.Write(kind.make(g))
 			b.WriteByte('\n')
 		}
-		files[name] = b.Bytes()
+		if err := os.WriteFile(filepath.Join(os.Args[1], name), b.Bytes(), 0o644); err != nil {
+			log.Fatal(err)
+		}
 	}
-	return files
 }
 
 var kinds = []struct {
@@ -467,7 +469,7 @@ func encode(v any) []byte {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		panic("corpusgen: " + err.Error()) // every value is made above
+		panic("gen: " + err.Error()) // every value is made above
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
