@@ -153,6 +153,9 @@ func (r reader) payload(b []byte) (data []byte, expires int64, err error) {
 	} else {
 		expires = int64(binary.BigEndian.Uint32(take(4)))
 	}
+	if expires < 0 || expires > time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix() {
+		return nil, 0, errMalformed
+	}
 	dictionary := r.builtin
 	if head&0x08 != 0 {
 		id := take(3)

@@ -82,6 +82,10 @@ func newPayloads(opts Options) (*payloads, error) {
 	return p, nil
 }
 
+// maxExpiry is the last second of the year 9999, beyond which neither ISO 8601
+// nor every language's dates go; time.Time itself overflows far later.
+const maxExpiry = 253402300799
+
 // encode returns the payload of a session. It is valid until s is used again.
 func (p *payloads) encode(s *scratch, data []byte, expires time.Time) []byte {
 	flags := byte(0)
@@ -105,8 +109,8 @@ func (p *payloads) encode(s *scratch, data []byte, expires time.Time) []byte {
 			text = s.deflated
 		}
 	}
-	// What is before 1970 is over, and so is 1970.
-	seconds := uint64(max(0, expires.Unix()))
+	// What is before 1970 has expired, and so has 1970.
+	seconds := uint64(min(max(0, expires.Unix()), maxExpiry))
 	if seconds > math.MaxUint32 {
 		flags |= flagLongExpiry
 	}
@@ -177,7 +181,7 @@ func (p *payloads) parse(s *scratch, b []byte) (data []byte, seconds int64, ok b
 		seconds = int64(binary.BigEndian.Uint32(b))
 		b = b[4:]
 	}
-	if seconds < 0 {
+	if seconds < 0 || seconds > maxExpiry {
 		return nil, 0, false
 	}
 	dict := p.builtin
