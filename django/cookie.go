@@ -121,15 +121,16 @@ func (s *CookieStore) Save(_ context.Context, _ string, rec *session.Record) (st
 	if err != nil {
 		return "", fmt.Errorf("django: save: %w", err)
 	}
+	// First, since compressing takes time and memory in proportion to it.
+	if len(text) > s.signer.limit {
+		return "", &session.TooLargeError{Size: len(text), Limit: s.signer.limit}
+	}
 	// Before 1970 is as good as 1970, and a year of five digits no better than
 	// the last of four.
 	end := min(max(0, rec.Expires.Unix()), maxEnd)
 	token := s.signer.dumps(text, end-s.age)
 	if size := len(s.name) + len(token); size > maxCookieBytes {
 		return "", &session.TooLargeError{Size: size, Limit: maxCookieBytes}
-	}
-	if len(text) > s.signer.limit {
-		return "", &session.TooLargeError{Size: len(text), Limit: s.signer.limit}
 	}
 	return token, nil
 }

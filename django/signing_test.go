@@ -216,6 +216,22 @@ func TestWhatASignedTextInflatesToIsBounded(t *testing.T) {
 	}
 }
 
+func TestWhatIsAboveTheLimitIsNotCompressed(t *testing.T) {
+	store := newCookieStore(t, django.Options{MaxBytes: 1 << 10})
+	rec := inAnHour(`{"a":"` + strings.Repeat("0123456789", 1<<10) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := store.Save(t.Context(), "", rec)
+	runtime.ReadMemStats(&after)
+	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
+		t.Errorf("Save gave %v, want a *session.TooLargeError", err)
+	}
+	// A compressor alone has 800 kB.
+	if n := after.TotalAlloc - before.TotalAlloc; n > 256<<10 {
+		t.Errorf("refusing a session took %d bytes", n)
+	}
+}
+
 func TestNothingIsInflatedBeforeTheSignatureIsVerified(t *testing.T) {
 	store := newCookieStore(t, django.Options{})
 	cookie, _ := sign(bomb(t, 10), true)

@@ -92,8 +92,8 @@ type Options struct {
 	MaxCookieBytes int
 
 	// MaxDataBytes is the greatest size of a serialized session, before
-	// compression; 0 means [DefaultMaxDataBytes]. It bounds the memory that
-	// loading a session takes.
+	// compression; 0 means [DefaultMaxDataBytes]. It bounds the time and the
+	// memory that saving and loading a session take.
 	MaxDataBytes int
 
 	// CacheBytes bounds the memory for cookies that were verified a moment ago,

@@ -154,18 +154,19 @@ func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
 //
 // A session that does not fit into a cookie gives a [*session.TooLargeError].
 // Its Size and Limit count the cookie's name and value together, as browsers do;
-// or, for a session that fits but exceeds [Options.MaxDataBytes], the bytes of
-// the session.
+// or, for a session that exceeds [Options.MaxDataBytes] and so is refused before
+// it is compressed, the bytes of the session.
 func (s *Store) Save(_ context.Context, token string, rec *session.Record) (newToken string, err error) {
+	// First, since compressing takes time and memory in proportion to it.
+	if s.maxData > 0 && len(rec.Data) > s.maxData {
+		return "", &session.TooLargeError{Size: len(rec.Data), Limit: s.maxData}
+	}
 	newToken, err = s.codec.Encode(s.cookie, rec.Data, rec.Expires)
 	if err != nil {
 		return "", err
 	}
 	if size := len(s.cookie) + len(newToken); size > s.maxBytes {
 		return "", &session.TooLargeError{Size: size, Limit: s.maxBytes}
-	}
-	if s.maxData > 0 && len(rec.Data) > s.maxData {
-		return "", &session.TooLargeError{Size: len(rec.Data), Limit: s.maxData}
 	}
 	rec.Version = ""
 	return newToken, nil

@@ -266,6 +266,24 @@ func TestSessionsAboveTheirOwnLimitAreNotSaved(t *testing.T) {
 	}
 }
 
+// Compressing 16 MiB takes half a second and, at the best level, as much memory.
+func TestSessionsAboveTheirOwnLimitAreNotCompressed(t *testing.T) {
+	for _, compression := range []signedcookie.Compression{signedcookie.CompressionDefault, signedcookie.CompressionBest, signedcookie.CompressionOff} {
+		store := newStore(t, signedcookie.Options{Compression: compression})
+		rec := &session.Record{Data: noise(16<<20, 1), Expires: time.Now().Add(time.Hour)}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := store.Save(t.Context(), "", rec)
+		runtime.ReadMemStats(&after)
+		if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
+			t.Errorf("compression %d: Save gave %v, want a *session.TooLargeError", compression, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+			t.Errorf("compression %d: refusing 16 MiB took %d bytes", compression, n)
+		}
+	}
+}
+
 // A loose limit lets in what was made before it was lowered.
 func TestLowerLimitAcceptsOlderCookies(t *testing.T) {
 	data := string(noise(1000, 1))

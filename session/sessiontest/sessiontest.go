@@ -52,7 +52,8 @@ type Features struct {
 	IgnoresContext bool
 
 	// MaxBytes is the Limit of the [session.TooLargeError] that the engine
-	// gives, counted in the engine's own terms. 0 says that it takes a record
+	// gives, counted in the engine's own terms. (For sessions that are very large
+	// it may give a greater one, of the session as it comes.) 0 says that it takes a record
 	// of 1 MiB.
 	MaxBytes int
 
