@@ -46,7 +46,7 @@ func texts(t *testing.T, kind string) (training, held [][]byte) {
 // cookieValues returns the sizes of the values of the texts' cookies.
 func cookieValues(t *testing.T, opts signedcookie.Options, texts [][]byte) []int {
 	t.Helper()
-	store, err := signedcookie.New([]byte("0123456789abcdef0123456789abcdef"), opts)
+	store, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

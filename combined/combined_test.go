@@ -28,7 +28,7 @@ import (
 
 func cookies(t *testing.T) *signedcookie.Store {
 	t.Helper()
-	s, err := signedcookie.New([]byte("0123456789abcdefghijklmnopqrstuvwxyz"), signedcookie.Options{})
+	s, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

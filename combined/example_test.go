@@ -13,7 +13,7 @@ import (
 // Sessions that fit live in the cookie, the few large ones in a database.
 func ExampleNewOverflow() {
 	ctx := context.Background()
-	cookie, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{})
+	cookie, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func ExampleNewOverflow() {
 // both are read.
 func ExampleNewSwitch() {
 	ctx := context.Background()
-	cookie, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{})
+	cookie, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package dbstore
 
 import (
+	"crypto/fips140"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
@@ -164,7 +165,10 @@ func (t tableName) index(d Dialect, column string) string {
 	case MySQL:
 		limit = 64
 	}
-	sum := md5.Sum([]byte(t.name + column))
+	var sum [md5.Size]byte
+	fips140.WithoutEnforcement(func() { // a name, and no matter of security
+		sum = md5.Sum([]byte(t.name + column))
+	})
 	suffix := hex.EncodeToString(sum[:])[:8]
 	name := t.name + "_" + column + "_" + suffix
 	if len(name) <= limit {

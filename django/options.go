@@ -1,6 +1,7 @@
 package django
 
 import (
+	"crypto/fips140"
 	"encoding"
 	"errors"
 	"fmt"
@@ -10,6 +11,12 @@ import (
 
 // Options are the settings of a Django site that its sessions depend on, apart
 // from the SECRET_KEY. The zero value has Django's defaults.
+//
+// The SECRET_KEY is the site's, with every character that Django is given, a line
+// break at its end included. It is not this package that can choose it, so unlike
+// package signedcookie it takes a weak one, such as those beginning with
+// "django-insecure-" that Django makes for development: "manage.py check
+// --deploy" finds these (security.W009).
 //
 // Printing or logging Options does not show the keys.
 type Options struct {
@@ -26,7 +33,7 @@ type Options struct {
 	// ReadSHA1 accepts what was signed with SHA-1: by Django before version
 	// 3.1, and by 3.1 and 3.2 with DEFAULT_HASHING_ALGORITHM = "sha1". Nothing
 	// is ever written so. Leave it off as soon as the sessions of that time are
-	// over.
+	// over. In Go's FIPS 140-only mode, which has no SHA-1, it is an error.
 	ReadSHA1 bool
 
 	// MaxBytes bounds the text of a session, before compression; 0 is 1 MiB in
@@ -60,6 +67,9 @@ const (
 func (o *Options) keys(secretKey string) ([]string, error) {
 	if secretKey == "" {
 		return nil, errors.New("django: the secret key is empty; it has to be the SECRET_KEY of the Django site")
+	}
+	if o.ReadSHA1 && fips140.Enforced() {
+		return nil, errors.New("django: Options.ReadSHA1 is set, and this process runs in FIPS 140-only mode, which has no SHA-1")
 	}
 	keys := []string{secretKey}
 	for i, key := range o.Fallbacks {

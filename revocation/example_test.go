@@ -18,7 +18,7 @@ import (
 
 // A visitor logs out, and somebody has a copy of the cookie.
 func Example() {
-	cookies, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{})
+	cookies, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -710,7 +710,7 @@ func TestCookiesGrowALittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		for scheme, bounds := range map[signedcookie.Scheme][2]int{signedcookie.Signed: {30, 55}, signedcookie.Sealed: {20, 40}} {
-			engine, err := signedcookie.New([]byte("a secret of at least 32 random bytes"), signedcookie.Options{Scheme: scheme})
+			engine, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{Scheme: scheme})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,7 @@ import (
 
 func cookieStore(t *testing.T) session.SessionStore {
 	t.Helper()
-	s, err := signedcookie.New([]byte("0123456789abcdefghijklmnopqrstuvwxyz"), signedcookie.Options{})
+	s, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,10 @@
 //
 // # Secrets
 //
-// Keys are derived from a secret with HKDF (RFC 5869), one for each purpose. To
+// Keys are derived from a secret with HKDF (RFC 5869), one for each purpose. A
+// secret may come from a file or from the environment, with a line break at its
+// end or without: it is the same one. [ReadSecrets] and [ParseSecrets] read
+// several, one a line. To
 // replace a secret, give the new one to [New] and the old one in
 // [Options.FallbackSecrets], on all machines, until the cookies made with the old
 // one have expired. While the machines are being restarted, some know the new

@@ -21,7 +21,9 @@ const (
 
 	// Sealed cookies are encrypted and authenticated with AES-256-GCM and a key
 	// of their own each. They are about a quarter shorter than the others, and
-	// take less time.
+	// take less time. [New] refuses them in Go's FIPS 140-only mode (GODEBUG
+	// fips140=only), which does not admit GCM with nonces that are not random;
+	// the other two work there.
 	Sealed
 )
 

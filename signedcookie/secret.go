@@ -1,57 +1,55 @@
 package signedcookie
 
 import (
-	"bytes"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+
+	"sessionengine/internal/secrets"
 )
 
-const (
-	minSecret   = 32 // bytes
-	minDistinct = 8  // different bytes; 32 random ones have 30
-	maxPattern  = 10 // bytes of a word that is repeated to make a secret
-	keySize     = 32
-)
+const keySize = 32
+
+// ReadSecrets returns the secrets in a file: the first one for [New], the others
+// for [Options.FallbackSecrets]. There is one a line, as with the flag
+// -secret-file of sessionctl and of the comparison; a file that is not text is
+// one secret. It has at most 64 KiB.
+//
+//	secrets, err := signedcookie.ReadSecrets("/run/secrets/session")
+//	…
+//	store, err := signedcookie.New(secrets[0], signedcookie.Options{FallbackSecrets: secrets[1:]})
+//
+// If there is no error there is at least one secret. Errors quote nothing of the
+// file. Whether the secrets are good enough is for New to say.
+func ReadSecrets(path string) ([][]byte, error) {
+	text, err := secrets.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("signedcookie: %s: %w", path, err)
+	}
+	found, err := secrets.Parse(text, "text")
+	if err != nil {
+		return nil, fmt.Errorf("signedcookie: %s: %w", path, err)
+	}
+	return found, nil
+}
+
+// ParseSecrets is [ReadSecrets] for a text, such as that of an environment
+// variable.
+func ParseSecrets(text string) ([][]byte, error) {
+	found, err := secrets.Parse([]byte(text), "text")
+	if err != nil {
+		return nil, fmt.Errorf("signedcookie: %w", err)
+	}
+	return found, nil
+}
 
 // checkSecret refuses secrets that cannot have been made at random. The error
 // does not contain the secret.
 func checkSecret(what string, secret []byte) error {
-	var problem string
-	switch {
-	case len(secret) < minSecret:
-		problem = fmt.Sprintf("has %d bytes", len(secret))
-	case distinct(secret) < minDistinct:
-		problem = fmt.Sprintf("consists of %d different bytes", distinct(secret))
-	case repeats(secret):
-		problem = "is a word again and again"
-	default:
-		return nil
+	if problem := secrets.Weakness(secret); problem != "" {
+		return fmt.Errorf(`signedcookie: %s %s, which is not safe: use at least 32 random bytes, for example the output of "openssl rand -base64 32"`, what, problem)
 	}
-	return fmt.Errorf(`signedcookie: %s %s, which is not safe: use at least %d random bytes, for example the output of "openssl rand -base64 32"`, what, problem, minSecret)
-}
-
-// distinct returns the number of different bytes in b.
-func distinct(b []byte) int {
-	var seen [256]bool
-	n := 0
-	for _, c := range b {
-		if !seen[c] {
-			seen[c] = true
-			n++
-		}
-	}
-	return n
-}
-
-// repeats tells whether b is a short word again and again.
-func repeats(b []byte) bool {
-	for n := 1; n <= maxPattern; n++ {
-		if bytes.Equal(b[n:], b[:len(b)-n]) {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // deriveKey derives the key for one purpose from a secret (HKDF-SHA-256, RFC

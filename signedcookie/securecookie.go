@@ -1,17 +1,13 @@
 package signedcookie
 
-import (
-	"fmt"
-
-	"github.com/gorilla/securecookie"
-)
+import "github.com/gorilla/securecookie"
 
 // secureCookie is the envelope of the Signed and Encrypted schemes.
 type secureCookie struct {
 	sc *securecookie.SecureCookie
 }
 
-func newSecureCookie(secret []byte, encrypted bool) (secureCookie, error) {
+func newSecureCookie(secret []byte, encrypted bool) secureCookie {
 	var hashKey, blockKey []byte
 	if encrypted {
 		hashKey = deriveKey(secret, "encrypted hash")
@@ -22,11 +18,7 @@ func newSecureCookie(secret []byte, encrypted bool) (secureCookie, error) {
 	// The payload has its own expiry, and the store its own limit, which counts
 	// the cookie's name too.
 	sc := securecookie.New(hashKey, blockKey).MaxAge(0).MaxLength(0).SetSerializer(payloadSerializer{})
-	// Errors in the keys show at the first use only.
-	if _, err := sc.Encode("probe", []byte{0}); err != nil {
-		return secureCookie{}, fmt.Errorf("signedcookie: securecookie: %w", err)
-	}
-	return secureCookie{sc}, nil
+	return secureCookie{sc}
 }
 
 func (e secureCookie) seal(_ *scratch, cookie string, payload []byte) (string, error) {

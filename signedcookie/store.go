@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sessionengine/internal/secrets"
 	"sessionengine/session"
 )
 
@@ -37,7 +38,10 @@ var (
 //	openssl rand -base64 32
 //
 // Whoever knows the secret can make sessions of any content. All machines of a
-// site use the same one. New keeps no reference to the secrets.
+// site use the same one. White space and a byte order mark around a secret that
+// is text are no part of it, so that it does not matter how it was read; see also
+// [ReadSecrets]. What is not random, such as a placeholder, is refused. New keeps
+// no reference to the secrets.
 func New(secret []byte, opts Options) (*Store, error) {
 	maxBytes, err := checkCookieBytes(opts.MaxCookieBytes)
 	if err != nil {
@@ -53,12 +57,16 @@ func New(secret []byte, opts Options) (*Store, error) {
 		if i > 0 {
 			what = fmt.Sprintf("Options.FallbackSecrets[%d]", i-1)
 		}
+		secret = secrets.Trim(secret)
 		if err := checkSecret(what, secret); err != nil {
 			return nil, err
 		}
 		e, err := newEnvelope(opts.Scheme, secret)
 		if err != nil {
 			return nil, err
+		}
+		if err := probe(e); err != nil {
+			return nil, fmt.Errorf("signedcookie: Options.Scheme %v does not work in this process: %w", opts.Scheme, err)
 		}
 		c.envelopes = append(c.envelopes, e)
 	}
@@ -93,11 +101,25 @@ func NewWithCodec(codec Codec, opts CodecOptions) (*Store, error) {
 func newEnvelope(scheme Scheme, secret []byte) (envelope, error) {
 	switch scheme {
 	case Signed, Encrypted:
-		return newSecureCookie(secret, scheme == Encrypted)
+		return newSecureCookie(secret, scheme == Encrypted), nil
 	case Sealed:
 		return newSealed(secret), nil
 	}
 	return nil, fmt.Errorf("signedcookie: unknown Options.Scheme %d", int(scheme))
+}
+
+// probe returns why an envelope does not work, as in Go's FIPS 140-only mode, so
+// that it is known before the first session is lost to it.
+func probe(e envelope) error {
+	s := new(scratch)
+	value, err := e.seal(s, DefaultCookie, []byte("probe"))
+	if err != nil {
+		return err
+	}
+	if payload, ok := e.open(s, DefaultCookie, value); !ok || string(payload) != "probe" {
+		return errors.New("it does not open what it has sealed")
+	}
+	return nil
 }
 
 // ForCookie returns a store for the cookie of that name, with a cache of its

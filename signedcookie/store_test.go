@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -70,6 +73,11 @@ func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {
 		"a short word again and again":    {bytes.Repeat([]byte("change"), 8), false},
 		"a placeholder":                   {[]byte("CHANGEME-CHANGEME-CHANGEME-CHANGEME"), false},
 		"32 bytes in hexadecimal":         {fmt.Appendf(nil, "%x", secret(1)), true},
+		"a placeholder of words":          {[]byte("ThisIsASecretKeyThatShouldBeChanged!"), false},
+		"half of it again":                {[]byte("my-secret-key-1 my-secret-key-1 "), false},
+		"a row of the alphabet":           {[]byte("abcdefghijklmnopqrstuvwxyz0123456789"), false},
+		"two lines":                       {append(append(noise(48, 1), '\n'), noise(48, 2)...), false},
+		"31 bytes and a line break":       {append(noise(31, 1), '\n'), false},
 		"openssl rand -base64 32 as read": {[]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM=\n"), true},
 	} {
 		for what, make := range map[string]func() error{
@@ -96,6 +104,71 @@ func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {
 				t.Errorf("%s: the error contains the secret", name)
 			}
 		}
+	}
+}
+
+// Whichever way a secret was read, it is the same one.
+func TestWhatIsAroundASecretIsNoPartOfIt(t *testing.T) {
+	const bare = "kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="
+	newStore := func(secret []byte, fallbacks ...[]byte) *signedcookie.Store {
+		store, err := signedcookie.New(secret, signedcookie.Options{FallbackSecrets: fallbacks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	token := save(t, newStore([]byte(bare)), `{"a":1}`)
+	for _, text := range []string{bare + "\n", bare + "\r\n", "\ufeff" + bare + "\n", " " + bare + "\n\n"} {
+		wantLoad(t, newStore([]byte(text)), token, `{"a":1}`)
+		wantLoad(t, newStore(secret(1), []byte(text)), token, `{"a":1}`)
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for what, read := range map[string]func() ([][]byte, error){
+			"ReadSecrets":  func() ([][]byte, error) { return signedcookie.ReadSecrets(path) },
+			"ParseSecrets": func() ([][]byte, error) { return signedcookie.ParseSecrets(text) },
+		} {
+			if secrets, err := read(); err != nil || len(secrets) != 1 || string(secrets[0]) != bare {
+				t.Errorf("%s of %q gave %q, %v", what, text, secrets, err)
+			}
+		}
+	}
+	// Random bytes may end in what is a line break in text.
+	random := append(secret(1), '\n')
+	wantInvalid(t, newStore(random[:32]), save(t, newStore(random), `{"a":1}`))
+}
+
+func TestReadSecretsForRotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%x\r\n\r\n%x\r\n", secret(1), secret(2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := signedcookie.ReadSecrets(path)
+	if err != nil || len(secrets) != 2 {
+		t.Fatalf("got %d secrets, %v", len(secrets), err)
+	}
+	old, err := signedcookie.New(fmt.Appendf(nil, "%x", secret(2)), signedcookie.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := signedcookie.New(secrets[0], signedcookie.Options{FallbackSecrets: secrets[1:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLoad(t, store, save(t, old, `{"a":1}`), `{"a":1}`)
+
+	if err := os.WriteFile(path, []byte(" \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signedcookie.ReadSecrets(path); err == nil || !strings.Contains(err.Error(), path+": there is no secret") {
+		t.Errorf("an empty file: %v", err)
+	}
+	if _, err := signedcookie.ReadSecrets(path + "x"); !errors.Is(err, fs.ErrNotExist) || strings.Count(err.Error(), path) != 1 {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := signedcookie.ParseSecrets(""); err == nil {
+		t.Error("a variable that is not set gives secrets")
 	}
 }
 

@@ -8,22 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sessionengine/django"
+	"sessionengine/internal/opencookie"
 	"sessionengine/session"
-	"sessionengine/signedcookie"
 )
-
-// djangoScheme is that of cookies which Django's engine signed_cookies made.
-const djangoScheme = "django"
 
 // Schemes returns the values of [Options.Scheme]: those of package signedcookie,
 // and "django".
-func Schemes() []string {
-	return []string{signedcookie.Signed.String(), signedcookie.Encrypted.String(), signedcookie.Sealed.String(), djangoScheme}
-}
+func Schemes() []string { return opencookie.Schemes() }
 
 // maxCookieLine is the longest line with a cookie, in bytes: Django writes
 // cookies that browsers drop.
@@ -31,7 +25,13 @@ const maxCookieLine = 1 << 20
 
 // readCookies reads a file with a cookie a line, or all files in a folder.
 func readCookies(ctx context.Context, path string, isDir bool, opts Options) (*Sessions, error) {
-	store, err := cookieStore(opts)
+	opener, err := opencookie.New(opencookie.Options{
+		Scheme:       opts.Scheme,
+		Cookie:       opts.Cookie,
+		Secrets:      opts.Secrets,
+		Dictionaries: opts.Dictionaries,
+		DjangoAge:    100 * 365 * 24 * time.Hour, // they are as good as on the day when they were kept
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func readCookies(ctx context.Context, path string, isDir bool, opts Options) (*S
 		return nil, err
 	}
 	return sample.sessions(ctx, opts.Name, func(value string) ([]byte, error) {
-		rec, err := store.Load(ctx, value)
+		rec, _, err := opener.Open(ctx, value)
 		if err != nil {
 			return nil, cookieFailure(err)
 		}
@@ -81,16 +81,11 @@ func readCookieFile(path, name, cookie string, sample *sampler) error {
 	n := 0
 	for lines.Scan() {
 		n++
-		value := strings.TrimSpace(lines.Text())
-		if n == 1 {
-			value = strings.TrimPrefix(value, "\ufeff")
-		}
-		if value == "" {
+		value, err := opencookie.Value(lines.Text(), cookie)
+		if value == "" && err == nil {
 			continue
 		}
-		// As in a Cookie header.
-		value = strings.TrimPrefix(value, cookie+"=")
-		sample.add(item{text: value, where: position{file: name, line: n}})
+		sample.add(item{text: value, where: position{file: name, line: n}, err: err})
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return fileError(name, fmt.Errorf("line %d: longer than %d bytes", n+1, maxCookieLine))
@@ -107,42 +102,9 @@ func fileError(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// cookieStore returns the store that made the cookies, but for their age.
-func cookieStore(opts Options) (session.SessionStore, error) {
-	if len(opts.Secrets) == 0 {
-		return nil, errors.New("cookies need the site's secret")
-	}
-	if opts.Scheme == djangoScheme {
-		key, o := djangoKeys(opts)
-		o.CookieAge = 100 * 365 * 24 * time.Hour
-		return django.NewCookieStore(key, o)
-	}
-	for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
-		if scheme.String() != opts.Scheme {
-			continue
-		}
-		store, err := signedcookie.New(opts.Secrets[0], signedcookie.Options{
-			Scheme:               scheme,
-			FallbackSecrets:      opts.Secrets[1:],
-			FallbackDictionaries: opts.Dictionaries,
-			MaxDataBytes:         maxCookieLine,
-			CacheBytes:           -1,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return store.ForCookie(opts.Cookie)
-	}
-	return nil, fmt.Errorf("no scheme %q; there are %s", opts.Scheme, strings.Join(Schemes(), ", "))
-}
-
 // djangoKeys returns the SECRET_KEY and what else reads what it has signed.
 func djangoKeys(opts Options) (key string, o django.Options) {
-	o.ReadSHA1 = true
-	for _, secret := range opts.Secrets[1:] {
-		o.Fallbacks = append(o.Fallbacks, string(secret))
-	}
-	return string(opts.Secrets[0]), o
+	return string(opts.Secrets[0]), opencookie.DjangoOptions(opts.Secrets[1:], 0)
 }
 
 // cookieFailure tells why a cookie was refused.

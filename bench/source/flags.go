@@ -2,14 +2,14 @@ package source
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+
+	"sessionengine/internal/secrets"
 )
 
 // SecretVariable is the environment variable that stands in for -secret-file.
@@ -21,15 +21,14 @@ type Flags struct {
 	// Location is that of the sessions; "" without the flag -sessions.
 	Location string
 
-	opts           Options
-	secretFile     string
-	secretEncoding string
-	dictionaries   []string
+	opts         Options
+	secrets      secrets.Source
+	dictionaries []string
 }
 
 // DeclareFlags declares the flags. Their values are there once they are parsed.
 func DeclareFlags(flags *flag.FlagSet) *Flags {
-	f := new(Flags)
+	f := &Flags{secrets: secrets.Source{Variable: SecretVariable}}
 	flags.StringVar(&f.Location, "sessions", "", "take the sessions at this `place`, of which no content is shown: a file with one\n"+
 		"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
 		"CSV file, in a dump of SQL, or at a URL (sqlite:FILE, postgres://…, mysql://…);\n"+
@@ -37,8 +36,8 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
 	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
-	flags.StringVar(&f.secretFile, "secret-file", "", "a `file` with the secret that made the cookies, or Django's SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
-	flags.StringVar(&f.secretEncoding, "secret-encoding", "text", "the secret's `encoding`: text, or base64 or hex if the site decodes it")
+	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
+	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text", "the secret's `encoding`: text, or base64 or hex if the site decodes it")
 	flags.Func("dictionary", "a `file` with a dictionary that the cookies were made with; may be repeated", func(path string) error {
 		f.dictionaries = append(f.dictionaries, path)
 		return nil
@@ -49,10 +48,8 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 // Check returns what is wrong with the flags, of which those in isSet were set.
 // They have no effect without -sessions.
 func (f *Flags) Check(isSet map[string]bool) error {
-	switch f.secretEncoding {
-	case "text", "base64", "hex":
-	default:
-		return fmt.Errorf("-secret-encoding: %q is not text, base64 or hex", f.secretEncoding)
+	if err := f.secrets.Check(); err != nil {
+		return err
 	}
 	if f.opts.Scheme != "" && !slices.Contains(Schemes(), f.opts.Scheme) {
 		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme, strings.Join(Schemes(), ", "))
@@ -73,13 +70,13 @@ func (f *Flags) Read(ctx context.Context, name string) (*Sessions, error) {
 	opts := f.opts
 	opts.Name = name
 	var err error
-	if opts.Secrets, err = f.secrets(); err != nil {
+	if opts.Secrets, _, err = f.secrets.ReadKeys(os.Getenv); err != nil && err != secrets.ErrNone {
 		return nil, err
 	}
 	for _, path := range f.dictionaries {
-		words, err := os.ReadFile(path)
+		words, err := secrets.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("-dictionary: %s: %w", path, withoutPath(err))
+			return nil, fmt.Errorf("-dictionary: %s: %w", path, err)
 		}
 		opts.Dictionaries = append(opts.Dictionaries, words)
 	}
@@ -97,43 +94,4 @@ func (f *Flags) place() string {
 		return scheme + "://…"
 	}
 	return f.Location
-}
-
-// secrets returns the site's secrets, none if there are none. Errors do not
-// quote them.
-func (f *Flags) secrets() ([][]byte, error) {
-	source, text := SecretVariable, os.Getenv(SecretVariable)
-	if f.secretFile != "" {
-		b, err := os.ReadFile(f.secretFile)
-		if err != nil {
-			return nil, fmt.Errorf("-secret-file: %s: %w", f.secretFile, withoutPath(err))
-		}
-		source, text = "-secret-file: "+f.secretFile, string(b)
-	}
-	var secrets [][]byte
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			continue
-		}
-		secret, err := f.decode(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: secret %d is not %s", source, len(secrets)+1, f.secretEncoding)
-		}
-		secrets = append(secrets, secret)
-	}
-	if f.secretFile != "" && len(secrets) == 0 {
-		return nil, fmt.Errorf("%s: there is no secret in it", source)
-	}
-	return secrets, nil
-}
-
-func (f *Flags) decode(secret string) ([]byte, error) {
-	switch f.secretEncoding {
-	case "base64":
-		return base64.StdEncoding.DecodeString(secret)
-	case "hex":
-		return hex.DecodeString(secret)
-	}
-	return []byte(secret), nil
 }

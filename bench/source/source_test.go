@@ -22,7 +22,7 @@ import (
 
 const (
 	secretKey = "a SECRET_KEY of the tests, with 'quotes' and so on"
-	secret    = "0123456789abcdef0123456789abcdef"
+	secret    = "kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="
 )
 
 // hush is in every session; no error may quote it.
@@ -281,7 +281,7 @@ func cookieValues(t *testing.T, scheme, cookie string, life time.Duration, dicti
 func TestCookies(t *testing.T) {
 	for _, scheme := range source.Schemes() {
 		t.Run(scheme, func(t *testing.T) {
-			opts := source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("another secret of 32 bytes, newer"), []byte(secret)}}
+			opts := source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("Vq3xN8tZ1bR6yH4mK9pL2wD7sF5gJ0cA"), []byte(secret)}}
 			values := cookieValues(t, scheme, "sessionid", time.Hour, nil, awkward)
 			values[1] = "sessionid=" + values[1]
 			path := write(t, "cookies.txt", strings.Join(values, "\r\n")+"\n\n")
@@ -321,7 +321,7 @@ func TestCookies(t *testing.T) {
 			}
 			refused(t, write(t, "cookies.txt", bad), opts, "line 1: not made with this secret, scheme and name, or changed since")
 			refused(t, path, source.Options{Scheme: scheme}, "the site's secret")
-			refused(t, path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("another secret of 32 bytes, wrong")}}, "line 1: not made with this secret")
+			refused(t, path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("wT6yU8iO3pQ9aS1dF7gH2jK5lZ4xC0vB")}}, "line 1: not made with this secret")
 		})
 	}
 	refused(t, t.TempDir(), source.Options{}, "a folder holds cookies")

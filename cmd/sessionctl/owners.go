@@ -121,7 +121,7 @@ func (r *revoker) endAll(ctx context.Context, sys *system) (err error) {
 }
 
 func (r *revoker) endToken(ctx context.Context, sys *system) error {
-	token, err := readToken(sys)
+	token, err := readToken(sys, "")
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ import (
 // TestScripts runs testdata/script. Besides the usual commands, a script has
 //
 //	secret [-base64] FILE NAME…            writes a secret for each name, one a line
+//	dos FROM TO                            copies a text as Windows writes it
+//	paste FILE FORMAT TOKENFILE            writes a token with something around it
 //	setenv VARIABLE FILE                   sets a variable to what is in the file
 //	key DATABASE FILE                      writes the session_key of the only row
 //	save KIND WHERE FILE JSON [LIFE]       stores a session and writes its token
@@ -52,6 +54,13 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"secret": command(scriptSecret),
+			"dos": command(func(ts *testscript.TestScript, args []string) error {
+				text := "\ufeff" + strings.ReplaceAll(ts.ReadFile(args[0]), "\n", "\r\n")
+				return os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600)
+			}),
+			"paste": command(func(ts *testscript.TestScript, args []string) error {
+				return os.WriteFile(ts.MkAbs(args[0]), fmt.Appendf(nil, args[1]+"\r\n", firstLine(ts, args[2])), 0o600)
+			}),
 			"setenv": command(func(ts *testscript.TestScript, args []string) error {
 				ts.Setenv(args[0], ts.ReadFile(args[1]))
 				return nil

@@ -15,6 +15,8 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/django"
+	"sessionengine/internal/opencookie"
+	"sessionengine/internal/secrets"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -48,7 +50,7 @@ Sessions that are expired are not shown.
 // shower is the command as the flags tell it.
 type shower struct {
 	db           *database
-	secrets      *secrets
+	secrets      *secrets.Source
 	values       bool
 	cookie       string
 	dictionaries files
@@ -63,10 +65,10 @@ func (f *files) String() string     { return strings.Join(*f, ", ") }
 func (f *files) Set(s string) error { *f = append(*f, s); return nil }
 
 func (s *shower) run(ctx context.Context, sys *system) error {
-	if err := s.secrets.check(); err != nil {
-		return err
+	if err := s.secrets.Check(); err != nil {
+		return usageError{err}
 	}
-	token, err := readToken(sys)
+	token, err := readToken(sys, s.cookie)
 	if err != nil {
 		return err
 	}
@@ -94,8 +96,9 @@ func (s *shower) run(ctx context.Context, sys *system) error {
 // maxToken is more than any browser and server exchange as a cookie.
 const maxToken = 64 << 10
 
-// readToken returns the token in standard input. Errors do not quote it.
-func readToken(sys *system) (string, error) {
+// readToken returns the token in standard input, which may be a header with the
+// cookie of that name. Errors do not quote it.
+func readToken(sys *system, cookie string) (string, error) {
 	if f, ok := sys.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(sys.stderr, "Token: ")
 	}
@@ -103,12 +106,15 @@ func readToken(sys *system) (string, error) {
 	if err != nil && err != io.EOF {
 		return "", fmt.Errorf("standard input: %w", err)
 	}
-	token := strings.TrimSpace(line)
-	switch {
-	case token == "":
-		return "", usagef("there is no token on standard input")
-	case len(line) == maxToken:
+	if len(line) == maxToken {
 		return "", usagef("what is on standard input is too long for a token")
+	}
+	token, err := opencookie.Value(line, cookie)
+	if err != nil {
+		return "", usagef("standard input: %w", err)
+	}
+	if token == "" {
+		return "", usagef("there is no token on standard input")
 	}
 	return token, nil
 }
@@ -122,15 +128,18 @@ func isRowToken(token string) bool {
 
 func (s *shower) findRow(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
 	if s.django {
-		keys, err := s.secrets.read(sys, "this is the token of a row that Django signs")
+		keys, _, err := s.secrets.ReadKeys(sys.getenv)
 		if err != nil {
-			return "", nil, err
+			return "", nil, explainSecrets(err, "this is the token of a row that Django signs")
 		}
-		opts, err := django.Rows(string(keys[0]), djangoOptions(keys[1:], 0))
+		opts, err := django.Rows(string(keys[0]), opencookie.DjangoOptions(keys[1:], 0))
 		if err != nil {
 			return "", nil, err
 		}
 		rec, err := s.loadRow(ctx, sys, token, opts)
+		if errors.Is(err, session.ErrInvalidToken) {
+			err = explainRow(err)
+		}
 		return "row of Django's, found by its session_key", rec, err
 	}
 	// The table has hashes of tokens, or the tokens themselves.
@@ -142,6 +151,17 @@ func (s *shower) findRow(ctx context.Context, sys *system, token string) (where 
 		rec, err = s.loadRow(ctx, sys, token, dbstore.Options{RawKeys: true})
 	}
 	return "row, found by its session_key", rec, err
+}
+
+// explainRow says what is wrong with a row that is there.
+func explainRow(err error) error {
+	if e, ok := err.(interface{ Unwrap() []error }); ok {
+		reasons := e.Unwrap() // of package dbstore's error: it, and the decoder's
+		if why := reasons[len(reasons)-1]; why != session.ErrInvalidToken {
+			return fmt.Errorf("the row is there: %w", why)
+		}
+	}
+	return errors.New("the row is there, but its session_data was changed, or signed with another SECRET_KEY")
 }
 
 func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts dbstore.Options) (rec *session.Record, err error) {
@@ -165,70 +185,47 @@ func loadRow(ctx context.Context, store *dbstore.Store, token string) (*session.
 }
 
 func (s *shower) openCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
-	secrets, err := s.secrets.read(sys, "this is a cookie that holds the session")
+	found, err := s.secrets.Read(sys.getenv)
 	if err != nil {
-		return "", nil, err
+		return "", nil, explainSecrets(err, "this is a cookie that holds the session")
 	}
-	var dictionaries [][]byte
+	opts := opencookie.Options{Cookie: s.cookie, Secrets: found}
 	for _, path := range s.dictionaries {
 		words, err := readFile("-dictionary", path)
 		if err != nil {
 			return "", nil, err
 		}
-		dictionaries = append(dictionaries, words)
+		opts.Dictionaries = append(opts.Dictionaries, words)
 	}
-	for i, secret := range secrets {
-		for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
-			store, err := signedcookie.New(secret, signedcookie.Options{
-				Scheme:               scheme,
-				FallbackDictionaries: dictionaries,
-				MaxDataBytes:         maxData,
-				CacheBytes:           -1,
-			})
-			if err != nil {
-				return "", nil, err
-			}
-			bound, err := store.ForCookie(s.cookie)
-			if err != nil {
-				return "", nil, err
-			}
-			rec, err := bound.Load(ctx, token)
-			if !errors.Is(err, session.ErrInvalidToken) {
-				return fmt.Sprintf("%v cookie, %s", scheme, ordinal(i, len(secrets))), rec, err
-			}
-		}
-	}
-	return "", nil, fmt.Errorf("%w: it was changed, or made with another secret, dictionary or cookie name", session.ErrInvalidToken)
+	return open(ctx, token, opts, len(found), "another secret, dictionary or cookie name")
 }
 
-// maxData is what a session may have, whatever the site's own limit is.
-const maxData = 16 << 20
-
 func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
-	keys, err := s.secrets.read(sys, "this is a cookie of Django's")
+	keys, lines, err := s.secrets.ReadKeys(sys.getenv)
+	if err != nil {
+		return "", nil, explainSecrets(err, "this is a cookie of Django's")
+	}
+	opts := opencookie.Options{Scheme: opencookie.Django, Secrets: keys, DjangoAge: s.djangoAge}
+	return open(ctx, token, opts, lines, "another SECRET_KEY")
+}
+
+// open opens a cookie. The file of secrets has so many lines. With what else the
+// cookie may have been made is for the error.
+func open(ctx context.Context, token string, opts opencookie.Options, lines int, with string) (where string, rec *session.Record, err error) {
+	opener, err := opencookie.New(opts)
 	if err != nil {
 		return "", nil, err
 	}
-	for i, key := range keys {
-		store, err := django.NewCookieStore(string(key), djangoOptions(nil, s.djangoAge))
-		if err != nil {
-			return "", nil, err
-		}
-		rec, err = store.Load(ctx, token)
-		if err == nil || errors.Is(err, session.ErrExpired) {
-			return "signed cookie of Django's, " + ordinal(i, len(keys)), rec, err
-		}
+	rec, made, err := opener.Open(ctx, token)
+	if err == session.ErrInvalidToken {
+		return "", nil, fmt.Errorf("%w: it was changed, or made with %s", err, with)
 	}
-	return "", nil, fmt.Errorf("%w: it was changed, or made with another SECRET_KEY", session.ErrInvalidToken)
-}
-
-// djangoOptions accepts whatever a version of Django has written.
-func djangoOptions(fallbacks [][]byte, age time.Duration) django.Options {
-	opts := django.Options{CookieAge: age, ReadSHA1: true, MaxBytes: maxData}
-	for _, key := range fallbacks {
-		opts.Fallbacks = append(opts.Fallbacks, string(key))
+	kind := made.Scheme + " cookie"
+	if made.Scheme == opencookie.Django {
+		kind = "signed cookie of Django's"
 	}
-	return opts
+	if made.Secret == lines {
+		return kind + ", the secret with the white space around it", rec, err
+	}
+	return fmt.Sprintf("%s, secret %d of %d", kind, made.Secret+1, lines), rec, err
 }
-
-func ordinal(i, n int) string { return fmt.Sprintf("secret %d of %d", i+1, n) }

@@ -1,7 +1,6 @@
 package sessiontest_test
 
 import (
-	"bytes"
 	"path/filepath"
 	"testing"
 
@@ -37,7 +36,7 @@ func cookieSubject(name string, opts signedcookie.Options) sessiontest.Subject {
 	return sessiontest.Subject{
 		Name: name,
 		New: func(t *testing.T) session.SessionStore {
-			store, err := signedcookie.New(bytes.Repeat([]byte("tests only "), 3), opts)
+			store, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), opts)
 			if err != nil {
 				t.Fatal(err)
 			}
