@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"sessionengine/bench/internal/dburl"
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/mysql"
 	"sessionengine/dbstore/postgres"
 	"sessionengine/dbstore/sqlite"
+	"sessionengine/internal/opendb"
 )
 
 // DatabaseEngine returns package dbstore on a database of the user's own:
@@ -27,7 +27,10 @@ import (
 // and none that is there already is touched. An SQLite database has to exist, and
 // is in WAL mode meanwhile, or for good if another program has it open.
 func DatabaseEngine(url string) (Engine, error) {
-	parsed, err := dburl.Parse(url)
+	parsed, err := opendb.Parse(url)
+	if err == nil {
+		err = parsed.Exists()
+	}
 	if err != nil {
 		return Engine{}, err
 	}
@@ -44,7 +47,7 @@ func DatabaseEngine(url string) (Engine, error) {
 
 // A database is one of the user's own. It is safe for concurrent use.
 type database struct {
-	dburl.Database
+	opendb.Database
 
 	mu      sync.Mutex
 	tables  int    // of ours that are there
@@ -77,7 +80,7 @@ func (d *database) claim(ctx context.Context, name string) (*benchTable, error) 
 
 func (t *benchTable) check(ctx context.Context) error {
 	if err := t.db.PingContext(ctx); err != nil {
-		return dburl.OneLine(err)
+		return t.database.Error(err)
 	}
 	rows, err := t.db.QueryContext(ctx, "SELECT 1 FROM "+t.name)
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sessionengine/bench/internal/dburl"
+	"sessionengine/internal/opendb"
 	"sessionengine/internal/testserver"
 )
 
@@ -171,7 +171,7 @@ func TestTableThatIsThereIsLeftAlone(t *testing.T) {
 	for kind, open := range ownDatabases(t) {
 		t.Run(kind, func(t *testing.T) {
 			url, db := open(t)
-			parsed, err := dburl.Parse(url)
+			parsed, err := opendb.Parse(url)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
+	"sessionengine/internal/opendb/sqlitedsn"
 	"sessionengine/session"
 )
 
@@ -72,7 +73,7 @@ func dataSource(path string, opts sqlite.Options) string {
 		synchronous = "synchronous(FULL)"
 	}
 	settings := url.Values{"_pragma": {"busy_timeout(250)", "journal_mode(WAL)", synchronous, "journal_size_limit(67108864)"}}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
+	return sqlitedsn.File(path, settings)
 }
 
 // rowFloor is the floor of an SQLite database with these settings.

@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"sessionengine/bench"
-	"sessionengine/bench/internal/dburl"
 	"sessionengine/dbstore"
 	"sessionengine/django"
+	"sessionengine/internal/opendb"
 	"sessionengine/session"
 )
 
@@ -54,7 +54,7 @@ func readDatabase(ctx context.Context, location string, opts Options) (*Sessions
 	if opts.Scheme != "" {
 		return nil, errors.New("a table holds no cookies; leave the scheme out")
 	}
-	db, err := dburl.Parse(location)
+	db, err := opendb.Parse(location)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func readDatabase(ctx context.Context, location string, opts Options) (*Sessions
 
 // readTable reads the first rows in the order of their keys. Keys are random, so
 // that this is a random choice that the primary key's index finds quickly.
-func readTable(ctx context.Context, database dburl.Database, opts Options) (*Sessions, error) {
+func readTable(ctx context.Context, database opendb.Database, opts Options) (*Sessions, error) {
 	decode, err := rowDecoder(opts)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func readTable(ctx context.Context, database dburl.Database, opts Options) (*Ses
 	defer db.Close()
 	sample := newSampler(opts.Limit)
 	if err := queryRows(ctx, db, table, opts.Limit, sample); err != nil {
-		return nil, fmt.Errorf("%s: %w", opts.Table, dburl.OneLine(err))
+		return nil, fmt.Errorf("%s: %w", opts.Table, database.Error(err))
 	}
 	return sample.sessions(ctx, opts.Name, decode)
 }

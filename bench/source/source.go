@@ -26,8 +26,8 @@ import (
 	"strings"
 
 	"sessionengine/bench"
-	"sessionengine/bench/internal/dburl"
 	"sessionengine/dbstore"
+	"sessionengine/internal/opendb"
 )
 
 // Options tell how the sessions were written. The zero value suffices for JSON
@@ -82,7 +82,7 @@ func Read(ctx context.Context, location string, opts Options) (*Sessions, error)
 	if opts.Limit < 0 {
 		return nil, fmt.Errorf("a limit of %d sessions", opts.Limit)
 	}
-	if dburl.Is(location) {
+	if opendb.Is(location) {
 		return readDatabase(ctx, location, opts)
 	}
 	info, err := os.Stat(location)
@@ -114,7 +114,7 @@ func readFile(ctx context.Context, path string, opts Options) (*Sessions, error)
 	}
 	switch kindOf(start) {
 	case sqliteFile:
-		return readTable(ctx, dburl.Database{Dialect: dbstore.SQLite, Location: path}, opts)
+		return readTable(ctx, opendb.Database{Dialect: dbstore.SQLite, Location: path}, opts)
 	case csvFile:
 		return readRows(ctx, r, opts, readCSV)
 	case sqlFile:

@@ -10,14 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/opendb/mysqldsn"
+	"sessionengine/internal/opendb/quiet"
 )
 
 // Options configures [Open]. The zero value has the default of every field.
@@ -32,7 +32,9 @@ type Options struct {
 
 // Open opens the database that dsn tells, and checks that it answers. The DSN
 // is the driver's, user:password@tcp(host:3306)/database?param=value, or a URL,
-// mysql://user:password@host/database?param=value. Close closes the database.
+// mysql://user:password@host/database?param=value, in which the host and the port
+// may be left out, and unix_socket is a parameter for the path of a socket. Close
+// closes the database. Errors contain nothing of a password.
 //
 // Whatever dsn says, connections speak utf8mb4, commit each statement, report
 // the rows that an update found, and are given up once the server turns out to
@@ -50,16 +52,16 @@ func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error)
 	if opts.MaxConns == 0 {
 		opts.MaxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
-	config, err := parse(dsn)
+	config, secrets, err := mysqldsn.Parse(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("mysql: %w", err)
 	}
 	db, err := open(config, opts)
 	if err != nil {
-		return nil, fmt.Errorf("mysql: %w", err)
+		return nil, fmt.Errorf("mysql: %w", quiet.Error(err, secrets...))
 	}
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("mysql: open: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("mysql: open: %w", quiet.Error(err, secrets...)), db.Close())
 	}
 	opts.OwnDB = true
 	store, err := dbstore.New(db, dbstore.MySQL, opts.Options)
@@ -67,30 +69,6 @@ func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error)
 		return nil, errors.Join(err, db.Close())
 	}
 	return store, nil
-}
-
-// parse reads a DSN of the driver, or a URL.
-func parse(dsn string) (*mysql.Config, error) {
-	if !strings.HasPrefix(dsn, "mysql://") {
-		return mysql.ParseDSN(dsn)
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		// The error quotes the URL, and so the password.
-		return nil, errors.New("the URL is malformed")
-	}
-	config, err := mysql.ParseDSN("/?" + u.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	config.Net, config.Addr = "tcp", u.Host
-	if u.Port() == "" {
-		config.Addr += ":3306"
-	}
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.DBName = strings.TrimPrefix(u.Path, "/")
-	return config, nil
 }
 
 func open(config *mysql.Config, opts Options) (*sql.DB, error) {

@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/opendb/pgdsn"
+	"sessionengine/internal/opendb/quiet"
 )
 
 // Options configures [Open]. The zero value has the default of every field.
@@ -33,7 +35,8 @@ type Options struct {
 // Open opens the database that connString tells, a URL such as
 // postgres://user:password@host/database or a list of keywords and values, with
 // the settings that pgx.ParseConfig describes, and checks that it answers. Close
-// closes it.
+// closes it. Errors contain nothing of a password, neither of one with characters
+// that should have been percent-encoded in a URL or put in quotes.
 //
 // Connections are kept for five minutes without use and for half an hour in
 // all, and one that the server has closed is noticed before it is used, without
@@ -51,13 +54,13 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	if opts.MaxConns == 0 {
 		opts.MaxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
-	config, err := pgx.ParseConfig(connString)
+	config, secrets, err := pgdsn.Parse(connString)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	db := open(config, opts.MaxConns)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("postgres: open: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...)), db.Close())
 	}
 	opts.OwnDB = true
 	opts.NoPrepare = true

@@ -51,6 +51,13 @@ func TestOpen(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("a name with two slashes in front", func(t *testing.T) {
+		path := "/" + filepath.Join(t.TempDir(), "sessions.db")
+		mustSave(t, open(t, path, sqlite.Options{}), "", newRecord(`{}`))
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("a relative name", func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		open(t, "sessions.db", sqlite.Options{})

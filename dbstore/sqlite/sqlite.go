@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/opendb/sqlitedsn"
 )
 
 // Options configures [Open]. The zero value has the default of every field.
@@ -121,7 +122,7 @@ func pool(path string, opts Options, n int) (*sql.DB, error) {
 		// The log keeps the size that it had at its largest, up to this one.
 		"journal_size_limit(67108864)",
 	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+params.Encode())
+	db, err := sql.Open("sqlite", sqlitedsn.File(path, params))
 	if err != nil {
 		return nil, err
 	}

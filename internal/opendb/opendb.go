@@ -1,5 +1,5 @@
-// Package dburl opens databases that are given as URLs on a command line.
-package dburl
+// Package opendb opens databases that are given as URLs on a command line.
+package opendb
 
 import (
 	"database/sql"
@@ -10,12 +10,14 @@ import (
 	"os"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/opendb/mysqldsn"
+	"sessionengine/internal/opendb/pgdsn"
+	"sessionengine/internal/opendb/quiet"
+	"sessionengine/internal/opendb/sqlitedsn"
 )
 
 // A Database is a database as its URL tells it. Printing it may show a password.
@@ -39,48 +41,60 @@ var dialects = map[string]dbstore.Dialect{
 	"mysql":      dbstore.MySQL,
 }
 
-// Parse reads a URL: sqlite:PATH, postgres://user:password@host/database with
-// what else pgx takes, or mysql://user:password@host/database?param=value with
-// the parameters of go-sql-driver/mysql. An SQLite file has to exist. Errors do
-// not quote the URL, which may contain a password.
+// Parse reads the URL of a database, which is one of
+//
+//	sqlite:PATH, sqlite:///PATH, sqlite:////PATH
+//	postgres://user:password@host/database, with what else pgx takes
+//	mysql://user:password@host/database?param=value, as package mysql takes it
+//
+// After "sqlite:" every character is part of the path; after "sqlite://" the
+// path is absolute, however many slashes it begins with. Errors do not quote the
+// URL, which may contain a password.
 func Parse(text string) (Database, error) {
 	scheme, rest, _ := strings.Cut(text, ":")
 	d := Database{Dialect: dialects[scheme], Location: text}
+	var err error
 	switch d.Dialect {
 	case dbstore.SQLite:
-		if after, ok := strings.CutPrefix(rest, "//"); ok {
-			if !strings.HasPrefix(after, "/") {
-				return Database{}, errors.New("an SQLite database is sqlite:PATH, or sqlite:// with a path that begins with a slash")
-			}
-			rest = after
-		}
-		if rest == "" || rest == ":memory:" {
-			return Database{}, errors.New("sqlite: needs the path of a file")
-		}
-		if _, err := os.Stat(rest); err != nil {
-			if e, ok := errors.AsType[*fs.PathError](err); ok {
-				err = e.Err
-			}
-			return Database{}, fmt.Errorf("%s: %w", rest, err)
-		}
-		d.Location = rest
+		d.Location, err = sqlitePath(rest)
 	case dbstore.Postgres:
-		if _, err := pgx.ParseConfig(text); err != nil {
-			return Database{}, errors.New("that is no URL of a PostgreSQL database; they are postgres://user:password@host/database")
+		if !strings.HasPrefix(rest, "//") {
+			err = errors.New("the URL begins with postgres://")
+		} else {
+			_, _, err = pgdsn.Parse(text)
 		}
 	case dbstore.MySQL:
-		if _, err := d.mysql(); err != nil {
-			return Database{}, errors.New("that is no URL of a MySQL database; they are mysql://user:password@host/database")
+		if !strings.HasPrefix(rest, "//") {
+			err = errors.New("the URL begins with mysql://")
+		} else {
+			_, _, err = mysqldsn.Parse(text)
 		}
 	default:
 		return Database{}, errors.New("the URL of a database begins with sqlite:, postgres:// or mysql://")
 	}
+	if err != nil {
+		return Database{}, fmt.Errorf("that is no URL of %v: %w", d.Dialect, err)
+	}
 	return d, nil
 }
 
-// OneLine returns an error with the same text in one line: pgx tells of each
-// address that it tried in a line of its own.
-func OneLine(err error) error {
+func sqlitePath(rest string) (string, error) {
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		if !strings.HasPrefix(after, "/") {
+			return "", errors.New("it is sqlite:PATH, or sqlite:// with a path that begins with a slash")
+		}
+		rest = after
+	}
+	if rest == "" || rest == ":memory:" {
+		return "", errors.New("it needs the path of a file")
+	}
+	if strings.HasPrefix(rest, "//") {
+		rest = "/" + strings.TrimLeft(rest, "/")
+	}
+	return rest, nil
+}
+
+func oneLine(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "\n") {
 		return err
 	}
@@ -92,16 +106,31 @@ type oneLineError struct{ error }
 func (e *oneLineError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
 func (e *oneLineError) Unwrap() error { return e.error }
 
+// Exists returns an error if the database is a file that is not there.
+func (d Database) Exists() error {
+	if d.Dialect != dbstore.SQLite {
+		return nil
+	}
+	_, err := os.Stat(d.Location)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	if err != nil {
+		return fmt.Errorf("sqlite: %s: %w", d.Location, err)
+	}
+	return nil
+}
+
 // Source returns what sql.Open takes for the database. An SQLite file is opened
 // in that mode, "ro" or "rw".
 func (d Database) Source(mode string) (driver, dataSource string) {
 	switch d.Dialect {
 	case dbstore.SQLite:
-		return "sqlite", "file:" + (&url.URL{Path: d.Location}).EscapedPath() + "?mode=" + mode + "&_pragma=busy_timeout(250)"
+		return "sqlite", sqlitedsn.File(d.Location, url.Values{"mode": {mode}, "_pragma": {"busy_timeout(250)"}})
 	case dbstore.Postgres:
 		return "pgx", d.Location
 	}
-	config, err := d.mysql()
+	config, _, err := mysqldsn.Parse(d.Location)
 	if err != nil {
 		return "mysql", "" // Parse has succeeded, so it cannot fail
 	}
@@ -111,33 +140,30 @@ func (d Database) Source(mode string) (driver, dataSource string) {
 // Open opens a pool of connections, of one for SQLite. Nothing has been sent to
 // the database yet.
 func (d Database) Open(mode string) (*sql.DB, error) {
+	if err := d.Exists(); err != nil {
+		return nil, err
+	}
 	db, err := sql.Open(d.Source(mode))
-	if err == nil && d.Dialect == dbstore.SQLite {
+	if err != nil {
+		return nil, d.Error(err)
+	}
+	if d.Dialect == dbstore.SQLite {
 		db.SetMaxOpenConns(1)
 	}
-	return db, err
+	return db, nil
 }
 
-func (d Database) mysql() (*mysql.Config, error) {
-	u, err := url.Parse(d.Location)
-	if err != nil {
-		return nil, err
+// Error returns an error of the database in one line, which pgx's are not, and
+// without any part of a password.
+func (d Database) Error(err error) error {
+	var secrets []string
+	switch d.Dialect {
+	case dbstore.Postgres:
+		_, secrets, _ = pgdsn.Parse(d.Location)
+	case dbstore.MySQL:
+		_, secrets, _ = mysqldsn.Parse(d.Location)
 	}
-	if u.Host == "" {
-		return nil, errors.New("no host")
-	}
-	config, err := mysql.ParseDSN("/?" + u.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	config.Net, config.Addr = "tcp", u.Host
-	if u.Port() == "" {
-		config.Addr += ":3306"
-	}
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.DBName = strings.TrimPrefix(u.Path, "/")
-	return config, nil
+	return oneLine(quiet.Error(err, secrets...))
 }
 
 // Quote returns the name of a table, or of a schema and a table with a dot in
