@@ -24,7 +24,7 @@ import (
 	"golang.org/x/term"
 
 	"sessionengine/bench"
-	"sessionengine/bench/html"
+	"sessionengine/bench/report"
 	"sessionengine/bench/source"
 	"sessionengine/bench/suite"
 )
@@ -82,7 +82,7 @@ type options struct {
 type output struct {
 	flag  string
 	path  string
-	write func(*suite.Report, io.Writer) error
+	write func(io.Writer, *suite.Report, *report.Document) error
 	file  *os.File // what is to become the file
 }
 
@@ -111,15 +111,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		defer out.discard()
 	}
 
-	report, err := measure(ctx, opts, stderr)
-	if report == nil {
+	found, err := measure(ctx, opts, stderr)
+	if found == nil {
 		return err
 	}
-	if err := report.WriteText(stdout); err != nil {
+	document := report.New(found)
+	if err := document.WriteText(stdout); err != nil {
 		return err
 	}
 	for _, out := range opts.outputs {
-		if err := out.finish(report); err != nil {
+		if err := out.finish(found, document); err != nil {
 			return fmt.Errorf("-%s: %w", out.flag, err)
 		}
 	}
@@ -156,12 +157,12 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 			return nil, err
 		}
 	}
-	report, err := suite.Run(ctx, cfg)
+	found, err := suite.Run(ctx, cfg)
 	done()
-	if report != nil {
-		report.Survey = survey
+	if found != nil {
+		found.Survey = survey
 	}
-	return report, err
+	return found, err
 }
 
 // progressOn returns a function that shows progress on w if w is a terminal,
@@ -197,11 +198,11 @@ func (o *output) open() (err error) {
 
 // finish writes the report to the temporary file and puts it in its place, so
 // that there never is half a report under that name.
-func (o *output) finish(report *suite.Report) error {
+func (o *output) finish(found *suite.Report, document *report.Document) error {
 	if o.file == nil {
 		return nil
 	}
-	err := o.write(report, o.file)
+	err := o.write(o.file, found, document)
 	if err == nil {
 		err = o.file.Chmod(0o644) // temporary files are for their owner only
 	}
@@ -248,10 +249,13 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		output
 		usage string
 	}{
-		{output{flag: "html", write: func(r *suite.Report, w io.Writer) error { return html.Write(w, r) }}, "write the report as a page that needs no network to this `file`"},
-		{output{flag: "json", write: (*suite.Report).WriteJSON}, "write the report with all raw results to this `file`"},
-		{output{flag: "csv", write: func(r *suite.Report, w io.Writer) error { return r.WriteCSV(w) }}, "write what was measured of requests to this `file`, as a table"},
-		{output{flag: "benchstat", write: func(r *suite.Report, w io.Writer) error { return r.WriteBenchmarks(w) }}, "write the raw results to this `file` in the Go benchmark format, for benchstat"},
+		{output{flag: "html", write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WritePage(w) }}, "write the report as a page that needs no network to this `file`"},
+		{output{flag: "markdown", write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WriteMarkdown(w) }}, "write the report as Markdown to this `file`"},
+		{output{flag: "json", write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return r.WriteJSON(w) }}, "write the report with all raw results to this `file`"},
+		{output{flag: "csv", write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return report.WriteCSV(w, r.Report) }}, "write what was measured of requests to this `file`, as a table"},
+		{output{flag: "benchstat", write: func(w io.Writer, r *suite.Report, _ *report.Document) error {
+			return report.WriteBenchmarks(w, r.Results)
+		}}, "write the raw results to this `file` in the Go benchmark format, for benchstat"},
 	} {
 		flags.StringVar(&out.path, out.flag, "", out.usage)
 		opts.outputs = append(opts.outputs, &out.output)
@@ -410,7 +414,7 @@ func train(ctx context.Context, opts *options, stdout io.Writer) error {
 	if err := training.WriteFile(opts.train); err != nil {
 		return usageError{fmt.Errorf("-train: %w", withoutPath(err, opts.train))}
 	}
-	if err := errors.Join(opts.taken.WriteText(stdout), training.WriteText(stdout)); err != nil {
+	if err := report.WriteTraining(stdout, &opts.taken.Sample, training); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "\nIt is in %s.\n", opts.train)

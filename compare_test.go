@@ -56,7 +56,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(stdout) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
@@ -115,8 +115,8 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	page, table, benchmarks := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt")
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks)
+	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	if strings.Contains(stdout, "confidential") {
 		t.Error("the report shows what is in the sessions")
 	}
-	for _, path := range []string{out, page, table, benchmarks} {
+	for _, path := range []string{out, page, table, benchmarks, markdown} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -165,13 +165,14 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 
 func TestReportIsWrittenInEveryForm(t *testing.T) {
 	dir := t.TempDir()
-	page, table, benchmarks := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt")
-	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-html", page, "-csv", table, "-benchstat", benchmarks); err != nil {
+	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
+	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		page:       "<title>Sessions in signedcookie and dbstore</title>",
+		page:       "<title>Sessions in signedcookie, dbstore</title>",
 		table:      "\r\nrequest,dbstore,login,220,read,false,1,",
+		markdown:   "# Sessions in signedcookie, dbstore\n",
 		benchmarks: "\nBenchmarkRequest/engine=dbstore/session=login/kind=read",
 	} {
 		content, err := os.ReadFile(path)
@@ -181,7 +182,7 @@ func TestReportIsWrittenInEveryForm(t *testing.T) {
 			t.Errorf("%s does not contain %q", filepath.Base(path), want)
 		}
 	}
-	alone(t, page, table, benchmarks)
+	alone(t, page, table, benchmarks, markdown)
 }
 
 func TestInterruptedRunSaysWhatItHas(t *testing.T) {
@@ -205,7 +206,7 @@ func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Interrupted after ", "Interrupted: not all was measured of load through a server", "The run was interrupted before this was measured"} {
+	for _, want := range []string{"INTERRUPTED after ", "INTERRUPTED: not all was measured of ", "load through a server", "The run was interrupted before this was measured"} {
 		if !bytes.Contains(content, []byte(want)) {
 			t.Errorf("the page does not say %q", want)
 		}

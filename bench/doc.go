@@ -3,7 +3,7 @@
 // bytes of cookies in both directions.
 //
 // Most people want the command in this module's root, "go run .", which prints
-// a [Report] on the built-in corpus or on sessions of their own, or
+// a report on the built-in corpus or on sessions of their own, or
 //
 //	go test -run '^$' -bench Request ./bench
 //
@@ -70,6 +70,6 @@
 // # Around this package
 //
 // Packages wire and load measure bytes on the wire, load through a server and
-// slow links. Package suite runs all of it and makes one report, which package
-// html writes as a page.
+// slow links. Package suite runs all of it, and package report writes what it
+// found, as text or as a page for example.
 package bench

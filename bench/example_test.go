@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sessionengine/bench"
+	"sessionengine/bench/report"
+	"sessionengine/bench/suite"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 )
@@ -36,7 +38,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	bench.Analyze(results, bench.DefaultModel()).WriteText(os.Stdout)
+	found := &suite.Report{Report: bench.Analyze(results, bench.DefaultModel())}
+	report.New(found).WriteText(os.Stdout)
 }
 
 // What a page costs when a cookie of 300 bytes takes the place of a query.

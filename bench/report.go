@@ -2,8 +2,6 @@ package bench
 
 import (
 	"cmp"
-	"encoding/json"
-	"io"
 	"slices"
 	"time"
 )
@@ -13,6 +11,7 @@ type Report struct {
 	*Results
 	Quiet  Quiet            `json:"quiet"`
 	Ratios []RatioResult    `json:"ratios"`
+	Again  []AgainResult    `json:"again"`
 	Floor  []FloorRatio     `json:"floor_ratios"`
 	Model  Model            `json:"model"`
 	Pages  []PageComparison `json:"pages"`
@@ -37,11 +36,20 @@ type RatioResult struct {
 	Comparison
 }
 
+// An AgainResult compares requests of a visitor who comes back at once with
+// those of visitors whom the engine has forgotten: [Again] with [Read].
+type AgainResult struct {
+	Engine  string `json:"engine"`
+	Session string `json:"session"`
+	Comparison
+}
+
 // A FloorRatio is how many times its floor an engine takes.
 type FloorRatio struct {
 	Engine  string  `json:"engine"`
 	Session string  `json:"session"`
 	Kind    Kind    `json:"kind"`
+	Floor   Summary `json:"floor_ns"`
 	Ratio   Summary `json:"ratio"`
 }
 
@@ -94,6 +102,7 @@ func (p *EnginePage) timesWith(m Model) []float64 {
 func Analyze(results *Results, model Model) *Report {
 	r := &Report{Results: results, Quiet: quietness(results.Empty.Nanosec), Model: model}
 	r.compareEngines()
+	r.compareReturns()
 	r.compareFloors()
 	r.comparePages()
 	return r
@@ -109,7 +118,7 @@ func (r *Report) compareEngines() {
 				if a == nil || b == nil || len(a.Nanosec) == 0 || len(b.Nanosec) == 0 {
 					continue
 				}
-				c := compare(r.net(a), r.net(b), r.Quiet.confidence())
+				c := compare(r.Net(a), r.Net(b), r.Quiet.Confidence())
 				r.Ratios = append(r.Ratios, RatioResult{s.Name, kind, engine, base, c})
 			}
 		}
@@ -117,7 +126,25 @@ func (r *Report) compareEngines() {
 	for i := range r.Ratios {
 		all = append(all, &r.Ratios[i].Comparison)
 	}
-	decide(all, r.Quiet.alpha())
+	decide(all, r.Quiet.Alpha())
+}
+
+// compareReturns compares visitors who come back at once with the others.
+func (r *Report) compareReturns() {
+	for _, engine := range r.Settings.Engines {
+		for _, s := range r.Settings.Sessions {
+			read, again := r.request(engine, s.Name, Read), r.request(engine, s.Name, Again)
+			if read == nil || again == nil || len(read.Nanosec) == 0 || len(again.Nanosec) == 0 {
+				continue
+			}
+			r.Again = append(r.Again, AgainResult{engine, s.Name, compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
+		}
+	}
+	var all []*Comparison
+	for i := range r.Again {
+		all = append(all, &r.Again[i].Comparison)
+	}
+	decide(all, r.Quiet.Alpha())
 }
 
 func (r *Report) compareFloors() {
@@ -127,8 +154,8 @@ func (r *Report) compareFloors() {
 		if q == nil || len(q.Nanosec) == 0 || len(f.Nanosec) == 0 {
 			continue
 		}
-		c := compare(r.net(q), f.Nanosec, r.Quiet.confidence())
-		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, c.Ratio})
+		c := compare(r.Net(q), f.Nanosec, r.Quiet.Confidence())
+		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, Summarize(f.Nanosec, r.Quiet.Confidence()), c.Ratio})
 	}
 }
 
@@ -150,7 +177,7 @@ func (r *Report) comparePages() {
 			r.Pages = append(r.Pages, p)
 		}
 	}
-	decide(all, r.Quiet.alpha())
+	decide(all, r.Quiet.Alpha())
 	for i := range r.Pages {
 		p := &r.Pages[i]
 		switch {
@@ -189,7 +216,7 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 			result.TooLarge = append(result.TooLarge, engine)
 			continue
 		}
-		reads, writes, others := r.net(read), r.net(write), r.net(untouched)
+		reads, writes, others := r.Net(read), r.Net(write), r.Net(untouched)
 		if len(reads) == 0 {
 			continue
 		}
@@ -203,10 +230,10 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 		result.Engines = append(result.Engines, page)
 	}
 	if best := result.best(); len(best) > 1 {
-		c := compare(best[0].times, best[1].times, r.Quiet.confidence())
+		c := compare(best[0].times, best[1].times, r.Quiet.Confidence())
 		result.Comparison = &c
 	}
-	result.EqualAt = equalAt(result.Engines, trip, r.Quiet.confidence())
+	result.EqualAt = equalAt(result.Engines, trip, r.Quiet.Confidence())
 	return result
 }
 
@@ -231,59 +258,4 @@ func equalAt(pages []EnginePage, trip time.Duration, confidence float64) *Summar
 	}
 	s := Summarize(trips, confidence)
 	return &s
-}
-
-// A Crossover is the size of cookie at which two engines take equally long.
-type Crossover struct {
-	Bytes        float64 // of the cookie that carries the session
-	Small, Large string  // the engine that is ahead below, and above
-}
-
-// crossover finds it between the sessions of the run, in the order of their
-// cookies: where the engine that is ahead changes, it draws a straight line. It
-// returns nil if one engine is ahead for all sessions, or the order changes more
-// than once.
-func (r *Report) crossover(trip time.Duration) *Crossover {
-	type point struct {
-		cookie, lead float64 // how much the engine without queries is ahead, in seconds
-		without      string
-		with         string
-	}
-	var points []point
-	for _, p := range r.Pages {
-		if p.RoundTrip != trip || p.EqualAt == nil {
-			continue
-		}
-		without, with := p.Engines[0], p.Engines[1]
-		if without.Queries > 0 {
-			without, with = with, without
-		}
-		points = append(points, point{without.Cookie, with.Seconds() - without.Seconds(), without.Engine, with.Engine})
-	}
-	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.cookie, b.cookie) })
-	var found *Crossover
-	for i := 1; i < len(points); i++ {
-		a, b := points[i-1], points[i]
-		if (a.lead > 0) == (b.lead > 0) {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = &Crossover{
-			Bytes: a.cookie + (b.cookie-a.cookie)*a.lead/(a.lead-b.lead),
-			Small: a.without, Large: a.with,
-		}
-		if a.lead < 0 {
-			found.Small, found.Large = found.Large, found.Small
-		}
-	}
-	return found
-}
-
-// WriteJSON writes the report with all raw results.
-func (r *Report) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "\t")
-	return enc.Encode(r)
 }

@@ -98,30 +98,24 @@ func (s *Series) truncate(n int) {
 	s.Nanosec, s.Allocs, s.Bytes = s.Nanosec[:n], s.Allocs[:n], s.Bytes[:n]
 }
 
-// request returns the result of a kind of request, or nil.
-func (r *Results) request(engine, session string, kind Kind) *RequestResult {
-	i := slices.IndexFunc(r.Requests, func(q RequestResult) bool {
+// RequestIndex returns where in Requests a kind of request is, or -1.
+func (r *Results) RequestIndex(engine, session string, kind Kind) int {
+	return slices.IndexFunc(r.Requests, func(q RequestResult) bool {
 		return q.Engine == engine && q.Session == session && q.Kind == kind
 	})
-	if i < 0 {
-		return nil
-	}
-	return &r.Requests[i]
 }
 
-func (r *Results) floor(engine, session string, kind Kind) *FloorResult {
-	i := slices.IndexFunc(r.Floors, func(f FloorResult) bool {
-		return f.Engine == engine && f.Session == session && f.Kind == kind
-	})
-	if i < 0 {
-		return nil
+// request returns the result of a kind of request, or nil.
+func (r *Results) request(engine, session string, kind Kind) *RequestResult {
+	if i := r.RequestIndex(engine, session, kind); i >= 0 {
+		return &r.Requests[i]
 	}
-	return &r.Floors[i]
+	return nil
 }
 
-// net returns the nanoseconds of a request in each round, over the empty
+// Net returns the nanoseconds of a request in each round, over the empty
 // handler's of the same round.
-func (r *Results) net(q *RequestResult) []float64 {
+func (r *Results) Net(q *RequestResult) []float64 {
 	times := slices.Clone(q.Nanosec)
 	for i := range times {
 		times[i] -= r.Empty.Nanosec[i]

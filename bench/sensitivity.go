@@ -144,7 +144,7 @@ func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 	for _, input := range Inputs() {
 		var below, above *Turn
 		for _, other := range best[1:] {
-			t := turn(model, input, &lead, &other, r.Quiet.confidence())
+			t := turn(model, input, &lead, &other, r.Quiet.Confidence())
 			switch {
 			case t == nil:
 			case t.Above && (above == nil || t.At.Median < above.At.Median):
@@ -255,7 +255,7 @@ func (r *Report) leads(p *PageComparison) SessionLeads {
 			switch {
 			case i == lead:
 			case fewer == 0:
-				if mannWhitney(pages[i].timesWith(model), pages[lead].timesWith(model)) > r.Quiet.alpha() {
+				if mannWhitney(pages[i].timesWith(model), pages[lead].timesWith(model)) > r.Quiet.Alpha() {
 					l.Ties = append(l.Ties, pages[i].Engine)
 				}
 			case fewer > 0 && (at[i]-at[lead])/fewer < nextAt:
@@ -270,7 +270,7 @@ func (r *Report) leads(p *PageComparison) SessionLeads {
 		for i := range with {
 			with[i] = 1e9 * (without[i] - with[i]) / (pages[lead].Queries - pages[next].Queries)
 		}
-		summary := Summarize(with, r.Quiet.confidence())
+		summary := Summarize(with, r.Quiet.Confidence())
 		from, lead = &summary, next
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// Alpha is the share of differences that a report finds by chance: it holds for
+// alpha is the share of differences that a report finds by chance: it holds for
 // all the comparisons of a report together.
-const Alpha = 0.05
+const alpha = 0.05
 
 // A Summary is the median of a number of measurements and its confidence
 // interval, which is that of the order statistics and assumes nothing about
@@ -160,18 +160,21 @@ func (q Quiet) Noisy() bool { return q.Spread > noisySpread }
 // TooNoisy says that nothing should be concluded from the measurements.
 func (q Quiet) TooNoisy() bool { return q.Spread > tooNoisySpread }
 
-func (q Quiet) confidence() float64 {
+// Confidence is that of the intervals of a report.
+func (q Quiet) Confidence() float64 {
 	if q.Noisy() {
 		return 0.99
 	}
 	return 0.95
 }
 
-func (q Quiet) alpha() float64 {
+// Alpha is how likely a difference may be found, in all comparisons of a family
+// together, where there is none.
+func (q Quiet) Alpha() float64 {
 	if q.Noisy() {
-		return Alpha / 5
+		return alpha / 5
 	}
-	return Alpha
+	return alpha
 }
 
 // quantile returns the q-quantile of sorted values, between two of them where

@@ -67,7 +67,7 @@ func TestReportOfEqualEnginesFindsNoDifference(t *testing.T) {
 			c := compare(noise(r, 10, 50, 0.08), noise(r, 10, 50, 0.08), 0.95)
 			cs[i] = &c
 		}
-		decide(cs, Alpha)
+		decide(cs, alpha)
 		for _, c := range cs {
 			if c.Different {
 				wrong++
@@ -90,7 +90,7 @@ func TestKnownDifferencesAreFound(t *testing.T) {
 			c := compare(noise(r, 10, 130, 0.03), noise(r, 10, 100, 0.03), 0.95)
 			cs[i] = &c
 		}
-		decide(cs, Alpha)
+		decide(cs, alpha)
 		for _, c := range cs {
 			if c.Different {
 				found++
@@ -127,7 +127,7 @@ func TestDifferenceFromAlmostNothingIsFound(t *testing.T) {
 		nothing[i] = r.NormFloat64() // as often less than nothing as more
 	}
 	c := compare(much, nothing, 0.95)
-	decide([]*Comparison{&c}, Alpha)
+	decide([]*Comparison{&c}, alpha)
 	if !c.Different {
 		t.Errorf("100 and about 0 were not told apart: %+v", c)
 	}
@@ -135,7 +135,7 @@ func TestDifferenceFromAlmostNothingIsFound(t *testing.T) {
 
 func TestTooFewRoundsTellNothingApart(t *testing.T) {
 	c := compare([]float64{1, 1, 1}, []float64{9, 9, 9}, 0.95)
-	decide([]*Comparison{&c}, Alpha)
+	decide([]*Comparison{&c}, alpha)
 	if c.Different {
 		t.Error("three rounds were enough for a difference")
 	}
@@ -190,7 +190,7 @@ func TestQuietness(t *testing.T) {
 			if q.Noisy() != tt.noisy || q.TooNoisy() != tt.tooNoisy {
 				t.Errorf("spread %.3f: noisy %v, too noisy %v", q.Spread, q.Noisy(), q.TooNoisy())
 			}
-			if tt.noisy && (q.confidence() <= 0.95 || q.alpha() >= Alpha) {
+			if tt.noisy && (q.Confidence() <= 0.95 || q.Alpha() >= alpha) {
 				t.Error("a noisy machine's intervals are no wider")
 			}
 		})

@@ -5,12 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"sessionengine/session"
@@ -218,60 +216,6 @@ func free(path string) error {
 	return err
 }
 
-// WriteText writes what the dictionary saves, for people to read, in lines of
-// at most [TextWidth] columns.
-func (t *Training) WriteText(w io.Writer) error {
-	p := new(printer)
-	p.training(t)
-	p.printf("\n")
-	if t.saves() {
-		p.paragraph("signedcookie.Options.Dictionary takes it. Keep it for as long as there are cookies that were made with it: they " +
-			"cannot be read without. It contains what many sessions share, and no more of one than that.")
-	} else {
-		p.paragraph("It saves nothing that the built-in dictionary does not: do without it.")
-	}
-	_, err := w.Write(p.out.Bytes())
-	return err
-}
-
-func (p *printer) training(t *Training) {
-	p.title("what a dictionary of their own saves")
-	text := fmt.Sprintf("%d sessions", t.Sessions)
-	if t.Copies > 0 {
-		text += fmt.Sprintf(", of which %d that equal another one were left out", t.Copies)
-	}
-	if t.Unused > 0 {
-		text += fmt.Sprintf(", and %d more than training takes", t.Unused)
-	}
-	p.paragraph("%s. In an order that follows from seed %d, the first %d made a dictionary of %d bytes, and the other %d, "+
-		"which it has not seen, tell what it saves.", text, t.Seed, t.Trained, t.Bytes, t.HeldOut)
-	p.printf("\n")
-	var rows [][]string
-	for _, c := range t.Cookies {
-		if c.Compression == Uncompressed {
-			rows = append(rows, []string{c.Scheme})
-		}
-		saved := ""
-		if c.Compression == TrainedDictionary {
-			saved = wholePercent(1 - float64(c.Mean)/float64(t.mean(c.Scheme, BuiltinDictionary)))
-		} else if c.Compression == BuiltinDictionary {
-			saved = wholePercent(1 - float64(c.Mean)/float64(t.mean(c.Scheme, Uncompressed)))
-		}
-		rows = append(rows, []string{
-			"  " + c.Compression, strconv.Itoa(c.Median), strconv.Itoa(c.P90), strconv.Itoa(c.Max), strconv.Itoa(c.Mean), saved,
-			share(c.TooLarge, t.HeldOut),
-		})
-	}
-	p.table([]string{"bytes of cookie value", "median", "p90", "max", "mean", "saved", "too large"}, rows)
-	p.paragraph("saved: of the mean, over the line above. too large: name and value together exceed %d bytes, which browsers drop.",
-		signedcookie.MaxCookieBytes)
-}
-
-// saves reports whether the dictionary is better than the built-in one.
-func (t *Training) saves() bool {
-	return t.Saves(signedcookie.Signed) > 0 || t.Saves(signedcookie.Sealed) > 0
-}
-
 func (t *Training) mean(scheme, compression string) int {
 	for _, c := range t.Cookies {
 		if c.Scheme == scheme && c.Compression == compression {
@@ -285,17 +229,4 @@ func (t *Training) mean(scheme, compression string) int {
 // saves over the built-in one with a scheme, which is negative if it is worse.
 func (t *Training) Saves(scheme signedcookie.Scheme) float64 {
 	return 1 - float64(t.mean(scheme.String(), TrainedDictionary))/float64(t.mean(scheme.String(), BuiltinDictionary))
-}
-
-func wholePercent(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) + "%" }
-
-// share returns n of total in percent.
-func share(n, total int) string {
-	switch {
-	case n == 0:
-		return "none"
-	case 2000*n < total:
-		return "<0.1%"
-	}
-	return strconv.FormatFloat(100*float64(n)/float64(total), 'f', 1, 64) + "%"
 }

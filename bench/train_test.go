@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"sessionengine/bench"
 	"sessionengine/signedcookie"
@@ -48,21 +47,6 @@ func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 		}
 		if saves := training.Saves(scheme); saves < 0.1 || saves > 0.5 {
 			t.Errorf("%v: it is said to save %.2f", scheme, saves)
-		}
-	}
-
-	var text strings.Builder
-	if err := training.WriteText(&text); err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(text.String()) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
-			t.Errorf("%d columns: %s", n, line)
-		}
-	}
-	for _, want := range []string{"67 sessions", "seed 1", "first 48", "other 12", "7 that equal another one"} {
-		if !strings.Contains(strings.Join(strings.Fields(text.String()), " "), want) {
-			t.Errorf("the text says nothing of %q:\n%s", want, text.String())
 		}
 	}
 }

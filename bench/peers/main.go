@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sessionengine/bench"
+	"sessionengine/bench/report"
+	"sessionengine/bench/suite"
 )
 
 func main() {
@@ -103,7 +105,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%s, %d cores for Go; %s, %s; %d rounds, seed %d\n", env.CPU, env.Cores, env.GoVersion, env.Platform, results.Rounds, *seed)
 	for _, group := range groups(*postgres) {
 		fmt.Fprintf(stdout, "\n== %s ==\n", group)
-		if err := bench.Analyze(results.Only(group...), bench.DefaultModel()).WriteMeasurements(stdout); err != nil {
+		found := &suite.Report{Report: bench.Analyze(results.Only(group...), bench.DefaultModel())}
+		if err := report.New(found).WriteMeasurements(stdout); err != nil {
 			return err
 		}
 	}

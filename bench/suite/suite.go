@@ -5,7 +5,6 @@ package suite
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -297,49 +296,6 @@ func (r *run) links(ctx context.Context) (err error) {
 	}
 	r.report.Validation = bench.Validate(observations)
 	return err
-}
-
-// WriteText writes the report for people to read, in lines of at most
-// [bench.TextWidth] columns.
-func (r *Report) WriteText(w io.Writer) error {
-	var more []func(io.Writer) error
-	add := func(title string, write func(io.Writer) error) {
-		more = append(more, func(w io.Writer) error {
-			if _, err := fmt.Fprintf(w, "\n%s\n", title); err != nil {
-				return err
-			}
-			return write(w)
-		})
-	}
-	if r.Wire != nil {
-		add("BYTES ON THE WIRE", r.Wire.WriteText)
-	}
-	if r.Load != nil && r.Load.Rounds > 0 {
-		add("THROUGH A SERVER", r.Load.WriteText)
-	}
-	if missing := r.missing(); missing != nil {
-		more = append(more, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "\nINTERRUPTED: not all was measured of these:\n")
-			for _, name := range missing {
-				if err == nil {
-					_, err = fmt.Fprintf(w, "  %s\n", name)
-				}
-			}
-			return err
-		})
-	}
-	return r.Report.WriteText(w, more...)
-}
-
-// missing names what was interrupted.
-func (r *Report) missing() []StageName {
-	var names []StageName
-	for _, s := range r.Stages {
-		if s.State == Interrupted {
-			names = append(names, s.Name)
-		}
-	}
-	return names
 }
 
 // WriteJSON writes the report with all raw results.

@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"sessionengine/bench"
 	"sessionengine/bench/load"
@@ -74,24 +72,6 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 	// times to hold the model against.
 	if v := report.Validation; v == nil || len(v.Observations) == 0 || v.Scenarios != 2 {
 		t.Errorf("the model was validated by %+v", v)
-	}
-
-	var text bytes.Buffer
-	if err := report.WriteText(&text); err != nil {
-		t.Fatal(err)
-	}
-	at := -1
-	for _, want := range []string{"TIME OF A REQUEST", "BYTES OF COOKIE BY ENCODER", "BYTES ON THE WIRE", "THROUGH A SERVER", "THE MODEL AGAINST MEASUREMENTS", "WHICH ENGINE TO TAKE"} {
-		next := strings.Index(text.String(), want)
-		if next <= at {
-			t.Errorf("%q is not there, or not where it should be", want)
-		}
-		at = next
-	}
-	for line := range strings.Lines(text.String()) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > bench.TextWidth {
-			t.Errorf("%d columns: %s", n, line)
-		}
 	}
 
 	var out bytes.Buffer
@@ -175,16 +155,13 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 					t.Errorf("%s: %s", name, state)
 				}
 			}
-			var text, out bytes.Buffer
-			if err := errors.Join(report.WriteText(&text), report.WriteJSON(&out)); err != nil {
+			var out bytes.Buffer
+			if err := report.WriteJSON(&out); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range tc.cut {
 				if state := report.State(name); state != suite.Interrupted {
 					t.Errorf("%s: %s", name, state)
-				}
-				if !strings.Contains(text.String(), "\n  "+string(name)+"\n") {
-					t.Errorf("the report does not say that %s is missing", name)
 				}
 			}
 			if !json.Valid(out.Bytes()) {

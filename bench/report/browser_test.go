@@ -1,4 +1,4 @@
-package html_test
+package report
 
 import (
 	"bufio"

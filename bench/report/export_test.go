@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"bytes"
@@ -9,13 +9,15 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchunit"
+
+	"sessionengine/bench"
 )
 
-// table reads what WriteCSV wrote, as a map from column to cell for each line.
-func table(t *testing.T, r *Report) []map[string]string {
+// csvOf reads what WriteCSV wrote, as a map from column to cell for each line.
+func csvOf(t *testing.T, r *bench.Report) []map[string]string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.WriteCSV(&b); err != nil {
+	if err := WriteCSV(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	records, err := csv.NewReader(&b).ReadAll() // all lines are of one length
@@ -34,8 +36,8 @@ func table(t *testing.T, r *Report) []map[string]string {
 }
 
 func TestCSVHasALineForEverythingMeasured(t *testing.T) {
-	report := Analyze(made(10, 0.01), DefaultModel())
-	lines := table(t, report)
+	report := bench.Analyze(made(10, 0.01), bench.DefaultModel())
+	lines := csvOf(t, report)
 	if want := 1 + len(report.Requests) + len(report.Floors); len(lines) != want {
 		t.Fatalf("%d lines, want %d", len(lines), want)
 	}
@@ -68,7 +70,7 @@ func TestCSVHasALineForEverythingMeasured(t *testing.T) {
 }
 
 func TestCSVLeavesOutBoundsThatAreNotKnown(t *testing.T) {
-	for _, l := range table(t, Analyze(made(3, 0.01), DefaultModel())) {
+	for _, l := range csvOf(t, bench.Analyze(made(3, 0.01), bench.DefaultModel())) {
 		if l["too_large"] == "false" && (l["ns"] == "" || l["ns_lo"] != "" || l["ns_hi"] != "") {
 			t.Fatalf("three rounds: %v", l)
 		}
@@ -78,7 +80,7 @@ func TestCSVLeavesOutBoundsThatAreNotKnown(t *testing.T) {
 func TestBenchmarksAreReadAsTheirNamesSay(t *testing.T) {
 	results := made(10, 0.01)
 	var b bytes.Buffer
-	if err := results.WriteBenchmarks(&b); err != nil {
+	if err := WriteBenchmarks(&b, results); err != nil {
 		t.Fatal(err)
 	}
 	reader := benchfmt.NewReader(&b, "results")

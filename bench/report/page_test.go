@@ -1,4 +1,4 @@
-package html_test
+package report
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sessionengine/bench/html"
 	"sessionengine/bench/suite"
 )
 
@@ -23,7 +22,7 @@ var audit string
 func pageOf(t *testing.T, r *suite.Report) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := html.Write(&b, r); err != nil {
+	if err := New(r).WritePage(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

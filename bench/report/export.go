@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"bufio"
@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sessionengine/bench"
 )
 
 // csvHeader names the columns of WriteCSV.
@@ -24,20 +26,20 @@ var csvHeader = []string{
 // confidence interval, and like allocations they are those of requests over the
 // empty handler's. What was not measured is empty, and so is a bound of an
 // interval that takes more rounds.
-func (r *Report) WriteCSV(w io.Writer) error {
+func WriteCSV(w io.Writer, r *bench.Report) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
 	out.Write(csvHeader) // errors are kept until Flush
-	line := func(what, engine, session string, kind Kind, tooLarge bool, ns, allocs, bytes []float64, moved ...float64) {
+	line := func(what, engine, session string, kind bench.Kind, tooLarge bool, ns, allocs, bytes []float64, moved ...float64) {
 		size := ""
-		if i := slices.IndexFunc(r.Settings.Sessions, func(s SessionSize) bool { return s.Name == session }); i >= 0 {
+		if i := slices.IndexFunc(r.Settings.Sessions, func(s bench.SessionSize) bool { return s.Name == session }); i >= 0 {
 			size = strconv.Itoa(r.Settings.Sessions[i].Size)
 		}
-		times := Summarize(ns, r.Quiet.confidence())
+		times := bench.Summarize(ns, r.Quiet.Confidence())
 		row := []string{
 			what, engine, session, size, string(kind), strconv.FormatBool(tooLarge), strconv.Itoa(len(ns)),
 			number(times.Median), number(times.Lo), number(times.Hi), number(times.Confidence),
-			number(Summarize(allocs, 0.95).Median), number(Summarize(bytes, 0.95).Median),
+			number(bench.Summarize(allocs, 0.95).Median), number(bench.Summarize(bytes, 0.95).Median),
 		}
 		for _, v := range moved {
 			row = append(row, number(v))
@@ -54,7 +56,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			line("request", q.Engine, q.Session, q.Kind, true, nil, nil, nil)
 			continue
 		}
-		line("request", q.Engine, q.Session, q.Kind, false, r.net(q), less(q.Allocs, r.Empty.Allocs), less(q.Bytes, r.Empty.Bytes),
+		line("request", q.Engine, q.Session, q.Kind, false, r.Net(q), less(q.Allocs, r.Empty.Allocs), less(q.Bytes, r.Empty.Bytes),
 			q.Queries, q.CookieUp, q.CookieDown)
 	}
 	for _, f := range r.Floors {
@@ -82,10 +84,10 @@ func number(v float64) string {
 }
 
 // WriteBenchmarks writes the raw results in the Go benchmark format, a line for
-// each measurement, under the names of [BenchmarkRequests] and
-// [BenchmarkFloors]: benchstat compares the engines with -col /engine. As there,
+// each measurement, under the names of [bench.BenchmarkRequests] and
+// [bench.BenchmarkFloors]: benchstat compares the engines with -col /engine. As there,
 // the empty handler's part is included.
-func (r *Results) WriteBenchmarks(w io.Writer) error {
+func WriteBenchmarks(w io.Writer, r *bench.Results) error {
 	out := bufio.NewWriter(w)
 	env := r.Environment
 	goos, goarch, _ := strings.Cut(env.Platform, "/")
@@ -101,7 +103,7 @@ func (r *Results) WriteBenchmarks(w io.Writer) error {
 	if env.Cores > 1 { // as package testing does
 		procs = fmt.Sprintf("-%d", env.Cores)
 	}
-	line := func(name string, s Series, round int) {
+	line := func(name string, s bench.Series, round int) {
 		fmt.Fprintf(out, "Benchmark%s%s\t%d\t%s ns/op\t%s B/op\t%s allocs/op", name, procs, s.Iterations,
 			number(s.Nanosec[round]), number(math.Round(s.Bytes[round])), number(math.Round(s.Allocs[round])))
 	}

@@ -13,7 +13,7 @@
 	for (const e of document.body.querySelectorAll("*")) {
 		const r = e.getBoundingClientRect();
 		if (r.width === 0 || hidden(e)) continue;
-		const svg = e.closest("svg:not(.key)");
+		const svg = e.closest("figure svg");
 		if (r.right > width + 0.5 || r.left < -0.5) say("beyond the window's edge", e);
 		else if (e.tagName === "text" && svg) {
 			const s = svg.getBoundingClientRect();
@@ -34,21 +34,30 @@
 		const [hi, lo] = [luminance(a), luminance(b)].sort((x, y) => y - x);
 		return (hi + 0.05) / (lo + 0.05);
 	};
+	// In the dark, plots are inverted, and then their hues turned back (the
+	// matrix of hue-rotate in Filter Effects, at 180 degrees).
+	const page = parse(getComputedStyle(document.body).backgroundColor).rgb;
+	const dark = luminance(page) < 0.5;
+	const shown = (rgb) => {
+		if (!dark) return rgb;
+		const [r, g, b] = rgb.map((v) => 255 - v);
+		return [[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]].map(([x, y, z]) => Math.min(255, Math.max(0, x * r + y * g + z * b)));
+	};
 	// What is filled in a plot may be behind its texts.
 	const areas = new Map();
-	for (const svg of document.querySelectorAll("svg:not(.key)")) {
+	for (const svg of document.querySelectorAll("figure svg")) {
 		const all = [];
 		for (const path of svg.querySelectorAll("path")) {
 			const fill = getComputedStyle(path).fill;
 			const box = path.getBoundingClientRect();
-			if (fill !== "none" && box.width > 12) all.push({ path, box, rgb: parse(fill).rgb });
+			if (fill !== "none" && box.width > 12) all.push({ path, box, rgb: shown(parse(fill).rgb) });
 		}
 		areas.set(svg, all);
 	}
 	// backgrounds returns the colours that are behind an element.
 	const backgrounds = (e) => {
 		const found = [];
-		const svg = e.closest("svg:not(.key)");
+		const svg = e.closest("figure svg");
 		if (svg && e !== svg) {
 			const r = e.getBoundingClientRect(), x = (r.left + r.right) / 2, y = (r.top + r.bottom) / 2;
 			for (const { path, box, rgb } of areas.get(svg)) {
@@ -70,7 +79,7 @@
 		if (!node.data.trim() || e.tagName === "STYLE" || e.getBoundingClientRect().width === 0) continue;
 		texts++;
 		const style = getComputedStyle(e);
-		const color = parse(e.namespaceURI.endsWith("svg") ? style.fill : style.color).rgb;
+		const color = e.namespaceURI.endsWith("svg") ? shown(parse(style.fill).rgb) : parse(style.color).rgb;
 		for (const background of backgrounds(e)) {
 			const ratio = contrast(color, background);
 			least = Math.min(least, ratio);
@@ -78,15 +87,13 @@
 		}
 	}
 	// Lines and glyphs need 3 against the page (success criterion 1.4.11).
-	const page = parse(getComputedStyle(document.body).backgroundColor).rgb;
-	for (let i = 0; i < 6; i++) {
-		const probe = document.createElement("i");
-		probe.style.color = `var(--e${i})`;
-		document.body.append(probe);
-		const ratio = contrast(parse(getComputedStyle(probe).color).rgb, page);
-		if (ratio < 3) problems.push(`contrast of ${ratio.toFixed(2)}: the series' colour ${i}`);
-		probe.remove();
+	for (const glyph of document.querySelectorAll(".key svg *")) {
+		const style = getComputedStyle(glyph);
+		const colour = style.fill === "none" ? style.stroke : style.fill;
+		if (glyph.tagName !== "path" || colour === "none") continue;
+		const ratio = contrast(shown(parse(colour).rgb), page);
+		if (ratio < 3) say(`contrast of ${ratio.toFixed(2)}`, glyph);
 	}
 	if (texts < 200) problems.push(`there are ${texts} texts only`);
-	return { problems: problems.slice(0, 20), texts, least, dark: luminance(page) < 0.5, height: root.scrollHeight };
+	return { problems: problems.slice(0, 20), texts, least, dark, height: root.scrollHeight };
 })()

@@ -1,0 +1,262 @@
+// Package report writes what a run found, for people and for programs: as text
+// for a terminal, as one page of HTML with plots, and as Markdown; as CSV, and in
+// the format of Go's benchmarks.
+//
+// The first three say the same. [New] draws up the tables and figures once, and
+// the writers only put them into their form: no number is worked out while it is
+// written. The page adds what a terminal has no room for: plots, with the tables
+// that spell them out, what a number is when there is more to say, and where in
+// the raw results it is, as a JSON pointer (RFC 6901).
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"sessionengine/bench"
+	"sessionengine/bench/suite"
+)
+
+// A Document is a report as it is to be read.
+type Document struct {
+	Title    string
+	Date     string
+	Engines  []string
+	Facts    []fact    // of the run
+	Warnings []string  // why the figures are worth less than they might be
+	Measured []section // what was measured
+	Model    []section // what follows for pages
+	Verdict  section
+	Method   []string // how it was measured, and what of the sessions is in the document
+
+	raw *suite.Report
+}
+
+// A fact is something about the whole run.
+type fact struct{ Name, Value string }
+
+// A section is a part of the document under a heading.
+type section struct {
+	ID, Title string
+	Missing   string // why there is nothing, if there is nothing
+	Intro     []string
+	Parts     []part
+}
+
+// A part of a section is a table or a figure.
+type part struct {
+	Table  *table
+	Figure *figure
+}
+
+func (s *section) add(tables ...*table) {
+	for _, t := range tables {
+		if t != nil {
+			s.Parts = append(s.Parts, part{Table: t})
+		}
+	}
+}
+
+func (s *section) draw(figures ...*figure) {
+	for _, f := range figures {
+		if f != nil {
+			s.Parts = append(s.Parts, part{Figure: f})
+		}
+	}
+}
+
+// A table has a name for each row, in the first column.
+type table struct {
+	Caption string
+	Intro   []string // paragraphs above it
+	Columns []string
+	Groups  []group
+	Notes   []string // paragraphs below it
+	Ditto   int      // of the first columns, what repeats the line above may be left out
+	Detail  bool     // not everybody's interest
+}
+
+// A group is a number of rows under a common name, or under none.
+type group struct {
+	Name string
+	Rows []row
+}
+
+// A row may have fewer cells than the table: the last one then spans the rest.
+type row struct {
+	Name  string
+	Cells []cell
+	Minor bool // it explains the one above
+}
+
+// A cell is a number, or a word.
+type cell struct {
+	Text   string
+	Spread string // how far its interval reaches
+	More   string // what there is to say besides
+	From   string // where it is in the raw results, as a JSON pointer
+	Ahead  bool   // of the others in its column
+	None   bool   // there is no number
+}
+
+func (t *table) add(name string, cells ...cell) {
+	if len(t.Groups) == 0 {
+		t.Groups = []group{{}}
+	}
+	g := &t.Groups[len(t.Groups)-1]
+	g.Rows = append(g.Rows, row{Name: name, Cells: cells})
+}
+
+// begin begins a group of rows.
+func (t *table) begin(name string) { t.Groups = append(t.Groups, group{Name: name}) }
+
+// orNil returns nil instead of a table without rows.
+func (t *table) orNil() *table {
+	t.Groups = slices.DeleteFunc(t.Groups, func(g group) bool { return len(g.Rows) == 0 })
+	if len(t.Groups) == 0 {
+		return nil
+	}
+	return t
+}
+
+// text returns a cell.
+func text(format string, args ...any) cell { return cell{Text: fmt.Sprintf(format, args...)} }
+
+// none returns a cell without a number, for a reason.
+func none(why string) cell { return cell{Text: why, None: true} }
+
+// at returns the cell with the place of its number.
+func (c cell) at(format string, args ...any) cell {
+	c.From = fmt.Sprintf(format, args...)
+	return c
+}
+
+// New draws up the document of a report.
+func New(r *suite.Report) *Document {
+	b := &builder{r}
+	env, settings := r.Environment, r.Settings
+	d := &Document{
+		Title:   "Sessions in " + strings.Join(settings.Engines, ", "),
+		Date:    env.Started.Format("2 January 2006, 15:04 UTC"),
+		Engines: settings.Engines,
+		Facts: []fact{
+			{"machine", fmt.Sprintf("%s, %d cores for Go", orUnknown(env.CPU), env.Cores)},
+			{"software", env.GoVersion + ", " + env.Platform},
+			{"run", fmt.Sprintf("%d rounds of %v samples in random order, seed %d", settings.Rounds, settings.Sample.Round(time.Millisecond), settings.Seed)},
+		},
+		Warnings: b.warnings(),
+		Measured: []section{b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
+		Model:    []section{b.pages(), b.validation()},
+		Verdict:  section{ID: "verdict", Title: "which engine to take", Intro: r.Verdict()},
+		Method:   b.method(),
+		raw:      r,
+	}
+	if r.Rounds > 0 {
+		d.Verdict.draw(b.mapFigure())
+	}
+	for _, sections := range []*[]section{&d.Measured, &d.Model} {
+		*sections = slices.DeleteFunc(*sections, func(s section) bool { return s.Title == "" })
+	}
+	return d
+}
+
+// A builder makes the parts of a document.
+type builder struct{ *suite.Report }
+
+// warnings says why the figures are worth less than they might be.
+func (b *builder) warnings() []string {
+	var warnings []string
+	if b.Rounds < b.Settings.Rounds {
+		warnings = append(warnings, fmt.Sprintf("INTERRUPTED after %d of %d rounds. What follows is what those tell.", b.Rounds, b.Settings.Rounds))
+	}
+	var missing []string
+	for _, s := range b.Stages {
+		if s.State == suite.Interrupted {
+			missing = append(missing, string(s.Name))
+		}
+	}
+	if missing != nil {
+		warnings = append(warnings, "INTERRUPTED: not all was measured of "+strings.Join(missing, ", ")+".")
+	}
+	spread := 100 * b.Quiet.Spread
+	switch {
+	case b.Quiet.TooNoisy():
+		warnings = append(warnings, fmt.Sprintf("TOO NOISY: an empty handler's time varied by %.0f %% from round to round. Something else keeps this "+
+			"machine busy; times and ratios below say little, and no engine is called ahead. Run it again when the machine is idle.", spread))
+	case b.Quiet.Noisy():
+		warnings = append(warnings, fmt.Sprintf("NOISY: an empty handler's time varied by %.0f %% from round to round, so that intervals are at 99 %% "+
+			"here, and differences need more evidence. More rounds or an idle machine make them narrower.", spread))
+	}
+	return warnings
+}
+
+// missing says why a stage has nothing to show.
+func (b *builder) missing(stage suite.StageName) string {
+	if b.State(stage) == suite.Interrupted {
+		return "The run was interrupted before this was measured."
+	}
+	return "Not measured in this run. go run . -full -html report.html measures it."
+}
+
+// partly says that a stage was interrupted, if it was.
+func (b *builder) partly(stage suite.StageName, rounds int) []string {
+	if b.State(stage) != suite.Interrupted {
+		return nil
+	}
+	return []string{fmt.Sprintf("Interrupted: what follows is from %d complete rounds.", rounds)}
+}
+
+// method says how it was measured and what the figures are worth.
+func (b *builder) method() []string {
+	told := 0
+	for _, r := range b.Ratios {
+		if r.Different {
+			told++
+		}
+	}
+	lines := []string{
+		fmt.Sprintf("The number of rounds was fixed beforehand. In each of them everything was measured once, in a random order, and ratios are taken within a round. No measurement was left out. "+
+			"Intervals are those of the order statistics of the rounds, at %.0f %%, and assume nothing about how times are distributed.", 100*b.Quiet.Confidence()),
+		fmt.Sprintf("Many comparisons find some differences by chance. The %d of the table of times were tested together: two engines count as different if the Mann-Whitney test tells them apart with Holm's correction, so that in all of them together there is "+
+			"a chance of %v %% at most to find a difference where there is none, and the interval of their difference excludes 0. That holds for %d of them. The comparisons of pages are another family, and those of visitors who come back a third, tested in the same way. "+
+			"Intervals are each at their own level, and not corrected.", len(b.Ratios), 100*b.Quiet.Alpha(), told),
+	}
+	if len(b.Empty.Nanosec) > 1 {
+		lines = append(lines, fmt.Sprintf("How quiet the machine was: the middle half of an empty handler's times, over the rounds, spans %.1f %% of their median.", 100*b.Quiet.Spread))
+	}
+	lines = append(lines, "Ratios of one run can be trusted elsewhere; absolute times say something about this machine. Engines were measured with warm caches and a database that fits into memory. "+
+		"There is no network in the time of a request, and one request at a time, except where a section says otherwise.")
+	contents := "Nothing of any session's content is here."
+	if b.Survey != nil && slices.ContainsFunc(b.Survey.Keys, func(k bench.Keys) bool { return k.Name != "" }) {
+		contents = "Of the sessions' content, the names of the heaviest keys are here, as was asked for, and nothing else."
+	}
+	return append(lines, contents)
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown processor"
+	}
+	return s
+}
+
+// sessionName names a session with its size.
+func sessionName(s bench.SessionSize) string { return fmt.Sprintf("%s, %d B", s.Name, s.Size) }
+
+func (b *builder) size(session string) int {
+	for _, s := range b.Settings.Sessions {
+		if s.Name == session {
+			return s.Size
+		}
+	}
+	return 0
+}
+
+// median returns the median of values.
+func median(values []float64) float64 { return bench.Summarize(values, 0.95).Median }
+
+// known reports whether a summary has an interval.
+func known(s bench.Summary) bool { return !math.IsInf(s.Spread(), 0) && !math.IsNaN(s.Spread()) }

@@ -1,0 +1,330 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sessionengine/bench"
+	"sessionengine/bench/suite"
+)
+
+// tableKinds are the kinds of request that have a column. Again has a table of
+// its own.
+func tableKinds() []bench.Kind {
+	return slices.DeleteFunc(bench.Kinds(), func(k bench.Kind) bool { return k == bench.Again })
+}
+
+func kindColumns(first string) []string {
+	columns := []string{first}
+	for _, k := range tableKinds() {
+		columns = append(columns, string(k))
+	}
+	return columns
+}
+
+// perKind fills a table that has a column for each kind of request. extra, unless
+// nil, adds to the row of an engine.
+func (b *builder) perKind(t *table, value func(i int, q *bench.RequestResult) cell, extra func(session, engine string)) *table {
+	t.Columns = kindColumns("session, engine")
+	for _, size := range b.Settings.Sessions {
+		t.begin(sessionName(size))
+		for _, engine := range b.Settings.Engines {
+			var cells []cell
+			for _, kind := range tableKinds() {
+				i := b.RequestIndex(engine, size.Name, kind)
+				switch {
+				case i < 0:
+					cells = append(cells, none(""))
+				case b.Requests[i].TooLarge != "":
+					cells = append(cells, none("too large").at("/requests/%d/too_large", i))
+				default:
+					cells = append(cells, value(i, &b.Requests[i]))
+				}
+			}
+			t.add(engine, cells...)
+			if extra != nil {
+				extra(size.Name, engine)
+			}
+		}
+	}
+	return t
+}
+
+// times is the section of what is measured in this process.
+func (b *builder) times() section {
+	s := section{ID: "time", Title: "time in the server"}
+	if b.Rounds == 0 {
+		s.Missing = b.missing(suite.Requests)
+	} else {
+		s.draw(b.timeFigure(bench.Read), b.timeFigure(bench.Write))
+		s.add(b.timeTable(), b.againTable(), b.floorTable())
+		s.add(b.perKind(&table{Caption: "allocations of a request", Detail: true}, func(i int, _ *bench.RequestResult) cell { return b.allocations(i) }, nil))
+	}
+	s.add(b.queryTable())
+	return s
+}
+
+func (b *builder) timeTable() *table {
+	t := &table{Caption: "time of a request in the server, in microseconds"}
+	b.perKind(t,
+		func(i int, q *bench.RequestResult) cell {
+			return micros(bench.Summarize(b.Net(q), b.Quiet.Confidence())).at("/requests/%d/ns_per_op", i)
+		},
+		func(session, engine string) {
+			var cells []cell
+			found := false
+			for _, kind := range tableKinds() {
+				c := none("")
+				for i, ratio := range b.Ratios {
+					if ratio.Session == session && ratio.Engine == engine && ratio.Kind == kind {
+						c, found = times(ratio.Comparison).at("/ratios/%d/ratio", i), true
+					}
+				}
+				cells = append(cells, c)
+			}
+			if found {
+				g := &t.Groups[len(t.Groups)-1]
+				g.Rows = append(g.Rows, row{Name: "÷ " + b.Settings.Engines[0], Cells: cells, Minor: true})
+			}
+		})
+	empty := bench.Summarize(b.Empty.Nanosec, b.Quiet.Confidence())
+	ofEmpty := micros(empty)
+	note := fmt.Sprintf("Median over the rounds, and how far its %.0f %% confidence interval reaches. The time of an empty handler, %s µs, is "+
+		"taken off. ~0: not to be told from an empty handler. ÷: the line above divided by the first engine's; ~ where "+
+		"the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole table), ≫ where the first is about 0.",
+		100*b.Quiet.Confidence(), ofEmpty.Text+ofEmpty.Spread, 100*b.Quiet.Alpha())
+	if !known(empty) {
+		need := 6
+		if b.Quiet.Noisy() {
+			need = 8
+		}
+		note += fmt.Sprintf(" ±∞: an interval takes %d rounds.", need)
+	}
+	t.Notes = []string{note}
+	return t
+}
+
+// againTable compares visitors who come back at once with those who do not, for
+// the engines that remember tokens.
+func (b *builder) againTable() *table {
+	t := &table{
+		Caption: "a visitor who comes back at once, in microseconds",
+		Columns: []string{"engine, session", "read", "again", "again ÷ read", "read allocs", "again"},
+		Detail:  true,
+		Notes: []string{"The requests of all other tables come from so many visitors that the engine has forgotten each of them when it " +
+			"comes back. An engine that remembers the cookies it decoded a moment ago does better when it has not. Engines and " +
+			"sessions that make no difference are left out."},
+	}
+	for i, a := range b.Again {
+		if !a.Different {
+			continue
+		}
+		read, again := b.RequestIndex(a.Engine, a.Session, bench.Read), b.RequestIndex(a.Engine, a.Session, bench.Again)
+		net := func(j int) cell {
+			return micros(bench.Summarize(b.Net(&b.Requests[j]), b.Quiet.Confidence())).at("/requests/%d/ns_per_op", j)
+		}
+		t.add(a.Engine+", "+a.Session, net(read), net(again), times(a.Comparison).at("/again/%d/ratio", i), b.allocations(read), b.allocations(again))
+	}
+	return t.orNil()
+}
+
+// floorTable compares engines with what they cannot do without.
+func (b *builder) floorTable() *table {
+	t := &table{
+		Caption: "how far from the floor",
+		Columns: []string{"engine, session", "read: floor", "engine ÷ floor", "write: floor", "engine ÷ floor"},
+		Detail:  true,
+		Notes: []string{"The floor is what the engine cannot do without, bare and measured in the same rounds, in microseconds. For " +
+			"cookies: securecookie and DEFLATE, there and with a write back. For rows: a prepared SELECT, and with a write an UPDATE, on the same database settings."},
+	}
+	for _, engine := range b.Settings.Engines {
+		for _, s := range b.Settings.Sessions {
+			var cells []cell
+			found := false
+			for _, kind := range []bench.Kind{bench.Read, bench.Write} {
+				i := slices.IndexFunc(b.Floor, func(f bench.FloorRatio) bool {
+					return f.Engine == engine && f.Session == s.Name && f.Kind == kind
+				})
+				if i < 0 {
+					cells = append(cells, none(""), none(""))
+					continue
+				}
+				found = true
+				ratio := b.Floor[i].Ratio
+				cells = append(cells, micros(b.Floor[i].Floor).at("/floor_ratios/%d/floor_ns", i),
+					cell{Text: digits(ratio.Median), Spread: spread(ratio)}.at("/floor_ratios/%d/ratio", i))
+			}
+			if found {
+				t.add(engine+", "+s.Name, cells...)
+			}
+		}
+	}
+	return t.orNil()
+}
+
+// allocations returns a cell for those of a request over the empty handler's.
+func (b *builder) allocations(i int) cell {
+	return text("%.0f", median(b.Requests[i].Allocs)-median(b.Empty.Allocs)).at("/requests/%d/allocs_per_op", i)
+}
+
+func (b *builder) queryTable() *table {
+	t := &table{Caption: "database queries of a request", Columns: kindColumns("engine"), Detail: true}
+	for _, engine := range b.Settings.Engines {
+		// Most engines send the same queries for all sessions: one line.
+		bySession := make(map[string][]string)
+		rows := make(map[string][]cell)
+		var order []string
+		for _, s := range b.Settings.Sessions {
+			line := ""
+			var cells []cell
+			for _, kind := range tableKinds() {
+				if i := b.RequestIndex(engine, s.Name, kind); i >= 0 && b.Requests[i].TooLarge == "" {
+					cells = append(cells, text("%s", count(b.Requests[i].Queries)).at("/requests/%d/queries_per_op", i))
+					line += " " + count(b.Requests[i].Queries)
+				}
+			}
+			if len(cells) != len(tableKinds()) {
+				continue
+			}
+			if rows[line] == nil {
+				order = append(order, line)
+				rows[line] = cells
+			}
+			bySession[line] = append(bySession[line], s.Name)
+		}
+		for _, line := range order {
+			name := engine
+			if len(order) > 1 {
+				name += ", " + strings.Join(bySession[line], " ")
+			}
+			t.add(name, rows[line]...)
+		}
+	}
+	return t.orNil()
+}
+
+// cookies is the section of bytes of cookie.
+func (b *builder) cookies() section {
+	s := section{ID: "cookies", Title: "bytes of cookie"}
+	t := &table{
+		Caption: "bytes of cookie", Columns: []string{"session", "JSON", "engine", "up", "down: write", "login", "logout"}, Ditto: 2,
+		Notes: []string{"up: the value of the Cookie header of a request that reads, name and \"=\" included; every request to the site " +
+			"carries it. down: the value of the Set-Cookie header, attributes included."},
+	}
+	for _, size := range b.Settings.Sessions {
+		for _, engine := range b.Settings.Engines {
+			read := b.RequestIndex(engine, size.Name, bench.Read)
+			if read < 0 {
+				continue
+			}
+			cells := []cell{text("%d", size.Size), text("%s", engine)}
+			if b.Requests[read].TooLarge != "" {
+				t.add(size.Name, append(cells, none("too large").at("/requests/%d/too_large", read))...)
+				continue
+			}
+			cells = append(cells, text("%s", whole(b.Requests[read].CookieUp)).at("/requests/%d/cookie_up_bytes", read))
+			for _, kind := range []bench.Kind{bench.Write, bench.Login, bench.Logout} {
+				c := none("-")
+				if i := b.RequestIndex(engine, size.Name, kind); i >= 0 && b.Requests[i].TooLarge == "" {
+					c = text("%s", whole(b.Requests[i].CookieDown)).at("/requests/%d/cookie_down_bytes", i)
+				}
+				cells = append(cells, c)
+			}
+			t.add(size.Name, cells...)
+		}
+	}
+	s.add(t.orNil())
+	if len(b.Encoders) > 0 {
+		s.draw(b.encoderFigure())
+		s.add(b.encoderTable())
+	}
+	if s.Parts == nil {
+		s.Missing = b.missing(suite.Requests)
+	}
+	return s
+}
+
+func (b *builder) encoderTable() *table {
+	t := &table{
+		Caption: "bytes of cookie by encoder",
+		Notes: []string{"Medians of different sessions of each kind, name included. trained: with a dictionary of other sessions of that kind; " +
+			"- where there are too few of them."},
+	}
+	encoders := slices.DeleteFunc(bench.Encoders(), func(name string) bool {
+		return !slices.ContainsFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Encoder == name })
+	})
+	t.Columns = append([]string{"session", "JSON"}, encoders...)
+	for _, kind := range b.encodedKinds() {
+		first := slices.IndexFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Session == kind })
+		cells := []cell{sizes(b.Encoders[first].JSON).at("/encoders/%d/json_bytes", first)}
+		for _, name := range encoders {
+			i := slices.IndexFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Session == kind && e.Encoder == name })
+			if i < 0 {
+				cells = append(cells, none("-"))
+				continue
+			}
+			e := b.Encoders[i]
+			c := sizes(e.Cookie).at("/encoders/%d/cookie_bytes", i)
+			if 2*e.TooLarge > e.Sessions {
+				c.Text, c.More = "too large", fmt.Sprintf("%d of %d", e.TooLarge, e.Sessions)
+			} else if e.TooLarge > 0 {
+				c.More += fmt.Sprintf(", %d of %d too large", e.TooLarge, e.Sessions)
+			}
+			cells = append(cells, c)
+		}
+		t.add(kind, cells...)
+	}
+	return t
+}
+
+// encodedKinds returns the kinds of session that the encoders were tried on.
+func (b *builder) encodedKinds() []string {
+	var kinds []string
+	for _, e := range b.Encoders {
+		if !slices.Contains(kinds, e.Session) {
+			kinds = append(kinds, e.Session)
+		}
+	}
+	return kinds
+}
+
+// sizes returns a cell for some sizes.
+func sizes(z bench.Sizes) cell {
+	c := text("%d", z.Median)
+	if z.Min != z.Max {
+		c.More = fmt.Sprintf("%d–%d", z.Min, z.Max)
+	}
+	return c
+}
+
+// behaviours is the section of what no figure shows.
+func (b *builder) behaviours() section {
+	s := section{ID: "behaviour", Title: "what no figure shows"}
+	if len(b.Behaviours) == 0 {
+		s.Missing = b.missing(suite.Requests)
+		return s
+	}
+	t := &table{Caption: "what no figure shows", Columns: []string{"tried in this run"}}
+	var legend []string
+	for _, behaviour := range bench.Behaviours() {
+		t.Columns = append(t.Columns, string(behaviour))
+		legend = append(legend, string(behaviour)+": "+behaviour.Meaning())
+	}
+	t.Notes = []string{strings.Join(legend, "; ") + "."}
+	for _, engine := range b.Settings.Engines {
+		var cells []cell
+		for _, behaviour := range bench.Behaviours() {
+			c := none("")
+			for i, result := range b.Behaviours {
+				if result.Engine == engine && result.Behaviour == behaviour {
+					c = text("%s", map[bool]string{true: "yes", false: "no"}[result.Observed]).at("/behaviours/%d/observed", i)
+				}
+			}
+			cells = append(cells, c)
+		}
+		t.add(engine, cells...)
+	}
+	s.add(t)
+	return s
+}

@@ -1,0 +1,195 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Verdict returns what the report advises, a sentence a line: which engine is
+// the quicker one, and what to think of before speed.
+func (r *Report) Verdict() []string {
+	lines := r.speedVerdict()
+	for _, caveat := range r.caveats() {
+		lines = append(lines, "Before speed: "+caveat)
+	}
+	return lines
+}
+
+// speedVerdict returns which engine is the quicker one, a sentence a line: it
+// follows from the measurements and the model's inputs, and is no advice where
+// they tell nothing.
+func (r *Report) speedVerdict() []string {
+	if r.Rounds == 0 || len(r.Pages) == 0 {
+		return []string{"No verdict: nothing was measured."}
+	}
+	if r.Quiet.TooNoisy() {
+		return []string{"No verdict: the machine was too noisy."}
+	}
+	var lines []string
+	trips := r.Trips()
+	for _, trip := range trips {
+		line := where(trip)
+		sep := " "
+		for _, engine := range append(slices.Clone(r.Settings.Engines), "") {
+			var names []string
+			for _, page := range r.Pages {
+				if page.RoundTrip == trip && page.Ahead == engine && len(page.Engines) > 1 {
+					names = append(names, page.Session)
+				}
+			}
+			if len(names) == 0 {
+				continue
+			}
+			if engine == "" {
+				line += sep + "nothing tells the engines apart for " + strings.Join(names, ", ")
+			} else {
+				line += sep + engine + " is ahead for " + strings.Join(names, ", ")
+			}
+			sep = "; "
+		}
+		if sep != " " {
+			lines = append(lines, line+".")
+		}
+		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.small) && r.isAhead(trip, c.large) {
+			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.", roundBytes(c.bytes), c.small, c.large))
+		}
+	}
+	return append(lines, r.tooLarge(trips[0])...)
+}
+
+// tooLarge returns which engines cannot carry which sessions, a sentence a line.
+func (r *Report) tooLarge(trip time.Duration) []string {
+	var lines, order []string
+	tooLarge := make(map[string][]string) // engines, by the sessions that they cannot carry
+	for _, engine := range r.Settings.Engines {
+		var names []string
+		for _, page := range r.Pages {
+			if page.RoundTrip == trip && slices.Contains(page.TooLarge, engine) {
+				names = append(names, page.Session)
+			}
+		}
+		if sessions := strings.Join(names, ", "); sessions != "" {
+			if tooLarge[sessions] == nil {
+				order = append(order, sessions)
+			}
+			tooLarge[sessions] = append(tooLarge[sessions], engine)
+		}
+	}
+	for _, sessions := range order {
+		lines = append(lines, fmt.Sprintf("Too large for %s: %s.", strings.Join(tooLarge[sessions], " and "), sessions))
+	}
+	return lines
+}
+
+// isAhead says whether an engine is ahead for any session.
+func (r *Report) isAhead(trip time.Duration, engine string) bool {
+	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool { return p.RoundTrip == trip && p.Ahead == engine })
+}
+
+// caveats returns what to think of before speed, a sentence a line: what goes
+// wrong with which engines.
+func (r *Report) caveats() []string {
+	with := make(map[string][]string) // engines, by what goes wrong
+	var order []string
+	for _, engine := range r.Settings.Engines {
+		var flaws []string
+		for _, b := range r.Behaviours {
+			if b.Engine == engine && b.Observed {
+				flaws = append(flaws, b.Behaviour.Meaning())
+			}
+		}
+		if text := strings.Join(flaws, "; "); text != "" {
+			if with[text] == nil {
+				order = append(order, text)
+			}
+			with[text] = append(with[text], engine)
+		}
+	}
+	var lines []string
+	for _, text := range order {
+		lines = append(lines, fmt.Sprintf("with %s, %s.", strings.Join(with[text], " and "), text))
+	}
+	return lines
+}
+
+// A crossover is the size of cookie at which two engines take equally long.
+type crossover struct {
+	bytes        float64 // of the cookie that carries the session
+	small, large string  // the engine that is ahead below, and above
+}
+
+// crossover finds that between the sessions of the run, in the order of their
+// cookies: where the engine that is ahead changes, it draws a straight line. It
+// returns nil if one engine is ahead for all sessions, or the order changes more
+// than once.
+func (r *Report) crossover(trip time.Duration) *crossover {
+	type point struct {
+		cookie, lead float64 // how much the engine without queries is ahead, in seconds
+		without      string
+		with         string
+	}
+	var points []point
+	for _, p := range r.Pages {
+		if p.RoundTrip != trip || p.EqualAt == nil {
+			continue
+		}
+		without, with := p.Engines[0], p.Engines[1]
+		if without.Queries > 0 {
+			without, with = with, without
+		}
+		points = append(points, point{without.Cookie, with.Seconds() - without.Seconds(), without.Engine, with.Engine})
+	}
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.cookie, b.cookie) })
+	var found *crossover
+	for i := 1; i < len(points); i++ {
+		a, b := points[i-1], points[i]
+		if (a.lead > 0) == (b.lead > 0) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = &crossover{
+			bytes: a.cookie + (b.cookie-a.cookie)*a.lead/(a.lead-b.lead),
+			small: a.without, large: a.with,
+		}
+		if a.lead < 0 {
+			found.small, found.large = found.large, found.small
+		}
+	}
+	return found
+}
+
+// Trips returns the round trips for which there are pages.
+func (r *Report) Trips() []time.Duration {
+	var trips []time.Duration
+	for _, page := range r.Pages {
+		if !slices.Contains(trips, page.RoundTrip) {
+			trips = append(trips, page.RoundTrip)
+		}
+	}
+	return trips
+}
+
+// roundBytes rounds to two digits: a straight line between two sessions knows
+// no better.
+func roundBytes(v float64) string {
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', 0, 64)
+}
+
+func where(trip time.Duration) string {
+	if trip == 0 {
+		return "Database on the web server:"
+	}
+	return fmt.Sprintf("Database %s away:", milliseconds(trip))
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
+}
