@@ -79,6 +79,49 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	})
+	t.Run("so is one that a symbolic link names", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "link")
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink("data/next", path), os.Symlink("real.db", filepath.Join(dir, "data", "next"))); err != nil {
+			t.Skip(err)
+		}
+		store := open(t, path, sqlite.Options{})
+		mustSave(t, store, "", newRecord(`{}`))
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			info, err := os.Stat(filepath.Join(dir, "data", "real.db"+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode := info.Mode().Perm(); mode != 0o600 {
+				t.Errorf("real.db%s has the mode %v, want 0600", suffix, mode)
+			}
+		}
+	})
+	t.Run("a symbolic link to itself", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(path, path); err != nil {
+			t.Skip(err)
+		}
+		if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a relative name stays where it was", func(t *testing.T) {
+		dir := t.TempDir()
+		t.Chdir(dir)
+		store := open(t, "sessions.db", sqlite.Options{})
+		t.Chdir(t.TempDir())
+		token := mustSave(t, store, "", newRecord(`{}`))
+		var wg sync.WaitGroup
+		for range 8 { // more connections than are open
+			wg.Go(func() {
+				if _, err := store.Load(context.Background(), token); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 	t.Run("the permissions of an existing file are left alone", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "sessions.db")
 		if err := os.WriteFile(path, nil, 0o640); err != nil {
@@ -117,6 +160,118 @@ func TestOpen(t *testing.T) {
 		}
 		if left, err := os.ReadFile(path); err != nil || string(left) != text {
 			t.Errorf("the file was changed: %v", err)
+		}
+	})
+}
+
+// An error names the file, and says what to do.
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("no database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ path, want string }{
+		{dir, "it is a folder"},
+		{filepath.Join(dir, "missing", "a.db"), "the folder " + filepath.Join(dir, "missing") + " does not exist; create it"},
+		{text, "the file holds something else"},
+		{filepath.Join(text, "a.db"), "not a directory"},
+		{"/proc/a.db", "/proc"},
+	} {
+		_, err := sqlite.Open(t.Context(), tc.path, sqlite.Options{})
+		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "sqlite: open "+tc.path+": ") {
+			t.Errorf("got %v, want an error that begins with the name %s, and has %q in it", err, tc.path, tc.want)
+		}
+	}
+}
+
+// loadFails waits until loading a session fails.
+func loadFails(t *testing.T, store *dbstore.Store, token string) error {
+	for range 1000 {
+		if _, err := store.Load(t.Context(), token); err != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("Load does not fail")
+	return nil
+}
+
+// What is saved into a file that is not there any more is lost with the program.
+func TestFileReplaced(t *testing.T) {
+	remove := func(t *testing.T, path string) {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(path + suffix); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		do   func(t *testing.T, path string)
+	}{
+		{"removed", remove},
+		{"replaced", func(t *testing.T, path string) {
+			remove(t, path)
+			open(t, path, sqlite.Options{})
+		}},
+		{"its folder renamed", func(t *testing.T, path string) {
+			if err := os.Rename(filepath.Dir(path), filepath.Dir(path)+"2"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "data", "sessions.db")
+			if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			store := open(t, path, sqlite.Options{})
+			rec := newRecord(`{}`)
+			token := mustSave(t, store, "", rec)
+			if _, err := store.Load(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+			tc.do(t, path)
+			_, err := store.Save(t.Context(), "", newRecord(`{}`))
+			if err == nil || errors.Is(err, session.ErrNotFound) || !strings.Contains(err.Error(), path+": the file was removed or replaced") {
+				t.Errorf("Save: %v", err)
+			}
+			if err := loadFails(t, store, token); errors.Is(err, session.ErrNotFound) {
+				t.Errorf("Load: %v", err)
+			}
+		})
+	}
+	t.Run("and put back", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sessions.db")
+		store := open(t, path, sqlite.Options{})
+		token := mustSave(t, store, "", newRecord(`{}`))
+		if err := os.Rename(path, path+".old"); err != nil {
+			t.Fatal(err)
+		}
+		loadFails(t, store, token)
+		if err := os.Rename(path+".old", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Load(t.Context(), token); err != nil {
+			t.Errorf("Load once it is back: %v", err)
+		}
+		mustSave(t, store, "", newRecord(`{}`))
+	})
+	t.Run("the new file's log is left alone", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sessions.db")
+		old := open(t, path, sqlite.Options{})
+		mustSave(t, old, "", newRecord(`{}`))
+		remove(t, path)
+		store := open(t, path, sqlite.Options{})
+		token := mustSave(t, store, "", newRecord(`{}`))
+		old.Close()
+		if _, err := os.Stat(path + "-wal"); err != nil {
+			t.Errorf("closing the old database removed the new one's log: %v", err)
+		}
+		checkIntegrity(t, path)
+		if _, err := store.Load(t.Context(), token); err != nil {
+			t.Errorf("Load: %v", err)
 		}
 	})
 }

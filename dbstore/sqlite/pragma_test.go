@@ -14,11 +14,12 @@ func TestPragmas(t *testing.T) {
 		{Options{}, 1},
 		{Options{SyncFull: true}, 2},
 	} {
-		db, err := pool(filepath.Join(t.TempDir(), "sessions.db"), tc.opts, 1)
+		db, reader, err := open(filepath.Join(t.TempDir(), "sessions.db"), tc.opts)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer db.Close()
+		defer reader.Close()
 		var mode string
 		var sync, busy, limit int
 		for pragma, v := range map[string]any{"journal_mode": &mode, "synchronous": &sync, "busy_timeout": &busy, "journal_size_limit": &limit} {

@@ -14,9 +14,12 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
+	"syscall"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"sessionengine/dbstore"
 	"sessionengine/internal/opendb/sqlitedsn"
@@ -38,12 +41,19 @@ type Options struct {
 }
 
 // Open opens the database in the file of that path, and creates what is
-// missing: the file, readable by its owner only, and the table. The path
-// ":memory:" stands for a database that lives as long as the store. Close
-// closes it.
+// missing: the file, readable by its owner only, and the table. The folder has to
+// exist, and the program has to be allowed to create files in it, since SQLite
+// keeps two more beside the database. The path ":memory:" stands for a database
+// that lives as long as the store. Close closes it.
 //
 // The database is put into WAL mode, in which readers and the one writer do not
 // wait for each other; it stays in that mode for other programs as well.
+//
+// A file that is removed, or replaced by another, while it is open would take
+// with it what is saved from then on, and nobody would notice. So each write looks
+// whether the file is still there, and so do reads now and then; as long as it is
+// not, operations give an error. Opening it again, as restarting the program does,
+// goes on with what is there then.
 func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error) {
 	if opts.Reader != nil {
 		return nil, errors.New("sqlite: the store opens its own readers")
@@ -56,7 +66,7 @@ func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error
 	}
 	writer, reader, err := open(path, opts)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: open: %w", err)
+		return nil, openError(path, err)
 	}
 	opts.OwnDB = true
 	opts.Reader = reader
@@ -65,9 +75,46 @@ func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error
 		return nil, errors.Join(err, reader.Close(), writer.Close())
 	}
 	if err := store.Migrate(ctx); err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(openError(path, err), store.Close())
 	}
 	return store, nil
+}
+
+// openError adds to an error the name of the file, and what can be done.
+func openError(path string, err error) error {
+	folder := filepath.Dir(path)
+	hint := ""
+	var code int
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		code = e.Code() & 0xff
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err // the name is there already
+	}
+	info, statErr := os.Stat(path)
+	_, folderErr := os.Stat(folder)
+	switch {
+	case errors.Is(err, errReplaced):
+	case statErr == nil && info.IsDir():
+		hint = "it is a folder, and has to be a file"
+	case errors.Is(folderErr, fs.ErrNotExist):
+		hint = "the folder " + folder + " does not exist; create it"
+	case errors.Is(err, fs.ErrPermission):
+		hint = "the program must be allowed to create files in the folder " + folder
+	case code == sqlite3.SQLITE_NOTADB, code == sqlite3.SQLITE_CORRUPT:
+		hint = "the file holds something else, or is damaged; give it another name"
+	case code == sqlite3.SQLITE_READONLY, errors.Is(err, syscall.EROFS):
+		hint = "the program must be allowed to write the file, and to create files in the folder " + folder
+	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC):
+		hint = "there is no space left on the disk"
+	case code == sqlite3.SQLITE_CANTOPEN, code == sqlite3.SQLITE_IOERR:
+		hint = "the program must be allowed to read and write the file, and to create files in the folder " + folder +
+			", which has to be on a local disk"
+	}
+	if hint != "" {
+		return fmt.Errorf("sqlite: open %s: %w (%s)", path, err, hint)
+	}
+	return fmt.Errorf("sqlite: open %s: %w", path, err)
 }
 
 func open(path string, opts Options) (writer, reader *sql.DB, err error) {
@@ -76,18 +123,26 @@ func open(path string, opts Options) (writer, reader *sql.DB, err error) {
 	}
 	if path == ":memory:" {
 		// Each connection would have a database of its own.
-		db, err := pool(":memory:", opts, 1)
-		return db, db, err
+		db := pool(&connector{dsn: sqlitedsn.File(path, params(opts))}, 1)
+		return db, db, nil
+	}
+	// Connections are opened when they are needed, and the program may have
+	// another working directory by then.
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, nil, err
 	}
 	if err := create(path); err != nil {
 		return nil, nil, err
 	}
-	if writer, err = pool(path, opts, 1); err != nil {
+	info, err := os.Stat(path)
+	if err != nil {
 		return nil, nil, err
 	}
-	if reader, err = pool(path, opts, opts.Readers); err != nil {
-		return nil, nil, errors.Join(err, writer.Close())
-	}
+	p := params(opts)
+	p.Set("mode", "rw") // SQLite would create a file that everyone can read
+	dsn := sqlitedsn.File(path, p)
+	writer = pool(&connector{dsn: dsn, path: path, info: info}, 1)
+	reader = pool(&connector{dsn: dsn, path: path, info: info, reads: true}, opts.Readers)
 	return writer, reader, nil
 }
 
@@ -96,24 +151,37 @@ func open(path string, opts Options) (writer, reader *sql.DB, err error) {
 // is not even opened: closing it would release the locks that this process has
 // on it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 func create(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+	for range 40 { // as many symbolic links as Linux follows
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if err == nil {
+			return f.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		// A symbolic link to a file that is not there yet.
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
 	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return errors.New("too many symbolic links")
 }
 
-// pool opens a pool of n connections, which it keeps: opening one again would
-// cost more than all the queries of a request.
-func pool(path string, opts Options, n int) (*sql.DB, error) {
+// params are the settings of each connection.
+func params(opts Options) url.Values {
 	sync := "NORMAL"
 	if opts.SyncFull {
 		sync = "FULL"
 	}
-	params := url.Values{"_pragma": {
+	return url.Values{"_pragma": {
 		// Other processes may hold the lock. The store tries again after this,
 		// and looks at its context in between.
 		"busy_timeout(100)",
@@ -122,11 +190,13 @@ func pool(path string, opts Options, n int) (*sql.DB, error) {
 		// The log keeps the size that it had at its largest, up to this one.
 		"journal_size_limit(67108864)",
 	}}
-	db, err := sql.Open("sqlite", sqlitedsn.File(path, params))
-	if err != nil {
-		return nil, err
-	}
+}
+
+// pool opens a pool of n connections, which it keeps: opening one again would
+// cost more than all the queries of a request.
+func pool(c *connector, n int) *sql.DB {
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
-	return db, nil
+	return db
 }
