@@ -180,7 +180,7 @@ func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error 
 func (s *Store) report(ctx context.Context, r CleanupResult) {
 	if r.Err != nil {
 		s.opts.Logger.ErrorContext(ctx, "deleting expired sessions failed", "err", r.Err, "deleted", r.Deleted, "took", r.Took)
-	} else {
+	} else if r.Deleted > 0 {
 		s.opts.Logger.InfoContext(ctx, "expired sessions deleted", "deleted", r.Deleted, "took", r.Took)
 	}
 	if s.opts.OnCleanup != nil {

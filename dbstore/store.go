@@ -68,7 +68,8 @@ type Options struct {
 	// StartCleanup runs. It must not call Close.
 	OnCleanup func(CleanupResult)
 
-	// Logger is told of the passes of the cleanup; nil discards.
+	// Logger is told of the passes of the cleanup that failed or deleted
+	// something; nil means [slog.Default] at the time of New.
 	Logger *slog.Logger
 }
 
@@ -165,7 +166,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 		opts.Reader = db
 	}
 	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+		opts.Logger = slog.Default()
 	}
 	s := &Store{
 		db:      db,

@@ -6,7 +6,7 @@ import (
 )
 
 // NewLogRecorder returns a Recorder that writes a line for each operation to
-// logger; nil discards. The levels are
+// logger; nil means [slog.Default]. The levels are
 //
 //	error  Failure
 //	warn   TooLarge
@@ -20,7 +20,7 @@ import (
 // that both of them together mention a failure twice.
 func NewLogRecorder(logger *slog.Logger) Recorder {
 	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+		logger = slog.Default()
 	}
 	return logRecorder{logger}
 }

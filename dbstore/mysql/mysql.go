@@ -75,6 +75,9 @@ func open(config *mysql.Config, opts Options) (*sql.DB, error) {
 	config.ClientFoundRows = true
 	config.RejectReadOnly = true
 	config.CheckConnLiveness = true
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
 	config.Logger = logger{opts.Logger}
 	if config.Timeout == 0 {
 		config.Timeout = 5 * time.Second
@@ -106,7 +109,5 @@ func open(config *mysql.Config, opts Options) (*sql.DB, error) {
 type logger struct{ log *slog.Logger }
 
 func (l logger) Print(v ...any) {
-	if l.log != nil {
-		l.log.Warn("mysql connection: " + fmt.Sprint(v...))
-	}
+	l.log.Warn("mysql connection: " + fmt.Sprint(v...))
 }
