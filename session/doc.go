@@ -7,8 +7,8 @@
 // dbstore in a SQL database; nothing but the line that makes the store knows
 // which:
 //
-//	store, err := signedcookie.New(secret, signedcookie.Options{})
-//	store, err := sqlite.Open(ctx, "sessions.db", nil)
+//	store, err := sqlite.Open(ctx, "sessions.db", sqlite.Options{})
+//	// or: store, err := signedcookie.New(secret, signedcookie.Options{})
 //
 //	m, err := session.NewManager(store, session.Options{})
 //	http.ListenAndServe(addr, m.Handler(mux))
@@ -17,7 +17,7 @@
 //
 //	s, err := session.Load(r)
 //	if err != nil {
-//		return // the store is down; the middleware answers 503
+//		return // the store failed; the middleware answers
 //	}
 //	s.Set("user_id", 20)
 //	team, ok := session.Get[string](s, "team")
@@ -35,9 +35,14 @@
 // panics, except that a logout ([Session.Flush]) holds. A visitor whose session
 // is empty has no cookie, and no row in a database.
 //
-// Requests of one visitor may run at the same time. The changes of all of them
-// are kept, key by key; a session that one of them ends stays ended, and the
-// others, if they have changed it, are answered with 400.
+// Requests of one visitor may run at the same time. What becomes of their
+// changes depends on the engine. One that keeps sessions on the server, as
+// dbstore does, notices: the changes of all of them are kept, key by key (of two
+// changes of one key the later save counts); a session that one of them ends
+// stays ended, and the others, if they have changed it, are answered with 400.
+// One that keeps the session in the cookie cannot notice: the response that the
+// browser gets last wins, with all that its request loaded, and it may undo a
+// change or a logout. Package revocation lets a logout hold there.
 //
 // # Security
 //
@@ -49,4 +54,12 @@
 //
 // What an engine cannot do is said in its own documentation: above all, a
 // session in a cookie cannot be ended by the server before it expires.
+//
+// # Frameworks
+//
+// The Manager goes around the framework's router: m.Handler(router). Middleware
+// between the two must not answer by itself where a handler returns without an
+// answer because [Load] failed: a compressor that always writes a trailer makes
+// an empty page of it. Where there is such a thing, answer with
+// [ErrorStatus](err).
 package session
