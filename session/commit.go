@@ -25,9 +25,11 @@ const (
 // that want to see the error themselves, or that change the session of a
 // response which has begun long ago, as server-sent events and WebSockets do.
 // The error is the store's, [Session.Err]'s, or, after the headers have gone
-// out, [ErrHeadersSent] when the client would have to learn a new token. After
-// an error the changes are still there, and the middleware tries again when the
-// response begins; [Session.Flush] drops them.
+// out, [ErrHeadersSent] when the client would have to learn something: a new
+// token, which is not saved then, or the session's end or an expiry of its own,
+// which are, while the browser's cookie stays as it is. After an error the
+// changes are still there, and the middleware tries again when the response
+// begins; [Session.Flush] drops them.
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,6 +71,9 @@ func (s *Session) commit(ctx context.Context) error {
 	for try := 1; ; try++ {
 		err := s.store(ctx, now)
 		if err == nil {
+			if s.renew {
+				s.deleteOthers(ctx)
+			}
 			s.changes = changes{}
 			s.renew, s.touch = false, false
 			return nil
@@ -97,6 +102,17 @@ func (s *Session) deleteFlushed(ctx context.Context) error {
 		s.unsetCookie()
 	}
 	return nil
+}
+
+// deleteOthers deletes the other sessions that the request brought, so that they
+// do not come up again beside one that was renewed for a login.
+func (s *Session) deleteOthers(ctx context.Context) {
+	for _, token := range s.others {
+		if err := s.m.store.Delete(ctx, token); err != nil {
+			s.m.log.LogAttrs(ctx, slog.LevelWarn, "session: another session of the request could not be deleted", slog.Any("err", err))
+		}
+	}
+	s.others = nil
 }
 
 // store stores the session as it is now, or deletes the stored one if there is
@@ -223,12 +239,17 @@ func (s *Session) extensionDue(now time.Time) bool {
 	case s.touch, o.SaveEveryRequest:
 		return gain != 0
 	}
-	life := s.life()
-	wait := o.RenewAfter
+	return gain > 0 && gain >= s.renewAfter()
+}
+
+// renewAfter returns how long after it was written last an expiry is written
+// again where that is not free.
+func (s *Session) renewAfter() time.Duration {
+	life, wait := s.life(), s.m.opts.RenewAfter
 	if wait == 0 {
 		wait = life / 10
 	}
-	return gain > 0 && gain >= min(wait, life/2)
+	return min(wait, life/2)
 }
 
 // extend writes the session's new expiry. The session itself is fine without
@@ -256,6 +277,11 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 		err = t.Touch(ctx, token, &rec)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
+		// To extend the session means to write all of it. Where that cannot see
+		// what other requests have changed meanwhile, it undoes it.
+		if gain := rec.Expires.Sub(s.loaded.Expires); !s.touch && !s.startMissing() && gain > 0 && gain < s.renewAfter() {
+			return nil
+		}
 		if s.startMissing() {
 			s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 			rec.Data = s.obj.encode()
@@ -342,6 +368,7 @@ func (s *Session) tryLate(ctx context.Context) error {
 		s.fail(ErrHeadersSent)
 		return ErrHeadersSent
 	}
+	_, expiry := s.changes.keys.get(expiryKey)
 	if err := s.commit(ctx); errors.Is(err, ErrHeadersSent) {
 		s.abandon()
 		s.fail(ErrHeadersSent)
@@ -349,9 +376,10 @@ func (s *Session) tryLate(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if s.cookie == cookieDelete {
-		s.cookie = cookieKeep
-		return ErrHeadersSent
+	deleted := s.cookie == cookieDelete
+	s.cookie = cookieKeep
+	if deleted || expiry {
+		return ErrHeadersSent // the session is as it should be, the cookie is not
 	}
 	return nil
 }
@@ -378,10 +406,11 @@ func (s *Session) writeCookie(h http.Header) (written bool) {
 	case cookieKeep:
 		return false
 	case cookieSet:
-		s.m.setCookie(h, s.token, s.maxAge)
+		s.m.setCookie(h, s.req.r, s.token, s.maxAge)
 	case cookieDelete:
-		s.m.deleteCookie(h)
+		s.m.deleteCookie(h, s.req.r)
 	}
+	s.presented = s.cookie == cookieSet
 	s.cookie = cookieKeep
 	return true
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -16,7 +17,9 @@ type CookieOptions struct {
 	// over HTTPS.
 	Name string
 
-	// Path is the part of the site that gets the cookie; "" means "/".
+	// Path is the part of the site that gets the cookie; "" means "/". It does
+	// not keep two parts of a site apart: browsers send the cookie of "/" to
+	// "/app" as well, beside that of "/app", so give them different names.
 	Path string
 
 	// Domain, if it is set, sends the cookie to all subdomains as well. "" is
@@ -31,6 +34,17 @@ type CookieOptions struct {
 	// embeds it (CHIPS).
 	Partitioned bool
 
+	// FormerScopes are other paths and domains that this cookie has had in
+	// earlier versions of the site. Browsers go on sending those cookies beside
+	// the new one, until they expire. Each response that sets or deletes the
+	// session's cookie deletes them as well; scopes can be taken out of the list
+	// once the sessions of their time have expired.
+	FormerScopes []CookieScope
+
+	// Choice says which session counts when a request brings several cookies of
+	// this name; the zero value lets a login win over what was there before it.
+	Choice CookieChoice
+
 	// InsecureAllowHTTP leaves the Secure attribute out, so that browsers send
 	// the cookie over plain HTTP, where everybody on the way can read and take
 	// it. For development without HTTPS; browsers that treat localhost as
@@ -40,6 +54,74 @@ type CookieOptions struct {
 	// InsecureAllowScript leaves the HttpOnly attribute out, so that scripts in
 	// the page, injected ones too, can read the token.
 	InsecureAllowScript bool
+}
+
+// CookieScope is what browsers tell cookies of one name apart by.
+type CookieScope struct {
+	Path        string // "" means "/"
+	Domain      string // "" means only the host that set it
+	Partitioned bool
+}
+
+// CookieChoice says which session counts when a request brings several cookies
+// of the session's name. Browsers do that when their paths or domains differ:
+// after one of them was changed, or if another host of the domain sets one. The
+// request does not say which is which.
+type CookieChoice int
+
+const (
+	// NewestSession takes the session that was saved last, of those of the first
+	// three cookies. Engines do not tell when that was; it is worked out from
+	// the session's expiry and its life, in whole seconds. Where that fails,
+	// because the session ends at a fixed time ([Session.SetExpiryTime],
+	// Options.AbsoluteTimeout) or the options were changed, or where they were
+	// saved in the same second, it is the session of the later cookie.
+	//
+	// When the session is renewed, as at a login, the others that the request
+	// brought are deleted in the store.
+	NewestSession CookieChoice = iota
+
+	// LastCookie takes the last cookie and looks at no other, as Django does.
+	// It is for sites that share their sessions with Django, so that both see
+	// the same visitor.
+	LastCookie
+)
+
+// scope returns the cookie's scope.
+func scope(c *http.Cookie) CookieScope {
+	return CookieScope{c.Path, strings.ToLower(strings.TrimPrefix(c.Domain, ".")), c.Partitioned}
+}
+
+// deletions returns the Set-Cookie lines that delete the cookies of former
+// scopes, or an error that says why there can be none.
+func (o CookieOptions) deletions() ([]string, error) {
+	var lines []string
+	own, err := o.template()
+	if err != nil {
+		return nil, err
+	}
+	for _, former := range o.FormerScopes {
+		there := o
+		there.Path, there.Domain, there.Partitioned = former.Path, former.Domain, former.Partitioned
+		c, err := there.template()
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%w (in FormerScopes)", err)
+		case scope(&c) == scope(&own):
+			return nil, errors.New("session: cookie options: FormerScopes has the present scope in it")
+		}
+		lines = append(lines, deletion(c))
+	}
+	return lines, nil
+}
+
+// deletion returns the Set-Cookie line that makes the browser forget the cookie
+// c. It bears all attributes: a browser ignores a cookie with the "__Host-"
+// prefix without them, and a Partitioned cookie is another one.
+func deletion(c http.Cookie) string {
+	c.MaxAge = -1
+	c.Expires = time.Unix(1, 0)
+	return c.String()
 }
 
 // template returns the cookie without a value, or an error that says which rule
@@ -113,13 +195,32 @@ const maxCookieBytes = 4096
 // our name, as browsers do when they were set for different paths or domains.
 const maxCookiesTried = 3
 
-// tokens yields the tokens that the request brings, first the one of the longest
-// path (RFC 6265, section 5.4). It reads the header itself (section 4.2.1),
-// since making an http.Cookie of each cookie costs more than all the rest of a
-// request that reads its session.
+// tokens yields the tokens that the request brings and that count, in their
+// order in the header: first the one of the longest path (RFC 6265, section
+// 5.4).
 func (m *Manager) tokens(r *http.Request) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		tried := 0
+		tried, last := 0, ""
+		for value := range m.cookieValues(r) {
+			if m.opts.Cookie.Choice == LastCookie {
+				last = value
+			} else if value != "" {
+				if tried++; tried > maxCookiesTried || !yield(value) {
+					return
+				}
+			}
+		}
+		if last != "" {
+			yield(last)
+		}
+	}
+}
+
+// cookieValues yields the values of the request's cookies of our name. It reads
+// the header itself (RFC 6265, section 4.2.1), since making an http.Cookie of
+// each cookie costs more than all the rest of a request that reads its session.
+func (m *Manager) cookieValues(r *http.Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
 		for _, line := range r.Header["Cookie"] {
 			for line != "" {
 				var pair string
@@ -134,10 +235,7 @@ func (m *Manager) tokens(r *http.Request) iter.Seq[string] {
 				if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
 					value = value[1 : n-1]
 				}
-				if value == "" {
-					continue
-				}
-				if tried++; tried > maxCookiesTried || !yield(value) {
+				if !yield(value) {
 					return
 				}
 			}
@@ -145,116 +243,78 @@ func (m *Manager) tokens(r *http.Request) iter.Seq[string] {
 	}
 }
 
-// setCookie puts the cookie with token into h, in the place of one of the same
-// name if there is one. The browser forgets it after maxAge seconds, or if that
-// is 0 when it is closed.
-func (m *Manager) setCookie(h http.Header, token string, maxAge int) {
+// setCookie puts the cookie with token into the header h of the response to r.
+// The browser forgets it after maxAge seconds, or if that is 0 when it is
+// closed.
+func (m *Manager) setCookie(h http.Header, r *http.Request, token string, maxAge int) {
 	c := m.cookie
 	c.Value = token
 	c.MaxAge = maxAge
-	m.addCookie(h, &c)
+	m.addCookie(h, r, c.String())
 }
 
 // deleteCookie puts a cookie into h that makes the browser forget the session's
-// cookie. It bears all attributes: a browser ignores a cookie with the
-// "__Host-" prefix without them, and a Partitioned cookie is another one.
-func (m *Manager) deleteCookie(h http.Header) {
-	c := m.cookie
-	c.MaxAge = -1
-	c.Expires = time.Unix(1, 0)
-	m.addCookie(h, &c)
+// cookie.
+func (m *Manager) deleteCookie(h http.Header, r *http.Request) {
+	m.addCookie(h, r, deletion(m.cookie))
 }
 
-func (m *Manager) addCookie(h http.Header, c *http.Cookie) {
+// addCookie puts the session's cookie into h, in the place of those of the
+// handler's that a browser would take for the same one, and deletes those of
+// former scopes. They come first, for browsers that do not ask whether a domain
+// was given and take two of these for one.
+func (m *Manager) addCookie(h http.Header, r *http.Request, line string) {
 	const field = "Set-Cookie"
-	if old := h[field]; len(old) > 0 {
-		kept := old[:0]
-		for _, line := range old {
-			if name, _, _ := strings.Cut(line, "="); name != c.Name {
-				kept = append(kept, line)
-			}
+	var lines []string
+	for _, line := range takeField(h, field) {
+		if !m.isOurs(line, r) {
+			lines = append(lines, line)
 		}
-		h[field] = kept
 	}
-	h[field] = append(h[field], c.String())
+	lines = append(lines, m.deletions...)
+	h[field] = append(lines, line)
 	makePrivate(h)
 }
 
-// addVary adds Cookie to the Vary header field (RFC 9110, section 12.5.5),
-// unless it is there.
-func addVary(h http.Header) {
-	values := h["Vary"]
-	for _, line := range values {
-		for field := range strings.SplitSeq(line, ",") {
-			if field = strings.TrimSpace(field); field == "*" || strings.EqualFold(field, "Cookie") {
-				return
-			}
+// isOurs reports whether a Set-Cookie line of the response to r is about the
+// session's cookie: browsers tell cookies apart by their name, domain, whether
+// one was given, and path (draft-ietf-httpbis-rfc6265bis, sections 5.6 and 5.7;
+// RFC 6265, section 5.3), and by being Partitioned (the CHIPS draft).
+func (m *Manager) isOurs(line string, r *http.Request) bool {
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, _, _ := strings.Cut(pair, "=")
+	if strings.Trim(name, " \t") != m.cookie.Name {
+		return false
+	}
+	var path, domain string
+	partitioned := false
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		name, value, _ := strings.Cut(attribute, "=")
+		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+		switch { // of several the last one counts
+		case strings.EqualFold(name, "Path"):
+			path = value
+		case strings.EqualFold(name, "Domain"):
+			domain = value
+		case strings.EqualFold(name, "Partitioned"):
+			partitioned = true
 		}
 	}
-	h["Vary"] = append(values, "Cookie")
+	if !strings.HasPrefix(path, "/") {
+		path = defaultPath(r)
+	}
+	return scope(&http.Cookie{Path: path, Domain: domain, Partitioned: partitioned}) == scope(&m.cookie)
 }
 
-// makePrivate keeps shared caches from storing a response that sets a session's
-// cookie (RFC 9111, sections 5.2.2 and 7.3).
-func makePrivate(h http.Header) {
-	const field = "Cache-Control"
-	var kept []string
-	private := false
-	for _, line := range h[field] {
-		for directive := range splitDirectives(line) {
-			name, value, _ := strings.Cut(directive, "=")
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case "":
-				continue
-			case "public", "s-maxage":
-				continue
-			case "private":
-				if value != "" {
-					continue // private="field": only those fields are
-				}
-				private = true
-			case "no-store":
-				private = true
-			}
-			kept = append(kept, directive)
-		}
+// defaultPath is the path of a cookie that a response to r sets without one (RFC
+// 6265, section 5.1.4).
+func defaultPath(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?") // what StripPrefix leaves alone
+	if !strings.HasPrefix(path, "/") {
+		path = r.URL.EscapedPath()
 	}
-	if !private {
-		kept = append(kept, "private")
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		return path[:i]
 	}
-	h[field] = []string{strings.Join(kept, ", ")}
-	deleteTargeted(h)
-}
-
-// deleteTargeted deletes what would override Cache-Control in caches of a
-// certain kind: the targeted fields of RFC 9213, whose names end alike, and two
-// older ones.
-func deleteTargeted(h http.Header) {
-	for field := range h {
-		if strings.HasSuffix(field, "-Cache-Control") || field == "Surrogate-Control" || field == "X-Accel-Expires" {
-			delete(h, field)
-		}
-	}
-}
-
-// splitDirectives splits a Cache-Control line at the commas that stand outside
-// quoted strings.
-func splitDirectives(line string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		start, quoted := 0, false
-		for i := 0; i < len(line); i++ {
-			switch {
-			case line[i] == '"':
-				quoted = !quoted
-			case line[i] == '\\' && quoted:
-				i++
-			case line[i] == ',' && !quoted:
-				if !yield(strings.TrimSpace(line[start:i])) {
-					return
-				}
-				start = i + 1
-			}
-		}
-		yield(strings.TrimSpace(line[start:]))
-	}
+	return "/"
 }

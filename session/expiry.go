@@ -174,6 +174,18 @@ func (s *Session) absoluteEnd() (time.Time, bool) {
 	return time.Unix(start, 0).Add(abs).UTC(), true
 }
 
+// savedAt returns when a session that was loaded was last saved or extended, as
+// far as its expiry tells.
+func (s *Session) savedAt() (time.Time, bool) {
+	life := s.life()
+	end, limited := s.absoluteEnd()
+	if life == 0 || limited && !s.loaded.Expires.Before(end) {
+		return time.Time{}, false
+	}
+	t := s.loaded.Expires.Add(-life)
+	return t, t.Before(time.Now().Add(time.Minute)) // else it was saved with a longer life
+}
+
 // wholeSecond rounds up, so that a session never ends before it was asked to.
 func wholeSecond(t time.Time) time.Time {
 	u := t.UTC().Truncate(time.Second)

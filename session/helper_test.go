@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,11 @@ import (
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 )
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of Managers without a Logger, whose failures are expected
+	os.Exit(m.Run())
+}
 
 // probe is a store that notes its calls and fails where it is told to. The
 // sessions are in a Memory.
@@ -131,6 +137,7 @@ type site struct {
 	t         *testing.T
 	url       string
 	client    *http.Client
+	close     func()      // waits for the requests that are running
 	logs      *syncBuffer // of the Manager
 	serverLog *syncBuffer // of net/http
 }
@@ -153,6 +160,7 @@ func newSite(t *testing.T, store session.SessionStore, opts session.Options, han
 	srv.Config.ErrorLog = log.New(s.serverLog, "", 0)
 	srv.Start()
 	t.Cleanup(srv.Close)
+	s.close = srv.Close
 	s.url = srv.URL
 	s.client = s.browser()
 	return s

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -25,9 +25,17 @@ type Options struct {
 	// the expiry is written only when RenewAfter has gone by since it was
 	// written last, so a session can end that much before its idle time is
 	// over.
+	//
+	// An engine in cookies extends a session by sending it again as the request
+	// loaded it. If a request beside it changes the session or logs out, and is
+	// answered before, the browser goes back to the old state. That can happen
+	// once in RenewAfter, so make it long. Logouts hold with package revocation;
+	// engines in databases extend a session without writing its data.
 	IdleTimeout time.Duration
 
-	// RenewAfter belongs to IdleTimeout; 0 means a tenth of the session's life.
+	// RenewAfter belongs to IdleTimeout and, with engines that extend a session
+	// by writing all of it, as those in cookies, to SaveEveryRequest. 0 means a
+	// tenth of the session's life. It is at most half of the session's life.
 	RenewAfter time.Duration
 
 	// AbsoluteTimeout, if it is set, ends a session so long after its creation,
@@ -42,11 +50,14 @@ type Options struct {
 	// SaveEveryRequest extends a session's life with every request that loads
 	// it, as IdleTimeout does, and without waiting for RenewAfter. It costs a
 	// write and a Set-Cookie per request. Requests that do not load the session
-	// never touch it.
+	// never touch it. Engines in cookies do wait for RenewAfter, since what
+	// IdleTimeout says of them could happen with every request otherwise.
 	SaveEveryRequest bool
 
 	// Conflict says what happens when two requests change one session at the
-	// same time; the zero value keeps the changes of both.
+	// same time, with an engine that notices; engines in cookies do not, and the
+	// response that the browser gets last wins. The zero value keeps the changes
+	// of both.
 	Conflict ConflictPolicy
 
 	// CommitTimeout bounds the time that saving a session may take, conflicts
@@ -54,13 +65,18 @@ type Options struct {
 	CommitTimeout time.Duration
 
 	// ErrorHandler answers a request whose session could not be loaded or
-	// saved, in the place of the handler's own response, not one byte of which
-	// is sent. nil means a short text with the status of [ErrorStatus].
+	// saved, in the place of the handler's own response, not one byte or header
+	// field of which is sent: the header is as it was when the Manager got the
+	// request, and Cache-Control is no-store. Fields that error responses need
+	// as well, for CORS for example, are set by middleware around the Manager.
+	// nil means a short text with the status of [ErrorStatus].
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Logger gets one line for what an operator should know: cookies that
 	// cannot be read, failures of the store, changes that came too late. No
-	// line contains a token, or a key or value of a session. nil means none.
+	// line contains a token, or a key or value of a session. nil means
+	// [slog.Default] at the time of NewManager; slog.New(slog.DiscardHandler) is
+	// silent.
 	Logger *slog.Logger
 }
 
@@ -96,6 +112,8 @@ type Manager struct {
 	life   time.Duration
 	log    *slog.Logger
 
+	deletions []string // Set-Cookie lines for the cookie's former scopes
+
 	extends bool // requests that change nothing may have to write too
 }
 
@@ -125,10 +143,10 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 			return nil, fmt.Errorf("session: Options.%s is %v, more than a hundred years", d.name, d.value)
 		}
 	}
-	if opts.RenewAfter > 0 && opts.IdleTimeout == 0 {
-		return nil, errors.New("session: Options.RenewAfter needs IdleTimeout")
+	if opts.RenewAfter > 0 && opts.IdleTimeout == 0 && !opts.SaveEveryRequest {
+		return nil, errors.New("session: Options.RenewAfter needs IdleTimeout or SaveEveryRequest")
 	}
-	if opts.RenewAfter > 0 && opts.RenewAfter >= opts.IdleTimeout {
+	if opts.RenewAfter > 0 && opts.IdleTimeout > 0 && opts.RenewAfter >= opts.IdleTimeout {
 		return nil, fmt.Errorf("session: Options.RenewAfter (%v) is not below IdleTimeout (%v): sessions in use would end", opts.RenewAfter, opts.IdleTimeout)
 	}
 	if opts.Conflict < MergeChanges || opts.Conflict > FailOnConflict {
@@ -138,12 +156,19 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	deletions, err := opts.Cookie.deletions()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Cookie.Choice < NewestSession || opts.Cookie.Choice > LastCookie {
+		return nil, fmt.Errorf("session: unknown Options.Cookie.Choice %d", opts.Cookie.Choice)
+	}
 	if named, ok := store.(CookieNamer); ok {
 		if store, err = named.ForCookie(cookie.Name); err != nil {
 			return nil, fmt.Errorf("session: the store refuses the cookie's name: %w", err)
 		}
 	}
-	m := &Manager{store: store, opts: opts, cookie: cookie, log: opts.Logger}
+	m := &Manager{store: store, opts: opts, cookie: cookie, deletions: deletions, log: opts.Logger}
 	m.life = opts.IdleTimeout
 	if m.life == 0 {
 		m.life = opts.Lifetime
@@ -159,7 +184,7 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 		m.opts.ErrorHandler = defaultErrorHandler
 	}
 	if m.log == nil {
-		m.log = slog.New(slog.DiscardHandler)
+		m.log = slog.Default()
 	}
 	return m, nil
 }
@@ -170,15 +195,22 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 // no header.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.isAround(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		req := &request{Context: r.Context(), m: m, r: r}
 		req.w = responseWriter{w: w, req: req}
+		req.inner = r.WithContext(req)
 		returned := false
 		defer func() {
 			if !returned { // a panic, which goes on
 				req.abandon()
+				removeFiles(r, req.inner)
 			}
+			handBack(r, req.inner)
 		}()
-		next.ServeHTTP(&req.w, r.WithContext(req))
+		next.ServeHTTP(&req.w, req.inner)
 		returned = true
 		req.end()
 	})
@@ -187,8 +219,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 // Load returns the session of the request, from the store if this is the first
 // call in it. A visitor without a session, or with a cookie that cannot be read
 // or is over, has an empty one. The error is a failure of the store or
-// [ErrNoMiddleware]; a handler that gets one need only return, and if it has
-// not written anything, Options.ErrorHandler answers.
+// [ErrNoMiddleware]; a handler that gets one need only return, and if nothing
+// has been written but a status of 200 without a body, as some frameworks do
+// after their handlers, Options.ErrorHandler answers.
 //
 // With several Managers around a handler it is the innermost one's session; see
 // [Manager.Load].
@@ -216,8 +249,10 @@ func (m *Manager) Load(r *http.Request) (*Session, error) {
 
 // End is [Session.Flush] for a handler that does not need the session, such as
 // a logout: it saves loading it. The error is [ErrNoMiddleware], or
-// [ErrHeadersSent] after the handler has returned; a failure of the store is
-// answered by Options.ErrorHandler when the response begins.
+// [ErrHeadersSent] when the browser can no longer be told: until the handler
+// returns, the session is still ended where the engine can, and after that
+// nothing is done. A failure of the store is answered by Options.ErrorHandler
+// when the response begins.
 func End(r *http.Request) error {
 	req, ok := r.Context().Value(requestKey{}).(*request)
 	if !ok {
@@ -246,6 +281,19 @@ func (m *Manager) request(r *http.Request) (*request, error) {
 		return nil, ErrNoMiddleware
 	}
 	return req, nil
+}
+
+// isAround reports whether a handler of m that has not returned is around this
+// one, for the same visitor. Others may be found: a request that a handler makes
+// itself, with cookies of its own, in the context of the one that it serves.
+func (m *Manager) isAround(r *http.Request) bool {
+	req, err := m.request(r)
+	if err != nil {
+		return false
+	}
+	req.mu.Lock()
+	defer req.mu.Unlock()
+	return !req.ended && slices.Equal(r.Header["Cookie"], req.r.Header["Cookie"])
 }
 
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400
@@ -282,21 +330,4 @@ func defaultErrorHandler(w http.ResponseWriter, r *http.Request, err error) {
 		text = "Sessions are not available at the moment. Please try again."
 	}
 	http.Error(w, text, status)
-}
-
-// clearResponse takes out of h what describes the response that is not going to
-// be sent.
-func clearResponse(h http.Header) {
-	for field := range h {
-		switch {
-		case strings.HasPrefix(field, "Content-"),
-			field == "Accept-Ranges", field == "Cache-Control", field == "Etag", field == "Expires", field == "Last-Modified",
-			field == "Location", field == "Refresh", field == "Trailer", field == "Transfer-Encoding":
-			if field != "Content-Security-Policy" && field != "Content-Security-Policy-Report-Only" {
-				delete(h, field)
-			}
-		}
-	}
-	deleteTargeted(h)
-	h.Set("Cache-Control", "no-store")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -14,9 +15,10 @@ import (
 type request struct {
 	context.Context // the one the request came with
 
-	m *Manager
-	r *http.Request // as it came
-	w responseWriter
+	m     *Manager
+	r     *http.Request // as it came
+	inner *http.Request // the handler's copy of it, with this context
+	w     responseWriter
 
 	mu      sync.Mutex
 	session *Session // nil until it is loaded
@@ -81,7 +83,8 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	s.ended = req.ended
 	if req.sent {
 		s.sent = true
-		req.m.log.LogAttrs(ctx, slog.LevelWarn, "session: loaded after the response headers were sent, which lack Vary: Cookie; load it earlier")
+		req.m.log.LogAttrs(ctx, slog.LevelWarn,
+			"session: loaded after the response headers were sent, which lack Vary: Cookie; load it earlier")
 	}
 	req.session = s
 	return s, nil
@@ -91,48 +94,105 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 func (req *request) endSession() error {
 	req.mu.Lock()
 	s := req.session
+	sent := req.sent
 	if s != nil {
 		req.mu.Unlock()
 		s.Flush()
-		return nil
+	} else {
+		defer req.mu.Unlock()
+		if req.ended {
+			return ErrHeadersSent
+		}
+		s = &Session{m: req.m, req: req, accessed: true, sent: sent}
+		for token := range req.m.tokens(req.r) {
+			s.presented = true
+			s.flushed = append(s.flushed, token)
+		}
+		req.session, req.loadErr = s, nil
 	}
-	defer req.mu.Unlock()
-	if req.ended {
+	if sent && s.presented {
 		return ErrHeadersSent
 	}
-	s = &Session{m: req.m, req: req, accessed: true, sent: req.sent}
-	for token := range req.m.tokens(req.r) {
-		s.presented = true
-		s.flushed = append(s.flushed, token)
-	}
-	req.session, req.loadErr = s, nil
 	return nil
 }
 
-// read takes the first of the request's tokens that stands for a session. None
-// is ever adopted for a new one.
+// read loads the sessions that the request's tokens stand for and takes the one
+// that was saved last, so that a login wins over what was there before it. No
+// token is ever adopted for a new session.
 func (req *request) read(ctx context.Context) (*Session, error) {
 	s := &Session{m: req.m, req: req}
+	var refused refusal
+	presented := false
 	for token := range req.m.tokens(req.r) {
-		s.presented = true
+		presented = true
 		rec, err := req.m.store.Load(ctx, token)
 		if err == nil {
-			err = s.adopt(token, rec)
+			c := s
+			if s.stored {
+				c = &Session{m: req.m, req: req}
+			}
+			if err = c.adopt(token, rec); err == nil && c != s {
+				s = newer(s, c)
+			}
 		}
-		switch {
-		case err == nil:
-			return s, nil
-		case errors.Is(err, errNotObject):
-			req.m.log.LogAttrs(ctx, slog.LevelWarn, "session: stored data cannot be read, taking the session as empty", slog.Any("err", err))
-		case errors.Is(err, ErrInvalidToken):
-			req.m.log.LogAttrs(ctx, slog.LevelInfo, "session: cookie cannot be read, taking the session as empty", slog.Any("err", err))
-		case errors.Is(err, ErrNotFound):
-			req.m.log.LogAttrs(ctx, slog.LevelDebug, "session: cookie is of no living session", slog.Any("err", err))
-		default:
+		if err != nil && !refused.add(err) {
 			return nil, err
 		}
 	}
+	s.presented = presented
+	refused.log(ctx, req.m.log)
 	return s, nil
+}
+
+// newer returns the one of two sessions of a request that was saved last, with
+// the other's token among its others. Where that cannot be known it is b, whose
+// cookie came later: browsers send the cookie of the longer path first, and of
+// one path the older one (RFC 6265, section 5.4).
+func newer(a, b *Session) *Session {
+	x, knownA := a.savedAt()
+	y, knownB := b.savedAt()
+	if knownA && knownB && x.After(y) {
+		a, b = b, a
+	}
+	b.others = append(a.others, a.token)
+	return b
+}
+
+// refusal is why cookies of a request stand for no session: the worst of the
+// reasons, for one line in the log.
+type refusal struct {
+	n     int
+	level slog.Level
+	msg   string
+	err   error
+}
+
+// add notes an error of loading a session, and reports whether it is such a
+// reason; if not, the store failed.
+func (f *refusal) add(err error) bool {
+	var level slog.Level
+	var msg string
+	switch {
+	case errors.Is(err, errNotObject):
+		level, msg = slog.LevelWarn, "session: stored data cannot be read"
+	case errors.Is(err, ErrInvalidToken):
+		level, msg = slog.LevelInfo, "session: cookie cannot be read"
+	case errors.Is(err, ErrNotFound):
+		level, msg = slog.LevelDebug, "session: cookie is of no living session"
+	default:
+		return false
+	}
+	if f.n == 0 || level > f.level {
+		f.level, f.msg, f.err = level, msg, err
+	}
+	f.n++
+	return true
+}
+
+func (f *refusal) log(ctx context.Context, log *slog.Logger) {
+	if f.n > 0 {
+		log.LogAttrs(ctx, f.level, f.msg, slog.Int("cookies", f.n), slog.Any("err", f.err))
+	}
 }
 
 // adopt fills s with what the store knows under token.
@@ -156,9 +216,12 @@ func (s *Session) adopt(token string, rec *Record) error {
 func (req *request) beforeHeader(status int) error {
 	req.mu.Lock()
 	req.sent = true
-	s := req.session
+	s, loadErr := req.session, req.loadErr
 	req.mu.Unlock()
 	if s == nil {
+		if loadErr != nil { // the handler answers that itself
+			addVary(req.w.w.Header())
+		}
 		return nil
 	}
 	s.mu.Lock()
@@ -170,39 +233,43 @@ func (req *request) beforeHeader(status int) error {
 		s.discarded = true
 	}
 	s.sent = true
-	h := req.w.w.Header()
 	if err != nil {
-		clearResponse(h)
+		req.w.resetHeader()
 	}
+	h := req.w.w.Header()
 	addVary(h)
 	req.cookieInHeader = s.writeCookie(h)
 	return err
 }
 
-// fail answers the request in the handler's place.
-func (req *request) fail(err error) {
-	req.m.log.LogAttrs(req.Context, slog.LevelError, "session: answering with an error", slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
-	req.m.opts.ErrorHandler(req.w.w, req.r.WithContext(req), err)
+// failedLoad returns the error of the handler's last try to load the session,
+// or nil if it did not try or has it.
+func (req *request) failedLoad() error {
+	req.mu.Lock()
+	defer req.mu.Unlock()
+	if req.session != nil {
+		return nil
+	}
+	return req.loadErr
 }
 
 // end is called when the handler has returned.
 func (req *request) end() {
-	if req.w.wroteHeader {
-		req.saveLate()
-		return
+	if w := &req.w; !w.wroteHeader {
+		if err := req.failedLoad(); err != nil { // the handler saw it, and left the answer to us
+			w.wroteHeader = true
+			req.mu.Lock()
+			req.sent = true
+			req.mu.Unlock()
+			w.resetHeader()
+			addVary(w.w.Header())
+			w.fail(err)
+		} else {
+			w.header(http.StatusOK)
+		}
 	}
-	req.mu.Lock()
-	loadErr := req.loadErr
-	req.mu.Unlock()
-	if loadErr != nil { // the handler saw it, and left the answer to us
-		req.w.wroteHeader = true
-		clearResponse(req.w.w.Header())
-		addVary(req.w.w.Header())
-		req.fail(loadErr)
-		return
-	}
-	req.w.header(http.StatusOK)
-	req.saveLate() // nothing to save, but late goroutines are told
+	req.saveLate() // if there is nothing to save, late goroutines are told
+	req.w.dropLateHeader()
 }
 
 // saveLate saves what was changed after the header went out, as far as that is
@@ -222,7 +289,7 @@ func (req *request) saveLate() {
 		s.abandon()
 		return
 	}
-	if !s.modified() && !s.renew && s.err == nil {
+	if !s.modified() && !s.renew && !s.touch && s.err == nil {
 		return
 	}
 	if err := s.commitLate(req.Context); err != nil {
@@ -232,6 +299,7 @@ func (req *request) saveLate() {
 
 // abandon is called when the handler panicked.
 func (req *request) abandon() {
+	req.w.dropLateHeader()
 	req.mu.Lock()
 	req.ended = true
 	s := req.session
@@ -247,5 +315,50 @@ func (req *request) abandon() {
 		h := req.w.w.Header()
 		addVary(h)
 		s.writeCookie(h)
+	}
+}
+
+// removeFiles removes the files of the form that the handlers have parsed, which
+// net/http does not do for a request whose handler panicked.
+func removeFiles(r, inner *http.Request) {
+	if form := inner.MultipartForm; form != nil && form != r.MultipartForm {
+		form.RemoveAll()
+	}
+}
+
+// handBack notes in r what was noted in the copy of it that the handlers had, as
+// if they had had r itself: net/http removes the files of the MultipartForm of
+// its own request, and middleware around this one may log the pattern. Only what
+// differs is written, since others may read r meanwhile.
+func handBack(r, inner *http.Request) {
+	if inner.MultipartForm != nil && r.MultipartForm != inner.MultipartForm {
+		r.MultipartForm = inner.MultipartForm
+	}
+	if inner.Form != nil && r.Form == nil {
+		r.Form = inner.Form
+	}
+	if inner.PostForm != nil && r.PostForm == nil {
+		r.PostForm = inner.PostForm
+	}
+	if r.Pattern != inner.Pattern {
+		r.Pattern = inner.Pattern
+		for part := range strings.SplitSeq(inner.Pattern, "{") {
+			name, _, ok := strings.Cut(part, "}")
+			name, _, _ = strings.Cut(name, ":") // other routers' regular expressions
+			name = strings.TrimSuffix(name, "...")
+			if value := inner.PathValue(name); ok && value != "" {
+				r.SetPathValue(name, value)
+			}
+		}
+	}
+	for _, field := range []struct{ to, from *string }{
+		{&r.Method, &inner.Method}, {&r.Host, &inner.Host}, {&r.RemoteAddr, &inner.RemoteAddr}, {&r.RequestURI, &inner.RequestURI},
+	} {
+		if *field.to != *field.from {
+			*field.to = *field.from
+		}
+	}
+	if r.URL != inner.URL {
+		r.URL = inner.URL
 	}
 }

@@ -15,12 +15,29 @@ type responseWriter struct {
 	req         *request
 	wroteHeader bool  // the final header has gone out, from the handler or in its place
 	failed      error // why the handler's response is dropped
+
+	handedOut bool       // the handler has had the header map
+	kept      headerCopy // the header as it was before that; once failed is set, as the error handler left it
 }
 
 // Unwrap is for [http.ResponseController].
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.w }
+func (w *responseWriter) Unwrap() http.ResponseWriter {
+	w.handOut()
+	return w.w
+}
 
-func (w *responseWriter) Header() http.Header { return w.w.Header() }
+func (w *responseWriter) Header() http.Header {
+	w.handOut()
+	return w.w.Header()
+}
+
+// handOut is called before the handler gets the header map.
+func (w *responseWriter) handOut() {
+	if !w.handedOut {
+		w.handedOut = true
+		w.kept = copyHeader(w.w.Header())
+	}
+}
 
 // header sees to the session before a final header with the given status. It
 // reports whether the handler's response may be sent.
@@ -28,11 +45,48 @@ func (w *responseWriter) header(status int) bool {
 	if !w.wroteHeader {
 		w.wroteHeader = true
 		if err := w.req.beforeHeader(status); err != nil {
-			w.failed = err
-			w.req.fail(err)
+			w.req.m.log.LogAttrs(w.req.Context, slog.LevelError, "session: answering with an error",
+				slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
+			w.fail(err)
 		}
 	}
 	return w.failed == nil
+}
+
+// fail answers the request in the handler's place.
+func (w *responseWriter) fail(err error) {
+	w.failed = err
+	w.req.m.opts.ErrorHandler(w.w, w.req.inner, err)
+	w.kept = copyHeader(w.w.Header())
+}
+
+// resetHeader takes everything out of the header that the handler put in, for a
+// response that is not the handler's.
+func (w *responseWriter) resetHeader() {
+	h := w.w.Header()
+	if w.handedOut {
+		w.kept.restore(h)
+	}
+	takeField(h, "Cache-Control")
+	deleteTargeted(h)
+	h["Cache-Control"] = []string{"no-store"}
+}
+
+// dropLateHeader is called when the handler has returned. If it was answered
+// for, what it has put into the header since then could still go out, as
+// trailers or from a writer that buffers.
+func (w *responseWriter) dropLateHeader() {
+	if w.failed != nil {
+		w.kept.restore(w.w.Header())
+	}
+}
+
+// withheld reports whether the response that has not begun is not to begin for a
+// 200 without a body: when the session could not be loaded and the handler just
+// returns, some frameworks send that in its place, and the error handler's
+// answer is the better one.
+func (w *responseWriter) withheld() bool {
+	return !w.wroteHeader && w.req.failedLoad() != nil
 }
 
 func (w *responseWriter) WriteHeader(status int) {
@@ -42,12 +96,18 @@ func (w *responseWriter) WriteHeader(status int) {
 		}
 		return
 	}
+	if status == http.StatusOK && w.withheld() {
+		return
+	}
 	if w.header(status) {
 		w.w.WriteHeader(status)
 	}
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
+	if len(p) == 0 && w.withheld() {
+		return 0, nil
+	}
 	if !w.header(http.StatusOK) {
 		return 0, w.failed
 	}
@@ -56,6 +116,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 
 // WriteString implements [io.StringWriter].
 func (w *responseWriter) WriteString(s string) (int, error) {
+	if len(s) == 0 && w.withheld() {
+		return 0, nil
+	}
 	if !w.header(http.StatusOK) {
 		return 0, w.failed
 	}
@@ -65,6 +128,9 @@ func (w *responseWriter) WriteString(s string) (int, error) {
 // ReadFrom implements [io.ReaderFrom], so that files are still sent by the
 // kernel.
 func (w *responseWriter) ReadFrom(src io.Reader) (int64, error) {
+	if w.withheld() {
+		return io.Copy(struct{ io.Writer }{w}, src) // which may be empty
+	}
 	if !w.header(http.StatusOK) {
 		return 0, w.failed
 	}
@@ -95,7 +161,8 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	conn, rw, err := http.NewResponseController(w.w).Hijack()
 	if first && err == nil && w.req.cookieInHeader {
-		w.req.m.log.LogAttrs(w.req.Context, slog.LevelWarn, "session: the connection was hijacked before the session's cookie was sent; the handler has to send the header map")
+		w.req.m.log.LogAttrs(w.req.Context, slog.LevelWarn, "session: the connection was hijacked before "+
+			"the session's cookie was sent; the handler has to send the header map")
 	}
 	return conn, rw, err
 }

@@ -69,12 +69,22 @@ func TestRule2_VaryAndCacheControl(t *testing.T) {
 		{"a read leaves the handler's caching alone", header("Cache-Control", "public, max-age=60"), read, []string{"Cookie"}, "public, max-age=60"},
 		{"a cookie makes the response private", header(), set, []string{"Cookie"}, "private"},
 		{"a deletion cookie makes the response private", header(), flush, []string{"Cookie"}, "private"},
-		{"a cookie takes public back", header("Cache-Control", "public, max-age=60, s-maxage=9"), set, []string{"Cookie"}, "max-age=60, private"},
-		{"private for some fields is not enough", header("Cache-Control", `private="X-A, X-B", max-age=1`), set, []string{"Cookie"}, "max-age=1, private"},
+		{"a cookie takes public back", header("Cache-Control", "public, max-age=60, s-maxage=9"), set, []string{"Cookie"}, "private, max-age=60"},
+		{"private for some fields is not enough", header("Cache-Control", `private="X-A, X-B", max-age=1`), set, []string{"Cookie"}, "private, max-age=1"},
 		{"private stays", header("Cache-Control", "private, max-age=1"), set, []string{"Cookie"}, "private, max-age=1"},
-		{"no-store stays", header("Cache-Control", "no-store"), set, []string{"Cookie"}, "no-store"},
-		{"caches of a certain kind are told nothing else", header("CDN-Cache-Control", "public, max-age=60", "Surrogate-Control", "max-age=9", "X-Accel-Expires", "9", "Cache-Control", "no-cache"), set, []string{"Cookie"}, "no-cache, private"},
-		{"a quoted comma does not split a directive", header("Cache-Control", `no-cache="a, public"`), set, []string{"Cookie"}, `no-cache="a, public", private`},
+		{"no-store stays", header("Cache-Control", "no-store"), set, []string{"Cookie"}, "private, no-store"},
+		{"caches of a certain kind are told nothing else", header("CDN-Cache-Control", "public, max-age=60", "Surrogate-Control", "max-age=9", "X-Accel-Expires", "9", "Cache-Control", "no-cache"), set, []string{"Cookie"}, "private, no-cache"},
+		{"what is for some fields is for all", header("Cache-Control", `no-cache="a, public"`), set, []string{"Cookie"}, "private, no-cache"},
+		{"must-understand would override no-store", header("Cache-Control", "must-understand, no-store, max-age=600"), set, []string{"Cookie"}, "private, no-store, max-age=600"},
+		{"an extension may override private", header("Cache-Control", `private, community="UCI", x-shared`), set, []string{"Cookie"}, "private"},
+		{"a quote that is not closed hides nothing", header("Cache-Control", `max-age=1, x="public`, "Cache-Control", "no-cache"), set, []string{"Cookie"}, "private, max-age=1, no-cache"},
+		{"of two the first counts", header("Cache-Control", "MAX-AGE=1, max-age=600", "Cache-Control", `max-age="9"`), set, []string{"Cookie"}, "private, max-age=1"},
+		{"a number that is none", header("Cache-Control", "max-age=1 public"), set, []string{"Cookie"}, "private"},
+		{"Expires alone", header("Expires", "Fri, 01 Jan 2100 00:00:00 GMT"), set, []string{"Cookie"}, "private"},
+		{"letters of another case", func(h http.Header) {
+			h["cache-control"] = []string{"public"}
+			h["cdn-cache-control"] = []string{"public"}
+		}, set, []string{"Cookie"}, "private"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
@@ -398,7 +408,7 @@ func TestRule4_AFailedCommitGivesExactlyOneResponse(t *testing.T) {
 				}
 				for field, want := range map[string]string{
 					"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "", "Etag": "", "Location": "",
-					"X-Request-Id": "7", "Vary": "Cookie", "Content-Length": fmt.Sprint(len(res.body)),
+					"X-Request-Id": "", "Vary": "Cookie", "Content-Length": fmt.Sprint(len(res.body)),
 				} {
 					if got := res.Header.Get(field); got != want {
 						t.Errorf("%s: %q, want %q", field, got, want)

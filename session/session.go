@@ -35,12 +35,13 @@ type Session struct {
 	token   string
 	loaded  Record
 	flushed []string // tokens to delete at the next commit
+	others  []string // tokens of the request's other sessions, see newer
 
 	accessed bool
 	renew    bool
 	touch    bool
 
-	presented bool         // the request brought a cookie of our name
+	presented bool         // the browser has a cookie of our name: it sent one, or this response sets one
 	sent      bool         // the response's header has gone out
 	discarded bool         // nothing is saved any more: an error response, or a panic
 	ended     bool         // the handler has returned
@@ -123,8 +124,10 @@ func (s *Session) setRaw(key, raw string) {
 func (s *Session) changed() {
 	switch {
 	case s.ended:
+		if s.err == nil { // one line for all of them
+			s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the handler returned is lost")
+		}
 		s.fail(ErrHeadersSent)
-		s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the handler returned is lost")
 	case s.sent && !s.stored && !s.isEmpty():
 		s.fail(ErrHeadersSent) // logged when the handler returns
 	}
@@ -370,10 +373,16 @@ func (s *Session) Renew() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.renew = true
+	s.changed()
+	if s.sent && s.stored { // the browser would go on with the old token, and be logged out
+		s.fail(ErrHeadersSent)
+	}
 }
 
 // Flush ends the session, as for logging out: the stored session and the
 // visitor's cookie are deleted, even if the handler then answers with an error.
+// An engine that keeps the session in the cookie can delete no more than that: a
+// copy of the cookie works until it expires, unless package revocation ends it.
 // Values that are set afterwards begin a new session under a fresh token.
 //
 // It ends the session under the token that this request came with. Should
@@ -407,11 +416,14 @@ func (s *Session) forget() {
 }
 
 // Touch extends the session's life as a change would, without changing it.
-// With an engine that implements [Toucher] only the expiry is written.
+// With an engine that implements [Toucher] only the expiry is written. Others,
+// those in cookies, write all of the session as this request loaded it; see
+// Options.IdleTimeout for what that does beside a request that changes it.
 func (s *Session) Touch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touch = true
+	s.changed()
 }
 
 // Err returns the first mistake that was made with the session in this request:
