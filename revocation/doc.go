@@ -12,8 +12,8 @@
 //
 // [SQLList] is a table that all nodes of a site share; [MemoryList] is for a
 // site of one process. The list holds what was ended only, until the last
-// cookie of it would have expired anyway. [Store.DeleteExpired] then deletes
-// it, and has to be called now and then.
+// cookie of it would have expired anyway. [Store.StartCleanup] has it deleted
+// then, in the background.
 //
 // # What is ended
 //
@@ -27,9 +27,14 @@
 //     dead, on every node, from the next request on. A slow request that saves
 //     it afterwards gets [session.ErrGone].
 //   - [session.Session.Renew] goes on under a new id, and ends the old one.
-//   - [Store.EndSessions] ends all sessions of an owner that have begun before,
-//     for "log out everywhere", after a change of the password for example.
-//     [Store.EndOtherSessions] lets the caller's own session go on.
+//   - [session.Session.FlushAll] and [session.Manager.EndSessions] end all
+//     sessions of an owner that have begun before: "log out everywhere".
+//     [session.Session.EndOthers] lets the caller's own session go on, under a new
+//     token: after a change of the password, for example.
+//   - A session that is given a longer life, more than twice as long at the
+//     latest, goes on under a new id, as if it were renewed: other requests that
+//     save it at that moment get [session.ErrGone]. A login that is to be
+//     remembered should say so in the request that renews the session.
 //
 // Sessions that began before revocation was turned on go on, and most of this
 // holds for them, too: all of them end with those of their owner, and logging
@@ -46,6 +51,12 @@
 // write to the list or read it once more. The cookie of signedcookie grows by 30
 // to 55 bytes, or 20 to 40 if it is sealed, and by ten more in sessions that begin
 // after their owner's others were ended.
+//
+// The list has a row of about 100 bytes for each session that was ended, for as
+// long as such a session lives, twice that at most, and one for each owner whose
+// sessions were ended, for [Options].MaxAge. Sessions are known by a random
+// number there, and owners by a hash of their name. So visitors without an
+// account fill it only as fast as their sessions expire.
 //
 // When the list cannot be asked, nobody can tell whether a session was ended.
 // Requests that load their session then get an error, which the middleware

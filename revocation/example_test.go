@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"time"
 
 	"sessionengine/dbstore"
 	"sessionengine/revocation"
@@ -82,8 +81,7 @@ func Example() {
 	// /: ""
 }
 
-// A list that all nodes share, in a database of the site's own. Once in a while
-// one of them, or each, deletes what need not stay on it.
+// A list that all nodes share, in a database of the site's own.
 func ExampleNewSQLList() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -100,34 +98,29 @@ func ExampleNewSQLList() {
 	if err := list.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
-	go func() {
-		for ctx.Err() == nil {
-			if _, err := list.DeleteExpired(ctx); err != nil {
-				log.Print(err)
-			}
-			select {
-			case <-time.After(time.Hour):
-			case <-ctx.Done():
-			}
-		}
-	}()
-	// store, err := revocation.New(cookies, list, revocation.Options{})
+	cookies, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := revocation.New(cookies, list, revocation.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := store.StartCleanup(ctx, 0); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// A user changes the password: all sessions end but this one.
+// A user changes the password: all sessions end but this one, which goes on under
+// a new token.
 func ExampleStore_EndOtherSessions() {
-	var store *revocation.Store
 	http.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.Load(r)
 		if err != nil {
 			return // the middleware answers
 		}
 		// Change the password, and then:
-		if err := store.EndOtherSessions(r.Context(), s.Owner(), s.Token()); err != nil {
-			http.Error(w, "Your other sessions could not be ended. Please try again.", http.StatusServiceUnavailable)
-			return
-		}
-		s.Renew()
+		s.EndOthers()
 		fmt.Fprintln(w, "Your password was changed, and your other devices are logged out.")
 	})
 }

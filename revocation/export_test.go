@@ -1,8 +1,13 @@
 package revocation
 
+import "time"
+
+// testSpan is that of two weeks.
+const testSpan = 21
+
 // Mark adds a mark to data as a store does, and Cut takes it out again.
 func Mark(data []byte, id string, generation int64, owner string) ([]byte, bool) {
-	return mark{id, generation, owner}.add(data)
+	return mark{id, testSpan, generation, owner}.add(data)
 }
 
 func Cut(data []byte) (id string, generation int64, owner string, rest []byte, ok bool) {
@@ -26,3 +31,7 @@ func (l *MemoryList) Len() int {
 	defer l.mu.Unlock()
 	return len(l.sessions) + len(l.owners)
 }
+
+// ExpectLives lets all sessions begin as if they lived that long, so that none is
+// given a longer life, and with it a new id, later.
+func (s *Store) ExpectLives(life time.Duration) { s.least = spanOf(life) }

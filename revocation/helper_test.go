@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"path/filepath"
@@ -44,6 +45,12 @@ func wrap(t testing.TB, engine session.SessionStore, list revocation.List, opts 
 		t.Fatal(err)
 	}
 	return s
+}
+
+// endAll ends all sessions of an owner.
+func endAll(ctx context.Context, s *revocation.Store, owner string) error {
+	_, err := s.EndSessions(ctx, owner)
+	return err
 }
 
 // openSQLite opens an SQLite database.

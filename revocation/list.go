@@ -29,10 +29,9 @@ type List interface {
 	End(ctx context.Context, id string, until time.Time) (first bool, err error)
 
 	// EndOwner raises an owner's generation, in one atomic step: to the given
-	// one, or by 1 if it is that far already. The one before becomes Previous,
-	// and kept takes the place of Kept. The owner stays on the list until the
-	// given moment at least, or until a later one that was given before.
-	EndOwner(ctx context.Context, owner string, generation int64, kept string, until time.Time) error
+	// one, or by 1 if it is that far already. The owner stays on the list until
+	// the given moment at least, or until a later one that was given before.
+	EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error
 
 	// DeleteExpired deletes what need not stay on the list any longer, and
 	// returns how much it was. It may run on several nodes at once.
@@ -41,21 +40,11 @@ type List interface {
 
 // Entry is the answer of [List].Lookup.
 type Entry struct {
-	Ended bool // the session is on the list
-
-	Generation int64  // of the owner
-	Previous   int64  // generation of the owner, before that one
-	Kept       string // as given to EndOwner last, up to 32 letters and digits
+	Ended      bool  // the session is on the list
+	Generation int64 // of the owner
 }
 
-// ends tells whether a session is over.
+// ends reports whether a session is over.
 func (e Entry) ends(m mark) bool {
 	return e.Ended || m.generation < e.Generation
-}
-
-// endsRenewed is ends for a session that is about to be renewed: it may go on if
-// the owner's sessions were ended but for this one, unless it was over before.
-func (e Entry) endsRenewed(m mark, token string) bool {
-	kept := e.Kept != "" && e.Kept == fingerprint(token) && m.generation >= e.Previous
-	return e.ends(m) && (e.Ended || !kept)
 }

@@ -6,8 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"math/bits"
 	"strconv"
 	"strings"
+	"time"
+
+	"sessionengine/session"
 )
 
 // A mark is what a session carries for the list to find it. It is the first
@@ -15,14 +19,16 @@ import (
 // that Django keeps it when it writes to a session, and that it is found without
 // parsing the object:
 //
-//	{"_session_id":"0123456789abcdef01234567","user_id":20}
-//	{"_session_id":"0123456789abcdef012345670199c8f3a1b2.alice","user_id":20}
+//	{"_session_id":"0123456789abcdef0123456715","user_id":20}
+//	{"_session_id":"0123456789abcdef01234567150199c8f3a1b2.alice","user_id":20}
 //
-// The value is the id in hexadecimal; the generation, if it is not 0, as twelve
-// more digits; and the owner, if there is one, after a dot. Hexadecimal is what
-// package signedcookie packs best: an id takes twelve bytes there.
+// The value is the id and the span in hexadecimal; the generation, if it is not
+// 0, as twelve more digits; and the owner, if there is one, after a dot.
+// Hexadecimal is what package signedcookie packs best: an id takes twelve bytes
+// there.
 type mark struct {
 	id         string // idLen digits
+	span       int    // no token with this id lives longer than 2^span seconds from its making
 	generation int64  // of the owner, when the session began
 	owner      string
 }
@@ -30,11 +36,24 @@ type mark struct {
 const (
 	idBytes       = 12
 	idLen         = 2 * idBytes
+	spanLen       = 2
 	generationLen = 12
 	maxGeneration = 1<<48 - 1
 
 	markPrefix = `"_session_id":"`
 )
+
+// maxSpan is that of maxMaxAge.
+var maxSpan = spanOf(maxMaxAge)
+
+// spanOf returns the span of sessions that live as long as life.
+func spanOf(life time.Duration) int {
+	seconds := (max(life, time.Second) + time.Second - 1) / time.Second
+	return bits.Len64(uint64(seconds - 1))
+}
+
+// life is how long a token with the mark lives at most.
+func (m mark) life() time.Duration { return time.Second << m.span }
 
 // newID returns the id of a new session.
 func newID() string {
@@ -51,15 +70,13 @@ func (m mark) add(data []byte) ([]byte, bool) {
 		return nil, false
 	}
 	rest := data[open+1:]
-	b := make([]byte, 0, len(data)+len(markPrefix)+idLen+generationLen+len(m.owner)+4)
+	b := make([]byte, 0, len(data)+len(markPrefix)+idLen+spanLen+generationLen+len(m.owner)+4)
 	b = append(b, data[:open+1]...)
 	b = append(b, markPrefix...)
 	b = append(b, m.id...)
+	b = appendHex(b, int64(m.span), spanLen)
 	if m.generation != 0 {
-		const zeros = "000000000000"
-		digits := strconv.FormatInt(m.generation, 16)
-		b = append(b, zeros[:generationLen-len(digits)]...)
-		b = append(b, digits...)
+		b = appendHex(b, m.generation, generationLen)
 	}
 	if m.owner != "" {
 		b = append(b, '.')
@@ -70,6 +87,14 @@ func (m mark) add(data []byte) ([]byte, bool) {
 		b = append(b, ',')
 	}
 	return append(b, rest...), true
+}
+
+// appendHex appends n as that many digits.
+func appendHex(b []byte, n int64, digits int) []byte {
+	const zeros = "000000000000"
+	text := strconv.FormatInt(n, 16)
+	b = append(b, zeros[:digits-len(text)]...)
+	return append(b, text...)
 }
 
 // cut takes the mark out of data, which it overwrites. It is false, and has done
@@ -110,12 +135,18 @@ func cut(data []byte) (mark, []byte, bool) {
 // parseMark reads what is between the quotes.
 func parseMark(b []byte) (m mark, ok bool) {
 	head, owner, dotted := bytes.Cut(b, []byte("."))
-	if len(head) != idLen && len(head) != idLen+generationLen || !isHex(head) {
+	const short = idLen + spanLen
+	if len(head) != short && len(head) != short+generationLen || !isHex(head) {
 		return mark{}, false
 	}
 	m.id = string(head[:idLen])
-	if len(head) > idLen {
-		generation, err := strconv.ParseInt(string(head[idLen:]), 16, 64)
+	span, err := strconv.ParseInt(string(head[idLen:short]), 16, 64)
+	if err != nil || int(span) > maxSpan {
+		return mark{}, false
+	}
+	m.span = int(span)
+	if len(head) > short {
+		generation, err := strconv.ParseInt(string(head[short:]), 16, 64)
 		if err != nil || generation == 0 {
 			return mark{}, false
 		}
@@ -176,23 +207,10 @@ func unquote(b []byte) (s string, ok bool) {
 func validOwner(owner string) string { return strings.ToValidUTF8(owner, "\uFFFD") }
 
 // markOf makes up the mark of a session that has none: its id is made from the
-// token, and it began before all generations.
-func markOf(token string, data []byte) mark {
-	var object struct {
-		Owner string `json:"_session_owner"`
-	}
-	if json.Unmarshal(data, &object) != nil {
-		object.Owner = "" // not an object of ours, or an owner that is no text
-	}
+// token, and it began before all generations. How long its tokens live is not
+// known. It is false if data is no session, so that nobody can say whose it is.
+func markOf(token string, data []byte) (mark, bool) {
+	owner, ok := session.OwnerOf(data)
 	sum := sha256.Sum256([]byte(token))
-	return mark{id: hex.EncodeToString(sum[:idBytes]), owner: object.Owner}
-}
-
-// fingerprint stands for a token on the list, which must not show tokens.
-func fingerprint(token string) string {
-	if token == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:16])
+	return mark{id: hex.EncodeToString(sum[:idBytes]), span: maxSpan, owner: owner}, ok
 }

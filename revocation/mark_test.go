@@ -19,15 +19,15 @@ func TestMark(t *testing.T) {
 		owner      string
 		want       string
 	}{
-		{"a session", `{"a":1}`, 0, "", `{"_session_id":"0123456789abcdef01234567","a":1}`},
-		{"an empty session", `{}`, 0, "", `{"_session_id":"0123456789abcdef01234567"}`},
-		{"an empty session with a space", `{ }`, 0, "", `{"_session_id":"0123456789abcdef01234567" }`},
-		{"spaces in front", " \n{\t\"a\":1} ", 0, "", " \n{\"_session_id\":\"0123456789abcdef01234567\",\t\"a\":1} "},
-		{"an owner", `{"a":1}`, 0, "42", `{"_session_id":"0123456789abcdef01234567.42","a":1}`},
-		{"a generation", `{"a":1}`, 0x0199c8f3a1b2, "", `{"_session_id":"0123456789abcdef012345670199c8f3a1b2","a":1}`},
-		{"both", `{"a":1}`, 1, "a.b", `{"_session_id":"0123456789abcdef01234567000000000001.a.b","a":1}`},
-		{"an owner to be escaped", `{"a":1}`, 0, "\"\\\n", `{"_session_id":"0123456789abcdef01234567.\"\\\n","a":1}`},
-		{"a session that has a mark", `{"_session_id":"0123456789abcdef01234567","a":1}`, 0, "", `{"_session_id":"0123456789abcdef01234567","_session_id":"0123456789abcdef01234567","a":1}`},
+		{"a session", `{"a":1}`, 0, "", `{"_session_id":"0123456789abcdef0123456715","a":1}`},
+		{"an empty session", `{}`, 0, "", `{"_session_id":"0123456789abcdef0123456715"}`},
+		{"an empty session with a space", `{ }`, 0, "", `{"_session_id":"0123456789abcdef0123456715" }`},
+		{"spaces in front", " \n{\t\"a\":1} ", 0, "", " \n{\"_session_id\":\"0123456789abcdef0123456715\",\t\"a\":1} "},
+		{"an owner", `{"a":1}`, 0, "42", `{"_session_id":"0123456789abcdef0123456715.42","a":1}`},
+		{"a generation", `{"a":1}`, 0x0199c8f3a1b2, "", `{"_session_id":"0123456789abcdef01234567150199c8f3a1b2","a":1}`},
+		{"both", `{"a":1}`, 1, "a.b", `{"_session_id":"0123456789abcdef0123456715000000000001.a.b","a":1}`},
+		{"an owner to be escaped", `{"a":1}`, 0, "\"\\\n", `{"_session_id":"0123456789abcdef0123456715.\"\\\n","a":1}`},
+		{"a session that has a mark", `{"_session_id":"0123456789abcdef0123456715","a":1}`, 0, "", `{"_session_id":"0123456789abcdef0123456715","_session_id":"0123456789abcdef0123456715","a":1}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			marked, ok := revocation.Mark([]byte(tc.data), id, tc.generation, tc.owner)
@@ -44,19 +44,20 @@ func TestMark(t *testing.T) {
 
 func TestWhatIsNoMark(t *testing.T) {
 	for _, data := range []string{
-		``, `{`, `{}`, `[]`, `"_session_id":"0123456789abcdef01234567"`,
-		`{"a":1,"_session_id":"0123456789abcdef01234567"}`, // the mark comes first
-		`{"_session_id":"0123456789abcdef0123456"}`,
+		``, `{`, `{}`, `[]`, `"_session_id":"0123456789abcdef0123456715"`,
+		`{"a":1,"_session_id":"0123456789abcdef0123456715"}`, // the mark comes first
+		`{"_session_id":"0123456789abcdef01234567"}`,
+		`{"_session_id":"0123456789abcdef01234567ff"}`, // a span of more than a hundred years
 		`{"_session_id":"0123456789ABCDEF01234567"}`,
-		`{"_session_id":"0123456789abcdef0123456700"}`,
-		`{"_session_id":"0123456789abcdef01234567000000000000"}`, // generation 0 is written as none
-		`{"_session_id":"0123456789abcdef01234567."}`,
-		`{"_session_id":"0123456789abcdef01234567.\x"}`,
-		`{"_session_id":"0123456789abcdef01234567\"}`,
-		`{"_session_id":"0123456789abcdef01234567`,
-		`{"_session_id":"0123456789abcdef01234567"`,
-		`{"_session_id":"0123456789abcdef01234567" "a":1}`,
-		`{"_session_id":"0123456789abcdef01234567",}`,
+		`{"_session_id":"0123456789abcdef012345671500"}`,
+		`{"_session_id":"0123456789abcdef0123456715000000000000"}`, // generation 0 is written as none
+		`{"_session_id":"0123456789abcdef0123456715."}`,
+		`{"_session_id":"0123456789abcdef0123456715.\x"}`,
+		`{"_session_id":"0123456789abcdef0123456715\"}`,
+		`{"_session_id":"0123456789abcdef0123456715`,
+		`{"_session_id":"0123456789abcdef0123456715"`,
+		`{"_session_id":"0123456789abcdef0123456715" "a":1}`,
+		`{"_session_id":"0123456789abcdef0123456715",}`,
 		`{"_session_id":7}`,
 	} {
 		if _, _, _, rest, ok := revocation.Cut([]byte(data)); ok || string(rest) != data {

@@ -71,7 +71,7 @@ func (l *MemoryList) End(ctx context.Context, id string, until time.Time) (first
 }
 
 // EndOwner implements [List].
-func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int64, kept string, until time.Time) error {
+func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("revocation: end owner: %w", err)
 	}
@@ -79,7 +79,7 @@ func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int6
 	defer l.mu.Unlock()
 	before := l.owners[owner]
 	now := memoryOwner{
-		Entry: Entry{Generation: max(generation, before.Generation+1), Previous: before.Generation, Kept: kept},
+		Entry: Entry{Generation: max(generation, before.Generation+1)},
 		until: until,
 	}
 	if before.until.After(until) {

@@ -60,7 +60,7 @@ func (l *SQLList) check(ctx context.Context) error {
 // finds out whether it is there.
 func (l *SQLList) setDefinition(table string) {
 	t := l.quote(table)
-	l.probe = "SELECT entry, generation, previous, kept, expires FROM " + t + " WHERE 1 = 0"
+	l.probe = "SELECT entry, generation, expires FROM " + t + " WHERE 1 = 0"
 
 	schema, name, ok := strings.Cut(table, ".")
 	if !ok {
@@ -78,8 +78,8 @@ func (l *SQLList) setDefinition(table string) {
 		text = " CHARACTER SET ascii COLLATE ascii_bin"
 		end = ", INDEX " + l.quote(index) + " (expires))"
 	}
-	l.create = []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (entry varchar(40)%[2]s NOT NULL PRIMARY KEY, generation bigint NOT NULL,"+
-		" previous bigint NOT NULL, kept varchar(32)%[2]s NOT NULL, expires bigint NOT NULL%[3]s", t, text, end)}
+	l.create = []string{fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (entry varchar(40)%s NOT NULL PRIMARY KEY, generation bigint NOT NULL,"+
+		" expires bigint NOT NULL%s", t, text, end)}
 	if l.dialect != dbstore.MySQL {
 		l.create = append(l.create, "CREATE INDEX IF NOT EXISTS "+l.quote(index)+" ON "+indexed+" (expires)")
 	}

@@ -135,11 +135,11 @@ func serve(t *testing.T, store *revocation.Store) *node {
 	})
 	handle("/everywhere", func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
 		s.Flush()
-		return store.EndSessions(r.Context(), r.FormValue("user"))
+		return endAll(r.Context(), store, r.FormValue("user"))
 	})
 	handle("/others", func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-		s.Renew()
-		return store.EndOtherSessions(r.Context(), s.Owner(), s.Token())
+		s.EndOthers()
+		return nil
 	})
 	handle("/slow", func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
 		s.Set("value", "slow")
@@ -150,9 +150,7 @@ func serve(t *testing.T, store *revocation.Store) *node {
 		n.slow <- goOn
 		<-goOn
 		if r.FormValue("others") != "" {
-			if err := store.EndOtherSessions(r.Context(), s.Owner(), s.Token()); err != nil {
-				return err
-			}
+			s.EndOthers()
 		}
 		_, err := io.WriteString(w, "the handler's body")
 		return err
@@ -365,11 +363,11 @@ func (l *switchable) End(ctx context.Context, id string, until time.Time) (bool,
 	return l.List.End(ctx, id, until)
 }
 
-func (l *switchable) EndOwner(ctx context.Context, owner string, generation int64, kept string, until time.Time) error {
+func (l *switchable) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
 	if l.broken.Load() {
 		return errBroken
 	}
-	return l.List.EndOwner(ctx, owner, generation, kept, until)
+	return l.List.EndOwner(ctx, owner, generation, until)
 }
 
 func TestWhenTheListIsOutOfOrderNobodyIsLoggedOut(t *testing.T) {
@@ -414,10 +412,7 @@ func TestServeUnchecked(t *testing.T) {
 	gone.get(n, "/login?user=bob")
 	stolen := gone.thief(n)
 	gone.get(n, "/logout")
-	if err := list.EndOwner(t.Context(), "carol", time.Now().Add(-2*time.Minute).UnixMilli(), "", inAnHour()); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.EndSessions(t.Context(), "dave"); err != nil {
+	if err := endAll(t.Context(), store, "dave"); err != nil {
 		t.Fatal(err)
 	}
 	if told.Load() != 0 {
@@ -446,7 +441,7 @@ func TestServeUnchecked(t *testing.T) {
 	carol.is("carol", n)
 	dave.is("", n) // nobody knew that this was after the others had ended
 	stolen.is("", n)
-	if err := store.EndSessions(t.Context(), "carol"); err != nil {
+	if err := endAll(t.Context(), store, "carol"); err != nil {
 		t.Fatal(err)
 	}
 	carol.is("", n)

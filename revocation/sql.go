@@ -38,8 +38,6 @@ type SQLOptions struct {
 //
 //	entry       varchar(40)  primary key: "s" and the session's id, or "o" and a hash of the owner's name
 //	generation  bigint       of the owner; milliseconds since 1970, or one more than before
-//	previous    bigint       the owner's generation before that
-//	kept        varchar(32)  a hash of the token of the session that may go on
 //	expires     bigint       Unix seconds; indexed
 //
 // [SQLList.Migrate] creates it. Nothing in it lets anybody make a token. Owners
@@ -111,23 +109,22 @@ const cleanupBatch = 500
 
 func (l *SQLList) setQueries(table string) {
 	t := l.quote(table)
-	l.lookup.text = "SELECT entry, generation, previous, kept FROM " + t + " WHERE entry IN (?, ?)"
+	l.lookup.text = "SELECT entry, generation FROM " + t + " WHERE entry IN (?, ?)"
 	l.expired.text = "SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch)
 	l.deleteExpired = "DELETE FROM " + t + " WHERE expires <= ? AND entry IN ("
 
-	const columns = " (entry, generation, previous, kept, expires) VALUES "
+	const columns = " (entry, generation, expires) VALUES "
 	// The row that is there goes by the name of l, where names can be given.
-	// MySQL sets the columns from left to right, so generation comes last.
-	raise := " previous = l.generation, kept = ?, expires = CASE WHEN l.expires < ? THEN ? ELSE l.expires END," +
+	raise := " expires = CASE WHEN l.expires < ? THEN ? ELSE l.expires END," +
 		" generation = CASE WHEN l.generation < ? THEN ? ELSE l.generation + 1 END"
 	switch l.dialect {
 	case dbstore.SQLite, dbstore.Postgres:
-		l.end.text = "INSERT INTO " + t + columns + "(?, 0, 0, '', ?) ON CONFLICT (entry) DO NOTHING"
-		l.endOwner.text = "INSERT INTO " + t + " AS l" + columns + "(?, ?, 0, ?, ?) ON CONFLICT (entry) DO UPDATE SET" + raise
+		l.end.text = "INSERT INTO " + t + columns + "(?, 0, ?) ON CONFLICT (entry) DO NOTHING"
+		l.endOwner.text = "INSERT INTO " + t + " AS l" + columns + "(?, ?, ?) ON CONFLICT (entry) DO UPDATE SET" + raise
 	case dbstore.MySQL:
 		raise = strings.ReplaceAll(raise, "l.", "")
-		l.end.text = "INSERT IGNORE INTO " + t + columns + "(?, 0, 0, '', ?)"
-		l.endOwner.text = "INSERT INTO " + t + columns + "(?, ?, 0, ?, ?) ON DUPLICATE KEY UPDATE" + raise
+		l.end.text = "INSERT IGNORE INTO " + t + columns + "(?, 0, ?)"
+		l.endOwner.text = "INSERT INTO " + t + columns + "(?, ?, ?) ON DUPLICATE KEY UPDATE" + raise
 	}
 	if l.dialect == dbstore.Postgres {
 		for _, st := range l.statements() {
@@ -179,13 +176,13 @@ func (l *SQLList) find(ctx context.Context, ofSession, ofOwner string) (e Entry,
 	for rows.Next() {
 		var entry string
 		var o Entry
-		if err := rows.Scan(&entry, &o.Generation, &o.Previous, &o.Kept); err != nil {
+		if err := rows.Scan(&entry, &o.Generation); err != nil {
 			return e, err
 		}
 		if entry == ofSession {
 			e.Ended = true
 		} else {
-			e.Generation, e.Previous, e.Kept = o.Generation, o.Previous, o.Kept
+			e.Generation = o.Generation
 		}
 	}
 	return e, rows.Err()
@@ -203,11 +200,11 @@ func (l *SQLList) End(ctx context.Context, id string, until time.Time) (first bo
 }
 
 // EndOwner implements [List].
-func (l *SQLList) EndOwner(ctx context.Context, owner string, generation int64, kept string, until time.Time) error {
+func (l *SQLList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	expires := seconds(until)
-	_, err := l.endOwner.exec(ctx, ownerEntry(owner), generation, kept, expires, kept, expires, expires, generation, generation)
+	_, err := l.endOwner.exec(ctx, ownerEntry(owner), generation, expires, expires, expires, generation, generation)
 	if err != nil {
 		return failure(ctx, "end owner", err)
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"sessionengine/session"
@@ -11,15 +14,19 @@ import (
 
 // Options configure a [Store]. The zero value has the default of every field.
 type Options struct {
-	// MaxAge is the longest time from the moment at which a session is saved to
-	// its expiry; 0 means two weeks, as with [session.Options].Lifetime. Saving
-	// one that would live longer is an error. It has to cover the cookies that
-	// were issued before revocation was turned on, and must not be lowered
-	// while cookies are about that live longer.
+	// MaxAge is the longest time that a session may live from the moment at which
+	// it is saved; 0 means 400 days, which is as long as browsers keep a cookie
+	// (RFC 6265bis, section 5.5). Saving one that would live longer is an error
+	// that matches [session.ErrMisuse]. It has to cover the cookies that were
+	// issued before revocation was turned on, and must not be lowered while
+	// cookies are about that live longer.
 	//
-	// What was ended stays on the list for this time and an hour more: no
-	// cookie outlives that, as long as the clocks of a site's nodes differ by
-	// less than an hour.
+	// It is how long the list knows of an owner whose sessions were ended, and of
+	// a session that was ended without an id. A session with an id stays on the
+	// list for as long as sessions like it live, twice that at most: a site whose
+	// sessions live ten minutes keeps those that were ended for up to half an
+	// hour. Ten minutes are put on top of either, so that the clocks of a site's
+	// nodes may differ by up to five.
 	MaxAge time.Duration
 
 	// MaxStale, if it is greater than 0, is how long the list need not be asked
@@ -40,22 +47,29 @@ type Options struct {
 	// session is taken for one that is not; so whoever has a cookie of an ended
 	// session can use it while the list is out of order. Renewing and ending
 	// sessions need the list in any case, and fail without it. A session that
-	// begins meanwhile ends when the list works again if those of its owner were
-	// ended in the minute before. ServeUnchecked is called by several goroutines
-	// at once, and is the place to log.
+	// begins meanwhile ends when the list works again if its owner is on it.
+	// ServeUnchecked is called by several goroutines at once, and is the place to
+	// log.
 	ServeUnchecked func(ctx context.Context, err error) bool
+
+	// Logger is told what goes wrong in the cleanup that StartCleanup runs; nil
+	// means slog.Default.
+	Logger *slog.Logger
 }
 
 const (
-	defaultMaxAge = 14 * 24 * time.Hour
+	defaultMaxAge = 400 * 24 * time.Hour
 	maxMaxAge     = 100 * 365 * 24 * time.Hour
 
-	// clockSlack is how much longer than MaxAge things stay on the list.
-	clockSlack = time.Hour
+	// clockSlack is how much longer things stay on the list than tokens live. A
+	// token's expiry, its being looked at and its deletion from the list may be
+	// by the clocks of three nodes.
+	clockSlack = 10 * time.Minute
 
-	// skew is how much the clocks of nodes may differ where nothing worse comes
-	// of it than a session that ends too early, or a life that is refused.
-	skew = time.Minute
+	// lifeSlack is by how much a life may be longer than it should be without
+	// anything coming of it: lives are rounded, and clocks are read twice. It is
+	// part of clockSlack.
+	lifeSlack = time.Minute
 )
 
 // ErrEnded says that a session was ended. [Store.Load] returns it. It matches
@@ -64,6 +78,10 @@ var ErrEnded = fmt.Errorf("revocation: the session was ended: %w", session.ErrNo
 
 // errUnmarked says that a session is refused for Options.RefuseUnmarked.
 var errUnmarked = fmt.Errorf("revocation: the session began without an id: %w", session.ErrNotFound)
+
+// errNoSession says that what the engine loaded is nothing that a session engine
+// saves, and so nobody's.
+var errNoSession = fmt.Errorf("revocation: the session cannot be read: %w", session.ErrInvalidToken)
 
 // Store is an engine whose sessions can be ended. It is safe for concurrent use.
 //
@@ -81,10 +99,11 @@ type Store struct {
 
 // shared is what the stores for all cookies have in common.
 type shared struct {
-	list    List
-	opts    Options
-	keep    time.Duration
-	answers *answers
+	list     List
+	opts     Options
+	answers  *answers
+	least    int         // span that a session has at least
+	cleaning atomic.Bool // StartCleanup has been called
 }
 
 var (
@@ -94,6 +113,7 @@ var (
 	_ session.InPlaceSaver     = (*Store)(nil)
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.CookieNamer      = (*Store)(nil)
+	_ session.OwnerEnder       = (*Store)(nil)
 )
 
 // New returns an engine that keeps sessions in engine, and ends them by means of
@@ -111,10 +131,12 @@ func New(engine session.SessionStore, list List, opts Options) (*Store, error) {
 	if opts.MaxStale < 0 {
 		return nil, fmt.Errorf("revocation: Options.MaxStale is negative: %v", opts.MaxStale)
 	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
 	return &Store{engine: engine, shared: &shared{
 		list:    list,
 		opts:    opts,
-		keep:    opts.MaxAge + clockSlack,
 		answers: newAnswers(opts.MaxStale),
 	}}, nil
 }
@@ -158,7 +180,9 @@ func (s *Store) Load(ctx context.Context, token string) (*session.Record, error)
 
 // Save implements [session.SessionStore]. An existing session that was ended, or
 // that is expired, gives [session.ErrGone]. A new one with an owner begins in
-// the owner's present generation, which the list is asked for.
+// the owner's present generation, which the list is asked for. One that is given
+// a longer life than before, more than twice as long at the latest, goes on under
+// a new id, as if it were renewed.
 func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
 	if token == "" {
 		return s.create(ctx, rec)
@@ -176,6 +200,12 @@ func (s *Store) save(ctx context.Context, save saveFunc, token string, rec *sess
 		if m.generation, err = s.generation(ctx, owner); err != nil {
 			return "", err
 		}
+	}
+	if old := m; lifeOf(rec) > m.life()+lifeSlack {
+		// Who ends the session with another token of it would not know how long
+		// it has to be on the list.
+		m.id, m.span = newID(), s.spanOf(rec)
+		return s.replace(ctx, save, token, rec, old, m)
 	}
 	return s.write(ctx, save, token, rec, m)
 }
@@ -199,21 +229,26 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (n
 	if err != nil {
 		return "", err
 	}
-	if entry.endsRenewed(old, token) {
+	if entry.ends(old) {
 		return "", session.ErrGone
 	}
-	m := mark{id: newID(), owner: validOwner(rec.Owner), generation: entry.Generation}
+	m := mark{id: newID(), span: s.spanOf(rec), owner: validOwner(rec.Owner), generation: entry.Generation}
 	if m.owner != old.owner {
 		if m.generation, err = s.generation(ctx, m.owner); err != nil {
 			return "", err
 		}
 	}
+	return s.replace(ctx, s.engine.Renew, token, rec, old, m)
+}
+
+// replace saves a session under a new mark, and ends the old one.
+func (s *Store) replace(ctx context.Context, save saveFunc, token string, rec *session.Record, old, m mark) (newToken string, err error) {
 	renewed := *rec
-	if newToken, err = s.write(ctx, s.engine.Renew, token, &renewed, m); err != nil {
+	if newToken, err = s.write(ctx, save, token, &renewed, m); err != nil {
 		return "", err
 	}
 	// Only now, since nothing is lost if the session did not fit.
-	first, err := s.list.End(ctx, old.id, s.until(time.Time{}))
+	first, err := s.list.End(ctx, old.id, s.until(old))
 	if err != nil {
 		return "", err
 	}
@@ -234,8 +269,8 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 	}
 	rec, err := s.engine.Load(ctx, token)
 	if err == nil {
-		m, _ := s.markIn(token, rec)
-		if _, err = s.list.End(ctx, m.id, s.until(rec.Expires)); err == nil {
+		m, _, _ := s.markIn(token, rec)
+		if _, err = s.list.End(ctx, m.id, s.until(m)); err == nil {
 			s.answers.forget(m.id)
 		}
 	}
@@ -253,22 +288,49 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	if _, err := s.openLiving(ctx, token); err != nil {
+	m, err := s.openLiving(ctx, token)
+	if err != nil {
 		return err
 	}
 	if err := s.checkLife(rec); err != nil {
 		return err
 	}
+	if lifeOf(rec) > m.life()+lifeSlack {
+		return s.prolong(ctx, token, rec)
+	}
 	return toucher.Touch(ctx, token, rec)
+}
+
+// prolong is Touch for a session that needs a new id, and so has to be saved.
+func (s *Store) prolong(ctx context.Context, token string, rec *session.Record) error {
+	stored, old, err := s.open(ctx, token)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return session.ErrGone
+	case err != nil:
+		return err
+	case stored.Version != rec.Version:
+		return session.ErrConflict
+	}
+	stored.Expires, stored.Owner, stored.Label = rec.Expires, rec.Owner, rec.Label
+	m := old
+	m.id, m.span = newID(), s.spanOf(rec)
+	if _, err := s.replace(ctx, s.saveInPlace, token, stored, old, m); err != nil {
+		return err
+	}
+	rec.Version = stored.Version
+	return nil
 }
 
 // SaveInPlace implements [session.InPlaceSaver] for an engine that can keep the
 // token, such as a combined one.
 func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
-	_, err := s.save(ctx, func(ctx context.Context, token string, rec *session.Record) (string, error) {
-		return token, session.SaveInPlace(ctx, s.engine, token, rec)
-	}, token, rec)
+	_, err := s.save(ctx, s.saveInPlace, token, rec)
 	return err
+}
+
+func (s *Store) saveInPlace(ctx context.Context, token string, rec *session.Record) (string, error) {
+	return token, session.SaveInPlace(ctx, s.engine, token, rec)
 }
 
 // DeleteUnchanged implements [session.UnchangedDeleter] for an engine that does;
@@ -288,39 +350,81 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 	if err := deleter.DeleteUnchanged(ctx, token, rec); err != nil {
 		return err
 	}
-	if _, err := s.list.End(ctx, m.id, s.until(rec.Expires)); err != nil {
+	if _, err := s.list.End(ctx, m.id, s.until(m)); err != nil {
 		return err
 	}
 	s.answers.forget(m.id)
 	return nil
 }
 
-// EndSessions ends all sessions of an owner that have begun before, on all
-// nodes, the caller's own among them. Sessions that begin afterwards are not
-// touched. It is for "log out everywhere", and for when an account is closed.
-func (s *Store) EndSessions(ctx context.Context, owner string) error {
-	return s.EndOtherSessions(ctx, owner, "")
+// EndSessions implements [session.OwnerEnder]: it raises the owner's generation
+// on the list, one write. How many sessions that ends nobody knows.
+func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
+	if owner == "" {
+		return 0, session.ErrNoOwner
+	}
+	if err := s.endOwner(ctx, validOwner(owner), time.Now().UnixMilli()); err != nil {
+		return 0, err
+	}
+	return -1, nil
 }
 
-// EndOtherSessions is EndSessions, but for the session whose token is given
-// (see [session.Session.Token]): it goes on if it is renewed, as it should be in
-// the same request, so that copies of its cookie are dead as well. It is for
-// "log out my other devices", and for when a password is changed:
-//
-//	err := store.EndOtherSessions(r.Context(), s.Owner(), s.Token())
-//	…
-//	s.Renew()
-//
-// If two sessions of an owner call it at the same time, one of them ends.
-func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) error {
+// endOwner ends all sessions of an owner that are of an older generation than the
+// given one, and those of that one, too, if it has begun already.
+func (s *Store) endOwner(ctx context.Context, owner string, generation int64) error {
+	if err := s.list.EndOwner(ctx, owner, generation, time.Now().Add(s.opts.MaxAge+clockSlack)); err != nil {
+		return err
+	}
+	s.answers.forgetAll()
+	return nil
+}
+
+// EndOtherSessions implements [session.OwnerEnder]. The session goes on in the
+// generation to which it raises the owner; should somebody else raise it too at
+// that moment, this session ends with the others.
+func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
 	if owner == "" {
-		return errors.New("revocation: sessions without an owner cannot be ended together")
+		return "", session.ErrNoOwner
 	}
-	err := s.list.EndOwner(ctx, validOwner(owner), time.Now().UnixMilli(), fingerprint(token), s.until(time.Time{}))
-	if err == nil {
-		s.answers.forgetAll()
+	owner = validOwner(owner)
+	entry, err := s.list.Lookup(ctx, "", owner)
+	if err != nil {
+		return "", err
 	}
-	return err
+	generation := max(entry.Generation+1, time.Now().UnixMilli())
+	for ended := false; ; ended = true {
+		rec, old, err := s.open(ctx, token)
+		gone := errors.Is(err, session.ErrNotFound)
+		if err != nil && !gone {
+			return "", err
+		}
+		if !gone {
+			if entry, err = s.list.Lookup(ctx, old.id, old.owner); err != nil {
+				return "", err
+			}
+			// What this call has ended itself is not gone.
+			gone = entry.Ended || entry.ends(old) && !(ended && old.owner == owner)
+		}
+		if !ended {
+			if err := s.endOwner(ctx, owner, generation); err != nil {
+				return "", err
+			}
+		}
+		if gone {
+			return "", session.ErrGone
+		}
+		m := old
+		m.id, m.span = newID(), min(old.span, spanOf(s.opts.MaxAge))
+		if m.owner == owner {
+			m.generation = generation
+		}
+		rec.Owner = old.owner // of the stored state, for an engine that notes it
+		newToken, err = s.replace(ctx, s.engine.Renew, token, rec, old, m)
+		if errors.Is(err, session.ErrConflict) && ctx.Err() == nil {
+			continue // changed between two steps: it goes on as it is now
+		}
+		return newToken, err
+	}
 }
 
 // DeleteExpired implements [session.ExpiredDeleter] for the list, and for the
@@ -335,6 +439,38 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	return n, err
 }
 
+// StartCleanup calls DeleteExpired in the background, now and then every
+// interval, until ctx ends; 0 is ten minutes. Any number of nodes may do so with
+// the same list: intervals vary by a tenth at random, so that they do not stay in
+// step. Failures are logged. It is an error to start it twice.
+func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error {
+	if interval == 0 {
+		interval = 10 * time.Minute
+	}
+	if interval < 0 {
+		return fmt.Errorf("revocation: the cleanup's interval is negative: %v", interval)
+	}
+	if !s.cleaning.CompareAndSwap(false, true) {
+		return errors.New("revocation: the cleanup is already running")
+	}
+	go func() {
+		defer s.cleaning.Store(false)
+		for {
+			n, err := s.DeleteExpired(ctx)
+			if ctx.Err() != nil || errors.Is(err, session.ErrClosed) {
+				return
+			}
+			if err != nil {
+				s.opts.Logger.ErrorContext(ctx, "revocation: cleaning up the list failed", "err", err, "deleted", n)
+			}
+			if pause(ctx, interval-interval/10+rand.N(interval/5+1)) != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
 // String keeps the engine and the list out of what fmt prints.
 func (s *Store) String() string {
 	return fmt.Sprintf("revocation.Store(%T, %T)", s.engine, s.list)
@@ -342,7 +478,7 @@ func (s *Store) String() string {
 
 // create begins a session.
 func (s *Store) create(ctx context.Context, rec *session.Record) (token string, err error) {
-	m := mark{id: newID(), owner: validOwner(rec.Owner)}
+	m := mark{id: newID(), span: s.spanOf(rec), owner: validOwner(rec.Owner)}
 	if m.generation, err = s.generation(ctx, m.owner); err != nil {
 		return "", err
 	}
@@ -356,8 +492,7 @@ func (s *Store) generation(ctx context.Context, owner string) (int64, error) {
 	}
 	entry, err := s.list.Lookup(ctx, "", owner)
 	if err != nil && s.serveUnchecked(ctx, err) {
-		// Surely before the next generation, and after most that have been.
-		return time.Now().Add(-skew).UnixMilli(), nil
+		return 0, nil // before all, since clocks cannot tell what it is after
 	}
 	return entry.Generation, err
 }
@@ -385,10 +520,17 @@ func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *ses
 	return newToken, nil
 }
 
+// lifeOf is how long a session that is saved now is to live.
+func lifeOf(rec *session.Record) time.Duration { return time.Until(rec.Expires) }
+
+// spanOf returns the span of a session that is saved now under a new id.
+func (s *Store) spanOf(rec *session.Record) int { return max(s.least, spanOf(lifeOf(rec))) }
+
 // checkLife refuses a session that would outlive what is on the list.
 func (s *Store) checkLife(rec *session.Record) error {
-	if life := time.Until(rec.Expires); life > s.opts.MaxAge+skew {
-		return fmt.Errorf("revocation: the session is to live for %v, longer than Options.MaxAge, which is %v", life.Round(time.Second), s.opts.MaxAge)
+	if life := lifeOf(rec); life > s.opts.MaxAge+lifeSlack {
+		return fmt.Errorf("revocation: %w: the session is to live for %v, longer than revocation.Options.MaxAge, which is %v",
+			session.ErrMisuse, life.Round(time.Second), s.opts.MaxAge)
 	}
 	return nil
 }
@@ -404,9 +546,12 @@ func (s *Store) open(ctx context.Context, token string) (*session.Record, mark, 
 	if err != nil {
 		return nil, mark{}, err
 	}
-	m, ok := s.markIn(token, rec)
-	if !ok && s.opts.RefuseUnmarked {
+	m, marked, known := s.markIn(token, rec)
+	switch {
+	case !marked && s.opts.RefuseUnmarked:
 		return nil, mark{}, errUnmarked
+	case !known:
+		return nil, mark{}, errNoSession
 	}
 	return rec, m, nil
 }
@@ -436,23 +581,21 @@ func (s *Store) openLiving(ctx context.Context, token string) (mark, error) {
 	return m, nil
 }
 
-// markIn takes the mark out of a record. It is false if there was none; then the
-// mark is one that stands for the token.
-func (s *Store) markIn(token string, rec *session.Record) (m mark, ok bool) {
-	if m, rec.Data, ok = cut(rec.Data); !ok {
-		m = markOf(token, rec.Data)
+// markIn takes the mark out of a record. If there was none, marked is false, and
+// the mark is one that stands for the token; known is false if it cannot be told
+// whose session it is.
+func (s *Store) markIn(token string, rec *session.Record) (m mark, marked, known bool) {
+	if m, rec.Data, marked = cut(rec.Data); marked {
+		return m, true, true
 	}
-	return m, ok
+	m, known = markOf(token, rec.Data)
+	return m, false, known
 }
 
-// until returns how long what is ended now, a session that expires at expires
-// among it, stays on the list.
-func (s *Store) until(expires time.Time) time.Time {
-	until := time.Now().Add(s.keep)
-	if expires.After(until) {
-		until = expires
-	}
-	return until
+// until returns how long a session that is ended now stays on the list: until the
+// last of its tokens has expired, whichever it was ended with.
+func (s *Store) until(m mark) time.Time {
+	return time.Now().Add(min(m.life(), s.opts.MaxAge) + clockSlack)
 }
 
 // serveUnchecked decides what an error of the list means for a session.

@@ -194,7 +194,7 @@ func TestSessionsEndedWhileTheyBegin(t *testing.T) {
 			mu.Lock()
 			n := len(before)
 			mu.Unlock()
-			if err := one.EndSessions(t.Context(), "alice"); err != nil {
+			if err := endAll(t.Context(), one, "alice"); err != nil {
 				t.Fatal(err)
 			}
 			mu.Lock()
@@ -219,7 +219,7 @@ func TestOwnersAreToldApart(t *testing.T) {
 				token, _ := begin(t, one, name, inAnHour())
 				tokens = append(tokens, token)
 			}
-			if err := two.EndSessions(t.Context(), ended); err != nil {
+			if err := endAll(t.Context(), two, ended); err != nil {
 				t.Fatal(err)
 			}
 			for i, name := range names {
@@ -238,7 +238,7 @@ func TestASessionBelongsToWhoeverOwnsItNow(t *testing.T) {
 	ctx := t.Context()
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
 	for _, owner := range []string{"alice", "bob"} {
-		if err := store.EndSessions(ctx, owner); err != nil {
+		if err := endAll(ctx, store, owner); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -254,18 +254,18 @@ func TestASessionBelongsToWhoeverOwnsItNow(t *testing.T) {
 				if other == owner {
 					continue
 				}
-				if err := store.EndSessions(ctx, other); err != nil {
+				if err := endAll(ctx, store, other); err != nil {
 					t.Fatal(err)
 				}
 			}
 			wantAlive(t, name+", when those of others were ended", store, token)
 		}
-		if err := store.EndSessions(ctx, "alice"); err != nil {
+		if err := endAll(ctx, store, "alice"); err != nil {
 			t.Fatal(err)
 		}
 		wantEnded(t, name+", when those of its owner were ended", store, token)
 	}
-	if err := store.EndSessions(ctx, ""); err == nil {
+	if err := endAll(ctx, store, ""); err == nil {
 		t.Error("EndSessions without an owner: no error")
 	}
 }
@@ -279,65 +279,109 @@ func TestClocksDoNotMatter(t *testing.T) {
 		store := wrap(t, cookies(t), list, revocation.Options{})
 		ahead := time.Now().Add(10 * time.Minute).UnixMilli()
 		for range 3 {
-			token, rec := begin(t, store, "alice", inAnHour())
+			token, _ := begin(t, store, "alice", inAnHour())
 			wantAlive(t, "a login after those of all nodes", store, token)
-			if err := store.EndOtherSessions(ctx, "alice", token); err != nil {
+			renewed, err := store.EndOtherSessions(ctx, "alice", token)
+			if err != nil {
 				t.Fatal(err)
 			}
-			wantEnded(t, "the caller's own, before it is renewed", store, token)
-			renewed, err := store.Renew(ctx, token, rec)
-			if err != nil {
-				t.Fatalf("Renew: %v", err)
-			}
+			wantEnded(t, "the caller's old token", store, token)
 			wantAlive(t, "the caller's own", store, renewed)
-			if err := store.EndSessions(ctx, "alice"); err != nil {
+			if err := endAll(ctx, store, "alice"); err != nil {
 				t.Fatal(err)
 			}
 			wantEnded(t, "all", store, renewed)
-			if err := list.EndOwner(ctx, "alice", ahead, "", inAnHour()); err != nil {
+			if err := list.EndOwner(ctx, "alice", ahead, inAnHour()); err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
 }
 
-func TestOnlyTheCallersOwnSessionMayBeRenewed(t *testing.T) {
+func TestOnlyTheCallersOwnSessionGoesOn(t *testing.T) {
 	ctx := t.Context()
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
 	other, otherRec := begin(t, store, "alice", inAnHour())
-	stale, staleRec := begin(t, store, "alice", inAnHour())
-	if err := store.EndSessions(ctx, "alice"); err != nil {
+	stale, _ := begin(t, store, "alice", inAnHour())
+	if err := endAll(ctx, store, "alice"); err != nil {
 		t.Fatal(err)
 	}
 	mine, mineRec := begin(t, store, "alice", inAnHour())
 	peer, peerRec := begin(t, store, "alice", inAnHour())
-	if err := store.EndOtherSessions(ctx, "alice", mine); err != nil {
+	kept, err := store.EndOtherSessions(ctx, "alice", mine)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for token, rec := range map[string]*session.Record{other: otherRec, peer: peerRec} {
+	for token, rec := range map[string]*session.Record{other: otherRec, peer: peerRec, mine: mineRec} {
 		if _, err := store.Renew(ctx, token, rec); !errors.Is(err, session.ErrGone) {
 			t.Errorf("Renew of another session: %v", err)
 		}
+		if _, err := store.Save(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("Save of another session: %v", err)
+		}
 	}
-	if _, err := store.Save(ctx, mine, mineRec); !errors.Is(err, session.ErrGone) {
-		t.Errorf("Save of the caller's own: %v", err)
-	}
-	renewed, err := store.Renew(ctx, mine, mineRec)
-	if err != nil {
-		t.Fatalf("Renew of the caller's own: %v", err)
-	}
-	if _, err := store.Renew(ctx, mine, mineRec); !errors.Is(err, session.ErrGone) {
-		t.Errorf("Renew of the caller's own, twice: %v", err)
-	}
+	wantAlive(t, "the caller's own", store, kept)
 
 	// A session that is over cannot keep itself.
-	if err := store.EndOtherSessions(ctx, "alice", stale); err != nil {
-		t.Fatal(err)
+	if _, err := store.EndOtherSessions(ctx, "alice", stale); !errors.Is(err, session.ErrGone) {
+		t.Errorf("by a session that is over: %v", err)
 	}
-	if _, err := store.Renew(ctx, stale, staleRec); !errors.Is(err, session.ErrGone) {
-		t.Errorf("Renew of a session that was over when it ended the others: %v", err)
+	wantEnded(t, "the one that was kept before", store, kept)
+}
+
+// Whoever has a copy of the cookie that is kept gains nothing by renewing it
+// between any two steps.
+func TestACopyOfTheKeptCookieEnds(t *testing.T) {
+	for step := range 5 {
+		ctx := t.Context()
+		list := &stepped{List: revocation.NewMemoryList()}
+		store := wrap(t, cookies(t), list, revocation.Options{})
+		thief := wrap(t, cookies(t), list.List, revocation.Options{})
+		token, rec := begin(t, store, "alice", inAnHour())
+		var stolen string
+		list.left, list.meanwhile = step, func() { stolen, _ = thief.Renew(ctx, token, rec) }
+		kept, err := store.EndOtherSessions(ctx, "alice", token)
+		if err != nil && !errors.Is(err, session.ErrGone) {
+			t.Fatal(err)
+		}
+		if stolen != "" {
+			wantEnded(t, "the copy that was renewed", thief, stolen)
+		}
+		wantEnded(t, "the copy", thief, token)
+		if err == nil {
+			wantAlive(t, "the session that is kept", thief, kept)
+		} else if stolen == "" {
+			t.Errorf("before call %d: %v, though nobody renewed the session", step, err)
+		}
 	}
-	wantEnded(t, "the renewed one", store, renewed)
+}
+
+// stepped is a list that lets something happen before one of its calls.
+type stepped struct {
+	revocation.List
+	left      int // calls until then
+	meanwhile func()
+}
+
+func (l *stepped) step() {
+	if l.left--; l.left == -1 && l.meanwhile != nil {
+		l.meanwhile()
+	}
+}
+
+func (l *stepped) Lookup(ctx context.Context, id, owner string) (revocation.Entry, error) {
+	l.step()
+	return l.List.Lookup(ctx, id, owner)
+}
+
+func (l *stepped) End(ctx context.Context, id string, until time.Time) (bool, error) {
+	l.step()
+	return l.List.End(ctx, id, until)
+}
+
+func (l *stepped) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
+	l.step()
+	return l.List.EndOwner(ctx, owner, generation, until)
 }
 
 func TestListIsAskedOncePerCall(t *testing.T) {
@@ -423,7 +467,7 @@ func TestMaxStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantEnded(t, "renewed by this process", bound, second)
-		if err := own.EndSessions(ctx, "alice"); err != nil {
+		if err := endAll(ctx, own, "alice"); err != nil {
 			t.Fatal(err)
 		}
 		wantEnded(t, "ended with those of its owner by this process", bound, third)
@@ -435,7 +479,7 @@ func TestMaxStale(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := other.EndSessions(ctx, "alice"); err != nil {
+		if err := endAll(ctx, other, "alice"); err != nil {
 			t.Fatal(err)
 		}
 		wantAlive(t, "bob's", bound, ofBob)
@@ -465,7 +509,7 @@ func TestAnAnswerThatIsOvertakenIsNotRemembered(t *testing.T) {
 	store := wrap(t, cookies(t), list, revocation.Options{MaxStale: time.Hour})
 	for name, end := range map[string]func(token string) error{
 		"logout":     func(token string) error { return store.Delete(ctx, token) },
-		"everywhere": func(string) error { return store.EndSessions(ctx, "alice") },
+		"everywhere": func(string) error { return endAll(ctx, store, "alice") },
 	} {
 		token, _ := begin(t, store, "alice", inAnHour())
 		list.meanwhile = func() {
@@ -539,7 +583,7 @@ func TestWhatIsForgottenHasExpired(t *testing.T) {
 			if err := store.Delete(ctx, out); err != nil {
 				t.Fatal(err)
 			}
-			if err := store.EndSessions(ctx, "alice"); err != nil {
+			if err := endAll(ctx, store, "alice"); err != nil {
 				t.Fatal(err)
 			}
 			tokens = append(tokens, token, renewed, out)
@@ -567,7 +611,7 @@ func TestWhatIsForgottenHasExpired(t *testing.T) {
 		// The generations of an owner go on growing.
 		token, _ := begin(t, store, "alice", time.Now().UTC().Add(maxAge))
 		wantAlive(t, "a login after all was forgotten", store, token)
-		if err := store.EndSessions(ctx, "alice"); err != nil {
+		if err := endAll(ctx, store, "alice"); err != nil {
 			t.Fatal(err)
 		}
 		wantEnded(t, "ended again", store, token)
@@ -585,7 +629,7 @@ func TestTheMemoryListIsBounded(t *testing.T) {
 					if _, err := list.End(t.Context(), fmt.Sprint(time.Now(), i), until); err != nil {
 						t.Fatal(err)
 					}
-				} else if err := list.EndOwner(t.Context(), fmt.Sprint(time.Now(), i), 1, "", until); err != nil {
+				} else if err := list.EndOwner(t.Context(), fmt.Sprint(time.Now(), i), 1, until); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -604,7 +648,7 @@ func TestASessionThatLivesTooLong(t *testing.T) {
 	rec.Expires = inAnHour().Add(time.Hour)
 	for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": store.Save, "Renew": store.Renew} {
 		for _, token := range []string{token, ""} {
-			if _, err := write(ctx, token, rec); err == nil || !strings.Contains(err.Error(), "MaxAge") {
+			if _, err := write(ctx, token, rec); err == nil || !strings.Contains(err.Error(), "MaxAge") || session.ErrorStatus(err) != 500 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -662,7 +706,7 @@ func TestWhatCannotBeMarked(t *testing.T) {
 		}
 	}
 	// A list that counts in something else than milliseconds.
-	if err := list.EndOwner(ctx, "alice", 1<<50, "", inAnHour()); err != nil {
+	if err := list.EndOwner(ctx, "alice", 1<<50, inAnHour()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}); err == nil {
@@ -678,7 +722,7 @@ func TestASessionThatDjangoHasChanged(t *testing.T) {
 	store := wrap(t, engine, revocation.NewMemoryList(), revocation.Options{RefuseUnmarked: true})
 	for name, end := range map[string]func(token string) error{
 		"logout":     func(token string) error { return store.Delete(ctx, token) },
-		"everywhere": func(string) error { return store.EndSessions(ctx, "Zo\u00eb") },
+		"everywhere": func(string) error { return endAll(ctx, store, "Zo\u00eb") },
 	} {
 		ours, _ := begin(t, store, "Zo\u00eb", inAnHour())
 		rec, err := engine.Load(ctx, ours)
@@ -826,7 +870,7 @@ func TestDeleteUnchangedEndsTheSession(t *testing.T) {
 func TestTouch(t *testing.T) {
 	ctx := t.Context()
 	store, small, large, rec := mixed(t, revocation.Options{MaxAge: 24 * time.Hour})
-	rec.Expires = rec.Expires.Add(time.Hour)
+	rec.Expires = rec.Expires.Add(time.Minute)
 	if err := store.Touch(ctx, large, rec); err != nil {
 		t.Fatal(err)
 	}
@@ -841,7 +885,20 @@ func TestTouch(t *testing.T) {
 	if err := store.Touch(ctx, small, &session.Record{Expires: rec.Expires}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("of a cookie: %v, want ErrUnsupported", err)
 	}
-	if err := store.EndSessions(ctx, "ann"); err != nil {
+	before := *rec
+	rec.Expires = rec.Expires.Add(10 * time.Hour)
+	if err := store.Touch(ctx, large, rec); err != nil {
+		t.Fatalf("to a much longer life: %v", err)
+	}
+	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) || !bytes.Equal(got.Data, rec.Data) || got.Version != rec.Version {
+		t.Errorf("after Touch to a much longer life: %v", err)
+	}
+	before.Expires = rec.Expires.Add(48 * time.Hour)
+	if err := store.Touch(ctx, large, &before); err == nil {
+		t.Error("a stale Touch to a much longer life: no error")
+	}
+	wantEnded(t, "the cookie of the shorter life", store, small)
+	if err := endAll(ctx, store, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Touch(ctx, large, rec); !errors.Is(err, session.ErrGone) {
@@ -858,4 +915,140 @@ func TestTouch(t *testing.T) {
 	if err := plain.DeleteUnchanged(ctx, "any", rec); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("DeleteUnchanged of an engine that cannot: %v, want ErrUnsupported", err)
 	}
+}
+
+// What the list has to hold is bounded by what can still be presented: a session
+// that was ended stays on it for about as long as sessions like it live.
+func TestShortSessionsAreForgottenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		list := revocation.NewMemoryList()
+		store := wrap(t, cookies(t), list, revocation.Options{})
+		token, _ := begin(t, store, "", time.Now().UTC().Add(time.Minute))
+		if err := store.Delete(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if n, err := store.DeleteExpired(ctx); n != 0 || err != nil {
+			t.Fatalf("before clocks are sure to agree: %d, %v", n, err)
+		}
+		time.Sleep(5 * time.Minute)
+		if n, err := store.DeleteExpired(ctx); n != 1 || err != nil || list.Len() != 0 {
+			t.Errorf("DeleteExpired: %d, %v", n, err)
+		}
+	})
+}
+
+// A session that is given a longer life stays on the list for longer, whichever
+// of its cookies it is ended with.
+func TestALongerLifeIsKnownToTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+		short, rec := begin(t, store, "alice", time.Now().UTC().Add(time.Minute))
+		rec.Expires = time.Now().UTC().Add(30 * 24 * time.Hour) // longer than the Manager's sessions
+		long, err := store.Save(ctx, short, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, "the id of the shorter life", store, short)
+		copied := long
+		rec.Expires = time.Now().UTC().Add(time.Minute)
+		last, err := store.Save(ctx, long, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(ctx, last); err != nil {
+			t.Fatal(err)
+		}
+		for range 31 {
+			if _, err := store.Load(ctx, copied); !errors.Is(err, session.ErrNotFound) {
+				t.Fatalf("a copy from the longer life: %v", err)
+			}
+			time.Sleep(24 * time.Hour)
+			if _, err := store.DeleteExpired(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A session that begins while the list cannot be asked ends with those of its
+// owner, whatever the clock of the node says at which they are ended.
+func TestEndSessionsAtANodeWithALateClock(t *testing.T) {
+	ctx := t.Context()
+	list := &switchable{List: revocation.NewMemoryList()}
+	store := wrap(t, cookies(t), list, revocation.Options{ServeUnchecked: func(context.Context, error) bool { return true }})
+	list.broken.Store(true)
+	token, _ := begin(t, store, "alice", inAnHour())
+	list.broken.Store(false)
+	wantAlive(t, "when the list works again", store, token)
+	late := time.Now().Add(-2 * time.Minute).UnixMilli()
+	if err := list.EndOwner(ctx, "alice", late, inAnHour()); err != nil {
+		t.Fatal(err)
+	}
+	wantEnded(t, "when the owner's were ended at a late node", store, token)
+}
+
+// Of a session without a mark the owner is what package session takes for it.
+func TestTheOwnerOfAnUnmarkedSession(t *testing.T) {
+	ctx := t.Context()
+	engine := cookies(t)
+	store := wrap(t, engine, revocation.NewMemoryList(), revocation.Options{})
+	for _, data := range []string{
+		`{"_session_owner":"alice","theme":"dark"}`,
+		`{"_session_owner":"alice","_SESSION_OWNER":"nobody"}`,
+		`{"_session_owner":"alice","_Session_Owner":1}`,
+		`{"_session_owner":"nobody","_session_owner":"alice"}`,
+	} {
+		token, err := engine.Save(ctx, "", &session.Record{Data: []byte(data), Expires: inAnHour()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := endAll(ctx, store, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		wantEnded(t, data, store, token)
+	}
+	token, err := engine.Save(ctx, "", &session.Record{Data: []byte(`["alice"]`), Expires: inAnHour()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrInvalidToken) {
+		t.Errorf("a session of which nobody can say whose it is: %v", err)
+	}
+}
+
+func TestStartCleanup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		list := revocation.NewMemoryList()
+		store := wrap(t, cookies(t), list, revocation.Options{})
+		token, _ := begin(t, store, "alice", time.Now().UTC().Add(time.Minute))
+		if err := store.Delete(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.StartCleanup(ctx, -1); err == nil {
+			t.Error("a negative interval: no error")
+		}
+		if err := store.StartCleanup(ctx, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.StartCleanup(ctx, time.Minute); err == nil {
+			t.Error("a second cleanup: no error")
+		}
+		time.Sleep(15 * time.Minute)
+		if n := list.Len(); n != 0 {
+			t.Errorf("%d are on the list", n)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// A login that is to be remembered for a month needs no option.
+func TestRememberMe(t *testing.T) {
+	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+	token, _ := begin(t, store, "alice", time.Now().UTC().Add(30*24*time.Hour))
+	wantAlive(t, "a session of thirty days", store, token)
 }

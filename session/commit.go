@@ -47,7 +47,7 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
-	modified := s.modified() || s.renew && s.stored
+	modified := s.modified() || s.renew && s.stored || s.endOthers
 	if !modified && !s.touch && !s.m.extends {
 		return nil
 	}
@@ -61,6 +61,11 @@ func (s *Session) commit(ctx context.Context) error {
 
 	if err := s.deleteFlushed(ctx); err != nil {
 		return err
+	}
+	if s.endOthers {
+		if err := s.endTheOthers(ctx); err != nil {
+			return err
+		}
 	}
 	if !s.changes.any() && !(s.renew && s.stored) {
 		if extension {
@@ -92,6 +97,7 @@ func (s *Session) commit(ctx context.Context) error {
 
 // deleteFlushed deletes the sessions that Flush ended.
 func (s *Session) deleteFlushed(ctx context.Context) error {
+	ended := s.endOwned(ctx)
 	for len(s.flushed) > 0 {
 		if token := s.flushed[0]; token != "" {
 			if err := s.m.store.Delete(ctx, token); err != nil {
@@ -101,7 +107,7 @@ func (s *Session) deleteFlushed(ctx context.Context) error {
 		s.flushed = s.flushed[1:]
 		s.unsetCookie()
 	}
-	return nil
+	return ended
 }
 
 // deleteOthers deletes the other sessions that the request brought, so that they
@@ -388,7 +394,7 @@ func (s *Session) tryLate(ctx context.Context) error {
 // same.
 func (s *Session) abandon() {
 	s.discarded = true
-	if len(s.flushed) == 0 {
+	if len(s.flushed) == 0 && len(s.endOwners) == 0 {
 		return
 	}
 	s.unsetCookie()

@@ -3,8 +3,10 @@ package session
 import "strings"
 
 // SetOwner says whose session this is: the application's name for the user,
-// given at login, "" for nobody. Engines that can list and end the sessions of
-// an owner go by it; with others it is kept in the session and does nothing.
+// given at login, "" for nobody. Engines that can list ([OwnerLister]) or end
+// ([OwnerEnder]) the sessions of an owner go by it: dbstore with Options.Owners
+// does both, revocation ends them. With others it is kept in the session and
+// does nothing, and [Session.EndOthers] and the like say that they cannot.
 func (s *Session) SetOwner(owner string) { s.setText(ownerKey, owner) }
 
 // SetLabel says what the owner should see the session called in a list of their

@@ -37,6 +37,9 @@ type Session struct {
 	flushed []string // tokens to delete at the next commit
 	others  []string // tokens of the request's other sessions, see newer
 
+	endOwners []string // whose sessions are to be ended then
+	endOthers bool     // and those of the owner, other than this one
+
 	accessed bool
 	renew    bool
 	touch    bool
@@ -353,7 +356,9 @@ func (s *Session) Modified() bool {
 	return s.modified()
 }
 
-func (s *Session) modified() bool { return s.changes.any() || len(s.flushed) > 0 }
+func (s *Session) modified() bool {
+	return s.changes.any() || len(s.flushed) > 0 || len(s.endOwners) > 0
+}
 
 // Token returns the token that the session is stored under, or "" if it is not
 // stored yet. Whoever has the token has the session: keep it out of logs and
@@ -403,10 +408,13 @@ func (s *Session) flush() {
 			s.flushed = append(s.flushed, token) // browsers may send several: see tokens
 		}
 	}
+	if owner := s.text(ownerKey); s.endOthers && owner != "" {
+		s.endOwners = append(s.endOwners, owner) // as EndOthers was to do
+	}
 	s.forget()
 	s.obj.clear()
 	s.changes = changes{}
-	s.renew, s.touch = false, false
+	s.renew, s.touch, s.endOthers = false, false, false
 	s.changed()
 }
 

@@ -23,7 +23,8 @@ import (
 //
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
-// [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer].
+// [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer],
+// [OwnerEnder], [OwnerLister].
 type SessionStore interface {
 	// Load returns the record that token stands for.
 	//

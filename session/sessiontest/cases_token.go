@@ -23,6 +23,12 @@ var featureCases = []testCase{
 			if _, ok := c.store.(session.ExpiredDeleter); ok != c.f.ExpiredDeleter {
 				c.Errorf("the store is a session.ExpiredDeleter: %v, declared: %v", ok, c.f.ExpiredDeleter)
 			}
+			if _, err := session.EndSessions(c.ctx, c.store, "nobody"); errors.Is(err, errors.ErrUnsupported) == c.f.OwnerEnder {
+				c.Errorf("OwnerEnder is declared: %v, and EndSessions gave the error %v", c.f.OwnerEnder, err)
+			}
+			if _, _, err := session.Sessions(c.ctx, c.store, "nobody", "", 0); errors.Is(err, errors.ErrUnsupported) == c.f.OwnerLister {
+				c.Errorf("OwnerLister is declared: %v, and Sessions gave the error %v", c.f.OwnerLister, err)
+			}
 			if _, ok := c.store.(session.CookieNamer); !ok && c.f.CookieBound {
 				c.Errorf("CookieBound is declared, and the store is not a session.CookieNamer")
 			}

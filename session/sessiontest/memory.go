@@ -1,9 +1,11 @@
 package sessiontest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +33,9 @@ type memorySession struct {
 	data    string
 	expires time.Time
 	version string
+
+	owner, label, id string
+	created, seen    time.Time
 }
 
 var (
@@ -38,6 +43,8 @@ var (
 	_ session.Toucher          = (*Memory)(nil)
 	_ session.UnchangedDeleter = (*Memory)(nil)
 	_ session.ExpiredDeleter   = (*Memory)(nil)
+	_ session.OwnerEnder       = (*Memory)(nil)
+	_ session.OwnerLister      = (*Memory)(nil)
 )
 
 // NewMemory returns an empty store.
@@ -54,6 +61,8 @@ func MemoryFeatures() Features {
 		Toucher:          true,
 		UnchangedDeleter: true,
 		ExpiredDeleter:   true,
+		OwnerEnder:       true,
+		OwnerLister:      true,
 		SynctestBubble:   true,
 	}
 }
@@ -88,7 +97,7 @@ func (m *Memory) Save(ctx context.Context, token string, rec *session.Record) (s
 	} else if err := m.check(token, rec); err != nil {
 		return "", err
 	}
-	m.put(token, rec)
+	m.put(token, m.sessions[token], rec)
 	return token, nil
 }
 
@@ -99,6 +108,7 @@ func (m *Memory) Renew(ctx context.Context, token string, rec *session.Record) (
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	old := m.sessions[token]
 	if token != "" {
 		if err := m.check(token, rec); err != nil {
 			return "", err
@@ -106,7 +116,7 @@ func (m *Memory) Renew(ctx context.Context, token string, rec *session.Record) (
 		delete(m.sessions, token)
 	}
 	newToken := rand.Text()
-	m.put(newToken, rec)
+	m.put(newToken, old, rec)
 	return newToken, nil
 }
 
@@ -133,7 +143,7 @@ func (m *Memory) Touch(ctx context.Context, token string, rec *session.Record) e
 		return err
 	}
 	s := m.sessions[token]
-	s.expires = rec.Expires.UTC().Truncate(time.Second)
+	s.expires, s.seen = rec.Expires.UTC().Truncate(time.Second), time.Now().UTC()
 	m.sessions[token] = s
 	return nil
 }
@@ -182,15 +192,117 @@ func (m *Memory) check(token string, rec *session.Record) error {
 	return nil
 }
 
-// put stores rec as the next version. The caller holds m.mu.
-func (m *Memory) put(token string, rec *session.Record) {
+// put stores rec as the next version of the session that old was. The caller
+// holds m.mu.
+func (m *Memory) put(token string, old memorySession, rec *session.Record) {
 	m.version++
 	rec.Version = strconv.FormatUint(m.version, 10)
+	now := time.Now().UTC()
+	if old.id == "" || old.owner != rec.Owner {
+		old.id, old.created = rand.Text(), now
+	}
 	m.sessions[strings.Clone(token)] = memorySession{
 		data:    string(rec.Data),
 		expires: rec.Expires.UTC().Truncate(time.Second),
 		version: rec.Version,
+		owner:   strings.Clone(rec.Owner),
+		label:   strings.Clone(rec.Label),
+		id:      old.id,
+		created: old.created,
+		seen:    now,
 	}
 }
 
 func (s memorySession) expired() bool { return !time.Now().Before(s.expires) }
+
+// EndSessions implements [session.OwnerEnder].
+func (m *Memory) EndSessions(ctx context.Context, owner string) (int64, error) {
+	if err := m.owners(ctx, owner, "end sessions"); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.end(owner, func(memorySession) bool { return true }), nil
+}
+
+// EndOtherSessions implements [session.OwnerEnder].
+func (m *Memory) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
+	if err := m.owners(ctx, owner, "end other sessions"); err != nil {
+		return "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept, ok := m.sessions[token]
+	delete(m.sessions, token)
+	m.end(owner, func(memorySession) bool { return true })
+	if !ok || kept.expired() {
+		return "", session.ErrGone
+	}
+	newToken = rand.Text()
+	m.sessions[newToken] = kept
+	return newToken, nil
+}
+
+// Sessions implements [session.OwnerLister].
+func (m *Memory) Sessions(ctx context.Context, owner, after string, limit int) (page []session.SessionInfo, next string, err error) {
+	if err := m.owners(ctx, owner, "sessions"); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sessions {
+		if s.owner == owner && !s.expired() {
+			page = append(page, session.SessionInfo{ID: s.id, Owner: owner, Label: s.label, Created: s.created, LastSeen: s.seen, Expires: s.expires})
+		}
+	}
+	slices.SortFunc(page, func(a, b session.SessionInfo) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+	})
+	if after != "" {
+		i := slices.IndexFunc(page, func(s session.SessionInfo) bool { return s.ID == after })
+		page = page[i+1:] // from the start, if that session has ended
+	}
+	if limit <= 0 || limit > session.MaxSessions {
+		limit = session.MaxSessions
+	}
+	if len(page) > limit {
+		page, next = page[:limit], page[limit-1].ID
+	}
+	return page, next, nil
+}
+
+// EndSession implements [session.OwnerLister].
+func (m *Memory) EndSession(ctx context.Context, owner, id string) error {
+	if err := m.owners(ctx, owner, "end session"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.end(owner, func(s memorySession) bool { return s.id == id })
+	return nil
+}
+
+// owners begins an operation on the sessions of an owner.
+func (m *Memory) owners(ctx context.Context, owner, op string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sessiontest: %s: %w", op, err)
+	}
+	if owner == "" {
+		return session.ErrNoOwner
+	}
+	return nil
+}
+
+// end ends the owner's sessions that match, and returns how many were living.
+// The caller holds m.mu.
+func (m *Memory) end(owner string, match func(memorySession) bool) (n int64) {
+	for token, s := range m.sessions {
+		if s.owner == owner && match(s) {
+			delete(m.sessions, token)
+			if !s.expired() {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -44,6 +44,10 @@ type broken struct {
 	touch         func(ctx context.Context, token string, rec *session.Record) error
 	deleteSame    func(ctx context.Context, token string, rec *session.Record) error
 	deleteExpired func(ctx context.Context) (int64, error)
+	endAll        func(ctx context.Context, owner string) (int64, error)
+	endOthers     func(ctx context.Context, owner, token string) (string, error)
+	list          func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error)
+	endOne        func(ctx context.Context, owner, id string) error
 }
 
 func newBroken(breaks func(*broken)) *broken {
@@ -52,6 +56,7 @@ func newBroken(breaks func(*broken)) *broken {
 		Memory: m,
 		load:   m.Load, save: m.Save, renew: m.Renew, delete: m.Delete,
 		touch: m.Touch, deleteSame: m.DeleteUnchanged, deleteExpired: m.DeleteExpired,
+		endAll: m.EndSessions, endOthers: m.EndOtherSessions, list: m.Sessions, endOne: m.EndSession,
 	}
 	breaks(b)
 	return b
@@ -80,6 +85,42 @@ func (b *broken) DeleteUnchanged(ctx context.Context, token string, rec *session
 }
 
 func (b *broken) DeleteExpired(ctx context.Context) (int64, error) { return b.deleteExpired(ctx) }
+
+func (b *broken) EndSessions(ctx context.Context, owner string) (int64, error) {
+	return b.endAll(ctx, owner)
+}
+
+func (b *broken) EndOtherSessions(ctx context.Context, owner, token string) (string, error) {
+	return b.endOthers(ctx, owner, token)
+}
+
+func (b *broken) Sessions(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
+	return b.list(ctx, owner, after, limit)
+}
+
+func (b *broken) EndSession(ctx context.Context, owner, id string) error {
+	return b.endOne(ctx, owner, id)
+}
+
+// noteTokens notes the tokens that the store gives out, by owner.
+func (b *broken) noteTokens() func(owner string) []string {
+	tokens := make(map[string][]string)
+	note := func(write writeFunc) writeFunc {
+		return func(ctx context.Context, token string, rec *session.Record) (string, error) {
+			newToken, err := write(ctx, token, rec)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			tokens[rec.Owner] = append(tokens[rec.Owner], newToken)
+			return newToken, err
+		}
+	}
+	b.save, b.renew = note(b.save), note(b.renew)
+	return func(owner string) []string {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.Clone(tokens[owner])
+	}
+}
 
 // instead calls f for what Save and Renew are given, and gives the caller's
 // record the version of the one that f returns.
@@ -175,10 +216,109 @@ const (
 	caseLogoutRace  = "a save that races with a logout does not undo it"
 	caseTouchRace   = "a touch that races with a save loses no data"
 	caseMany        = "many sessions are used at once"
+	caseEndAll      = "EndSessions ends the sessions of the owner and of nobody else"
+	caseEndOthers   = "EndOtherSessions keeps one session under a fresh token"
+	caseEndHeld     = "whoever changes and renews a session does not keep it from being ended"
+	caseEndCopy     = "a copy that is renewed beside EndOtherSessions does not live on"
+	caseList        = "Sessions lists the living sessions of the owner in pages"
+	caseEndHeldOne  = "whoever changes and renews a session does not keep it from being ended alone"
 	casePeers       = "processes that share a database or keys share their sessions"
 )
 
 var mutants = []mutant{
+	{"an owner without a name has no sessions", func(b *broken) {
+		b.endAll = func(ctx context.Context, owner string) (int64, error) {
+			if owner == "" {
+				return 0, nil
+			}
+			return b.Memory.EndSessions(ctx, owner)
+		}
+	}, []string{caseEndAll}, false},
+	{"EndSessions ends those of a similar name", func(b *broken) {
+		b.endAll = func(ctx context.Context, owner string) (int64, error) {
+			b.Memory.EndSessions(ctx, owner+" ")
+			return b.Memory.EndSessions(ctx, owner)
+		}
+	}, []string{caseEndAll}, false},
+	{"EndSessions ends those of the former owner", func(b *broken) {
+		tokens := b.noteTokens()
+		b.endAll = func(ctx context.Context, owner string) (int64, error) {
+			n, err := b.Memory.EndSessions(ctx, owner)
+			for _, token := range tokens(owner) {
+				b.Memory.Delete(ctx, token)
+			}
+			return n, err
+		}
+	}, []string{caseEndAll}, false},
+	{"EndSessions ends what it has found before", func(b *broken) {
+		tokens := b.noteTokens()
+		b.endAll = func(ctx context.Context, owner string) (int64, error) {
+			found := tokens(owner)
+			pause()
+			for _, token := range found {
+				b.Memory.Delete(ctx, token)
+			}
+			return int64(len(found)), nil
+		}
+	}, []string{caseEndHeld}, false},
+	{"EndOtherSessions leaves the token as it was", func(b *broken) {
+		tokens := b.noteTokens()
+		b.endOthers = func(ctx context.Context, owner, token string) (string, error) {
+			if owner == "" {
+				return "", session.ErrNoOwner
+			}
+			for _, other := range tokens(owner) {
+				if other != token {
+					b.Memory.Delete(ctx, other)
+				}
+			}
+			return token, nil
+		}
+	}, []string{caseEndOthers}, false},
+	{"EndOtherSessions leaves the others when its own is gone", func(b *broken) {
+		b.endOthers = func(ctx context.Context, owner, token string) (string, error) {
+			if _, err := b.Memory.Load(ctx, token); err != nil {
+				return "", session.ErrGone
+			}
+			return b.Memory.EndOtherSessions(ctx, owner, token)
+		}
+	}, []string{caseEndOthers, caseEndCopy}, false},
+	{"EndOtherSessions renews in a second step", func(b *broken) {
+		tokens := b.noteTokens()
+		b.endOthers = func(ctx context.Context, owner, token string) (string, error) {
+			for _, other := range tokens(owner) {
+				if other != token {
+					b.Memory.Delete(ctx, other)
+				}
+			}
+			pause()
+			rec, err := b.Memory.Load(ctx, token)
+			if err != nil {
+				return "", session.ErrGone
+			}
+			rec.Owner = owner
+			return b.Memory.Renew(ctx, token, rec)
+		}
+	}, []string{caseEndCopy}, false},
+	{"the list has one page", func(b *broken) {
+		b.list = func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
+			page, _, err := b.Memory.Sessions(ctx, owner, after, limit)
+			return page, "", err
+		}
+	}, []string{caseList}, false},
+	{"the list shows what has changed hands", func(b *broken) {
+		b.list = func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
+			page, next, err := b.Memory.Sessions(ctx, owner, after, limit)
+			if strings.HasSuffix(owner, "bob") {
+				return page, next, err
+			}
+			bobs, _, _ := b.Memory.Sessions(ctx, strings.TrimSuffix(owner, "ann")+"bob", "", 0)
+			return append(bobs[:min(1, len(bobs))], page...)[:min(limit, len(page)+min(1, len(bobs)))], next, err
+		}
+	}, []string{caseList}, false},
+	{"a session cannot be ended alone", func(b *broken) {
+		b.endOne = func(context.Context, string, string) error { return nil }
+	}, []string{caseList, caseEndHeldOne}, false},
 	{"an unknown token is a system failure", func(b *broken) {
 		b.load = func(ctx context.Context, token string) (*session.Record, error) {
 			rec, err := b.Memory.Load(ctx, token)
@@ -877,6 +1017,8 @@ func lies() []lie {
 			[]string{caseUpdate}},
 		{"Memory is no Toucher", newMemory, memory(func(f *sessiontest.Features) { f.Toucher = false }), []string{caseFeatures}},
 		{"Memory is no UnchangedDeleter", newMemory, memory(func(f *sessiontest.Features) { f.UnchangedDeleter = false }), []string{caseFeatures}},
+		{"Memory cannot end the sessions of an owner", newMemory, memory(func(f *sessiontest.Features) { f.OwnerEnder = false }), []string{caseFeatures}},
+		{"Memory cannot list the sessions of an owner", newMemory, memory(func(f *sessiontest.Features) { f.OwnerLister = false }), []string{caseFeatures}},
 		{"Memory is no ExpiredDeleter", newMemory, memory(func(f *sessiontest.Features) { f.ExpiredDeleter = false }), []string{caseFeatures}},
 		{"a wrapper hides what Memory can do", func(*testing.T) session.SessionStore {
 			return struct{ session.SessionStore }{sessiontest.NewMemory()}

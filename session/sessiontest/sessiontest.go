@@ -43,6 +43,14 @@ type Features struct {
 	// ExpiredDeleter says that the store is a [session.ExpiredDeleter].
 	ExpiredDeleter bool
 
+	// OwnerEnder says that the store is a [session.OwnerEnder] for sessions that
+	// are saved with Record.Owner. A store that is one without declaring it has
+	// to give errors that match [errors.ErrUnsupported]. It needs Revocable.
+	OwnerEnder bool
+
+	// OwnerLister says the same of [session.OwnerLister].
+	OwnerLister bool
+
 	// CookieBound says that a token is worth nothing under another cookie name
 	// than that of the [session.CookieNamer] which issued it.
 	CookieBound bool
@@ -117,7 +125,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		featureCases, tokenCases, saveCases, renewCases, deleteCases, deleteUnchangedCases, timeCases,
-		touchCases, cleanupCases, contextCases, sizeCases, concurrencyCases, peerCases,
+		touchCases, cleanupCases, contextCases, sizeCases, ownerCases, concurrencyCases, peerCases,
 	} {
 		all = append(all, group...)
 	}
