@@ -3,6 +3,7 @@ package dbstore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"sessionengine/session"
 )
@@ -15,6 +16,10 @@ import (
 // Django's second index on PostgreSQL, for LIKE queries on session_key, is left
 // out, since nothing uses it. On MySQL the table is created with the character
 // set utf8mb4, whatever the database's own.
+//
+// With [Options.Owners] it creates the table of owners as well, and then fills it,
+// which reads the whole table of sessions once. Without the option, that there is
+// a table of owners is an error that matches [session.ErrMisuse].
 func (s *Store) Migrate(ctx context.Context) error {
 	if !s.begin() {
 		return session.ErrClosed
@@ -36,10 +41,28 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.migrateIndex(ctx, s.table, "expire_date"); err != nil || s.owners == nil {
+	if err := s.migrateIndex(ctx, s.table, "expire_date"); err != nil {
 		return err
 	}
-	return s.owners.migrate(ctx, s)
+	if s.owners != nil {
+		return s.owners.migrate(ctx, s)
+	}
+	return s.refuseOwners(ctx)
+}
+
+// refuseOwners returns an error if the table has one of owners beside it, and the
+// store would save sessions that it does not note there.
+func (s *Store) refuseOwners(ctx context.Context) error {
+	table := tableName{s.table.schema, s.table.name + "_owner"}
+	if _, err := parseTableName(table.name); err != nil {
+		return nil // too long to be there
+	}
+	ok, err := s.hasTable(ctx, table, "session_key, owner, id, generation")
+	if err != nil || !ok {
+		return nil
+	}
+	return fmt.Errorf("%w: the table %s is there, and sessions that are saved without Options.Owners would not be found by their owner: set it, or drop that table",
+		session.ErrMisuse, table.name)
 }
 
 // hasTable tells whether a table is there. That it lacks a column is an error.
@@ -54,12 +77,13 @@ func (s *Store) hasTable(ctx context.Context, table tableName, columns string) (
 	return false, err
 }
 
-// migrateIndex creates the index on a column unless there is one.
-func (s *Store) migrateIndex(ctx context.Context, table tableName, column string) error {
-	if ok, err := s.hasIndex(ctx, table, column); err != nil || ok {
+// migrateIndex creates the index on some columns unless there is one that begins
+// with the first.
+func (s *Store) migrateIndex(ctx context.Context, table tableName, columns ...string) error {
+	if ok, err := s.hasIndex(ctx, table, columns[0]); err != nil || ok {
 		return err
 	}
-	return s.define(ctx, s.createIndex(table, column))
+	return s.define(ctx, s.createIndex(table, columns))
 }
 
 // hasIndex tells whether an index of the table begins with the column.
@@ -106,9 +130,9 @@ func (s *Store) createTable() string {
 		s.table.quoted(s.dialect), q("session_key"), q("session_data"), text, q("expire_date"), datetime, options)
 }
 
-func (s *Store) createIndex(table tableName, column string) string {
+func (s *Store) createIndex(table tableName, columns []string) string {
 	q := s.dialect.quote
-	name, on := q(table.index(s.dialect, column)), table.quoted(s.dialect)
+	name, on := q(table.index(s.dialect, columns[0])), table.quoted(s.dialect)
 	switch s.dialect {
 	case SQLite:
 		if table.schema != "" {
@@ -120,7 +144,11 @@ func (s *Store) createIndex(table tableName, column string) string {
 	}
 	// YugabyteDB would make a hash index, which finds no ranges, without "ASC";
 	// everywhere else it goes without saying.
-	return fmt.Sprintf("CREATE INDEX %s ON %s (%s ASC)", name, on, q(column))
+	var ascending []string
+	for _, column := range columns {
+		ascending = append(ascending, q(column)+" ASC")
+	}
+	return fmt.Sprintf("CREATE INDEX %s ON %s (%s)", name, on, strings.Join(ascending, ", "))
 }
 
 // define runs a statement that creates something. That another machine has

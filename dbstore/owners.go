@@ -3,151 +3,261 @@ package dbstore
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"sessionengine/session"
 )
 
-// SessionInfo is what [Store.Sessions] tells about one session of an owner.
-type SessionInfo struct {
-	ID       string    // names the session to [Store.EndSession]; it is no secret, and no token
-	Owner    string    // as given to session.Session.SetOwner
-	Label    string    // as given to session.Session.SetLabel
-	Created  time.Time // when the owner was first noted; a renewed session keeps it
-	LastSeen time.Time // when the session was last saved or extended
-	Expires  time.Time
-}
+// ErrOwnersIncomplete says that the table may hold sessions which were saved
+// without [Options.Owners] and so are not found by their owner.
+// [Store.IndexOwners] finds them, and [Store.Migrate] calls it once. It matches
+// [session.ErrMisuse].
+var ErrOwnersIncomplete = fmt.Errorf("dbstore: %w: sessions from before Options.Owners was set may not be known by their owner; call Migrate", session.ErrMisuse)
 
-// Sessions returns the living sessions of an owner, the one seen last first. It
-// needs [Options.Owners].
-func (s *Store) Sessions(ctx context.Context, owner string) ([]SessionInfo, error) {
+var errNoOwners = fmt.Errorf("dbstore: %w: owners are not kept: set Options.Owners: %w", session.ErrMisuse, errors.ErrUnsupported)
+
+// Sessions implements [session.OwnerLister]. It needs [Options.Owners]. A page
+// takes a query of the owner's rows and one of their sessions, as a rule.
+func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (page []session.SessionInfo, next string, err error) {
 	if err := s.beginOwners(owner); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer s.end()
-	listed, err := s.owners.sessions(ctx, s, owner)
+	if limit <= 0 || limit > session.MaxSessions {
+		limit = session.MaxSessions
+	}
+	at, ok := parseCursor(after)
+	if !ok {
+		return nil, "", fmt.Errorf("dbstore: sessions: %w: this is no next of a page", session.ErrMisuse)
+	}
+	page, err = s.owners.page(ctx, s, owner, at, limit+1)
 	if err != nil {
-		return nil, s.failure(ctx, "sessions", err)
+		return nil, "", s.failure(ctx, "sessions", err)
 	}
-	infos := []SessionInfo{}
-	for _, o := range listed {
-		if o.living {
-			infos = append(infos, o.info)
-		}
+	if len(page) > limit {
+		page = page[:limit]
+		next = cursor{page[limit-1].Created, page[limit-1].ID}.String()
 	}
-	return infos, nil
+	return page, next, nil
 }
 
-// EndSession ends one of the owner's sessions, under its present key if it was
-// renewed since it was listed. That there is no such session, or that it is
-// somebody else's, is no error. It needs [Options.Owners].
+// EndSession implements [session.OwnerLister]. It needs [Options.Owners].
 func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 	if err := s.beginOwners(owner); err != nil {
 		return err
 	}
 	defer s.end()
-	_, err := s.endOwned(ctx, owner, func(listed []owned, ended int64) []owned {
-		i := slices.IndexFunc(listed, func(o owned) bool { return o.info.ID == id })
-		if i < 0 || ended > 0 {
-			return nil
+	o := s.owners
+	find := func() ([]string, error) { return o.keys(ctx, &o.ofSession, s.ownerArg(owner), idPrefix+id) }
+	keys, err := find()
+	if err == nil && len(keys) > 0 {
+		// From here on it cannot be renewed any more.
+		if err = o.fence(ctx, s, idPrefix+id, owner, math.MaxInt64); err == nil {
+			_, err = s.endAll(ctx, owner, math.MaxInt64, find)
 		}
-		if listed[i].living {
-			return listed[i : i+1]
-		}
-		// If it was renewed, it is the one that was created at the same moment.
-		created := listed[i].info.Created
-		return slices.DeleteFunc(listed, func(o owned) bool { return !o.info.Created.Equal(created) })
-	})
+	}
 	if err != nil {
 		return s.failure(ctx, "end session", err)
 	}
 	return nil
 }
 
-// EndSessions ends all of the owner's sessions but the one that exceptToken
-// stands for, or all of them if that is empty, and returns their number. A
-// session that is renewed while it runs ends nevertheless, the one to keep
-// included; one that begins meanwhile may stay. It needs [Options.Owners].
-func (s *Store) EndSessions(ctx context.Context, owner, exceptToken string) (int64, error) {
+// EndSessions implements [session.OwnerEnder]. It needs [Options.Owners]. A
+// session that is given to somebody else while it runs ends as well. If sessions
+// may not be known by their owner it ends those that are, and gives
+// [ErrOwnersIncomplete].
+func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 	if err := s.beginOwners(owner); err != nil {
 		return 0, err
 	}
 	defer s.end()
-	var except string
-	if exceptToken != "" {
-		key, ok := storedKey(exceptToken, s.opts.RawKeys)
-		if !ok {
-			return 0, fmt.Errorf("dbstore: end sessions: the token to keep: %w", session.ErrInvalidToken)
-		}
-		except = key
-	}
-	// Created comes from the clocks of all machines that write to the table.
-	var last time.Time
-	ended, err := s.endOwned(ctx, owner, func(listed []owned, _ int64) []owned {
-		if last.IsZero() {
-			last = time.Now()
-			for _, o := range listed {
-				if o.info.Created.After(last) {
-					last = o.info.Created
-				}
-			}
-		}
-		return slices.DeleteFunc(listed, func(o owned) bool { return o.key == except || o.info.Created.After(last) })
-	})
+	ended, err := s.endSessions(ctx, owner)
 	if err != nil {
 		return ended, s.failure(ctx, "end sessions", err)
 	}
-	return ended, nil
+	return ended, s.owners.incomplete(ctx, s)
 }
 
-// endRounds is how often the sessions of an owner are looked for before giving
-// up on those that change faster than they can be ended.
-const endRounds = 10
+func (s *Store) endSessions(ctx context.Context, owner string) (int64, error) {
+	o := s.owners
+	_, err := o.raise(ctx, s, owner)
+	if err != nil {
+		return 0, err
+	}
+	// Somebody else may have raised it further at this moment.
+	generation, err := o.number(ctx, &o.fenced, s.ownerArg(owner))
+	if err != nil {
+		return 0, err
+	}
+	return s.endBefore(ctx, owner, generation)
+}
 
-var errBusy = errors.New("sessions of the owner kept changing while they were to be ended")
+// EndOtherSessions implements [session.OwnerEnder]. It needs [Options.Owners].
+// The session that goes on gets a new key by an UPDATE that needs no more than
+// its old one, so that no other change of it is in the way. If sessions may not
+// be known by their owner it does nothing, and gives [ErrOwnersIncomplete].
+func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
+	if err := s.beginOwners(owner); err != nil {
+		return "", err
+	}
+	defer s.end()
+	if err := s.owners.incomplete(ctx, s); err != nil {
+		return "", err
+	}
+	newToken, err = s.endOthers(ctx, owner, token)
+	if err != nil {
+		return "", s.writeFailure(ctx, "end other sessions", err)
+	}
+	return newToken, nil
+}
 
-// endOwned ends the living ones of the sessions that pick leaves of those
-// listed, given how many were ended so far, and returns their number.
-//
-// A session that is renewed while it runs goes on under another key. That key
-// was written down before, with the old one's Created, so it is in the list that
-// is read next. So nothing is left once no session that is picked is living, and
-// none is listed that the lists before did not have.
-func (s *Store) endOwned(ctx context.Context, owner string, pick func(listed []owned, ended int64) []owned) (ended int64, err error) {
-	seen := make(map[string]bool)
-	for range endRounds {
-		listed, err := s.owners.sessions(ctx, s, owner)
+func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken string, err error) {
+	o := s.owners
+	generation, err := o.raise(ctx, s, owner)
+	if err != nil {
+		return "", err
+	}
+	moved := false
+	key, ok := storedKey(token, s.opts.RawKeys)
+	if ok {
+		newToken, err = s.withNewToken(func(newKey string) error {
+			noted, err := s.exec(ctx, &o.copy, newKey, s.ownerArg(owner), generation, key)
+			if err != nil {
+				return err
+			}
+			n, err := s.exec(ctx, &o.move, newKey, key, s.now(), newKey, noted, newKey)
+			if err != nil {
+				return err
+			}
+			if moved = n > 0; moved {
+				o.forget(ctx, s, key)
+			} else {
+				o.forget(ctx, s, newKey)
+			}
+			return nil
+		})
 		if err != nil {
+			return "", err
+		}
+	}
+	if _, err := s.endBefore(ctx, owner, generation); err != nil {
+		return "", err
+	}
+	if !moved {
+		return "", session.ErrGone
+	}
+	return newToken, nil
+}
+
+// endBefore ends the owner's sessions that began before a generation.
+func (s *Store) endBefore(ctx context.Context, owner string, generation int64) (int64, error) {
+	o := s.owners
+	return s.endAll(ctx, owner, generation, func() ([]string, error) {
+		return o.keys(ctx, &o.before, s.ownerArg(owner), generation)
+	})
+}
+
+// endAll ends those of the owner's sessions whose keys find returns, and returns
+// how many were living. There has to be a fence before, so that none of them is
+// renewed any more, but by a statement that had begun already: that one's new key
+// is among the keys, and its old one is in the table until it is done. So the
+// second round finds what has escaped the first, and a third nothing.
+func (s *Store) endAll(ctx context.Context, owner string, generation int64, find func() ([]string, error)) (ended int64, err error) {
+	for round := 1; ; round++ {
+		keys, err := find()
+		if err != nil || len(keys) == 0 {
 			return ended, err
 		}
-		done := true
-		for _, o := range pick(listed, ended) {
-			if o.living || !seen[o.key] {
-				done = false
-			}
-			seen[o.key] = true
-			if !o.living {
-				continue
-			}
-			// As it was found only: it may have become somebody else's since.
-			n, err := s.exec(ctx, s.deleteUnchanged, o.key, o.text, s.now())
+		found := false
+		for chunk := range slices.Chunk(keys, s.opts.CleanupBatch) {
+			n, any, err := s.endKeys(ctx, owner, generation, chunk)
+			ended += n
 			if err != nil {
 				return ended, err
 			}
-			ended += n
+			found = found || any
 		}
-		if done {
+		if !found && round > 1 {
 			return ended, nil
 		}
 	}
-	return ended, errBusy
+}
+
+// endKeys deletes the sessions with these keys that are the owner's, whatever
+// they hold by then and whether they have expired by this machine's clock or not.
+func (s *Store) endKeys(ctx context.Context, owner string, generation int64, keys []string) (ended int64, found bool, err error) {
+	states, err := s.owners.lookUp(ctx, s, owner, keys)
+	if err != nil {
+		return 0, false, err
+	}
+	var mine, others []any
+	living := int64(0)
+	for _, key := range keys {
+		switch state := states[key]; {
+		case state.mine:
+			mine = append(mine, key)
+			if state.living {
+				living++
+			}
+		case state.present:
+			others = append(others, key)
+		}
+	}
+	if len(others) > 0 && generation < math.MaxInt64 {
+		// Should one become the owner's again, it has begun anew.
+		_, err := s.in(ctx, "UPDATE "+s.owners.quoted+" SET generation = ? WHERE owner = ? AND session_key IN (", []any{generation, s.ownerArg(owner)}, others)
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	if len(mine) == 0 {
+		return 0, false, nil
+	}
+	n, err := s.in(ctx, "DELETE FROM "+s.table.quoted(s.dialect)+" WHERE session_key IN (", nil, mine)
+	if err != nil {
+		return 0, true, err
+	}
+	s.in(ctx, "DELETE FROM "+s.owners.quoted+" WHERE session_key IN (", nil, mine) // or the cleanup does
+	return min(n, living), true, nil
+}
+
+// in runs a statement that ends in a list of keys.
+func (s *Store) in(ctx context.Context, text string, args, keys []any) (int64, error) {
+	text += strings.Repeat("?, ", len(keys)-1) + "?)"
+	if s.dialect == Postgres {
+		text = numbered(text)
+	}
+	return s.exec(ctx, &statement{db: s.db, text: text, alone: true}, slices.Concat(args, keys)...)
+}
+
+// IndexOwners goes through the whole table, a batch at a time, and notes the
+// owners of sessions that were saved without [Options.Owners]: before it was set,
+// by a node that has not got it yet, or by Django. It returns how many it noted.
+// Migrate calls it when it creates the table of owners; call it again, or
+// "sessionctl migrate -owners", once the last node without the option is gone.
+func (s *Store) IndexOwners(ctx context.Context) (noted int64, err error) {
+	if s.owners == nil {
+		return 0, errNoOwners
+	}
+	if !s.begin() {
+		return 0, session.ErrClosed
+	}
+	defer s.end()
+	noted, err = s.owners.index(ctx, s)
+	if err != nil {
+		return noted, s.failure(ctx, "index owners", err)
+	}
+	return noted, nil
 }
 
 // Count returns how many sessions in the table are living, and how many are
@@ -166,10 +276,12 @@ func (s *Store) Count(ctx context.Context) (active, expired int64, err error) {
 }
 
 func (s *Store) beginOwners(owner string) error {
-	if s.owners == nil {
-		return errors.New("dbstore: owners are not kept: set Options.Owners")
-	}
-	if strings.Contains(owner, "\x00") {
+	switch {
+	case s.owners == nil:
+		return errNoOwners
+	case owner == "":
+		return session.ErrNoOwner
+	case strings.Contains(owner, "\x00"):
 		return fmt.Errorf("dbstore: %w", errOwnerNUL)
 	}
 	if !s.begin() {
@@ -183,32 +295,66 @@ func (s *Store) beginOwners(owner string) error {
 // A row there is a hint, for each owner that the session has had: the session's
 // own data says whose it is. The row is written before the session is, and takes
 // no other's place, so that no session lacks the row of its owner, whichever of
-// several saves at the same time is made. A row whose session was not saved, is
-// deleted or has become somebody else's says nothing; it goes with the cleanup,
-// once the session is gone.
+// several saves at the same time is made. It goes with the session. A row whose
+// session was not saved or has become somebody else's says nothing; it goes when
+// the list is read an hour later, or with the cleanup.
+//
+// Each row has a generation, a number that an owner's sessions have in common
+// with those that began between two calls of EndSessions; a session that is
+// renewed keeps it. Other rows are fences: none of the owner's sessions of an
+// earlier generation can be renewed any more. So no clock tells which sessions
+// have begun before others, and no session gets away by being renewed faster than
+// it is found. A fence is there for an hour, after which nothing can be on its way
+// that has begun before it.
+//
+//	session_key  of the session; '' for a fence of the owner's sessions, an id for
+//	             that of one, '*' for the row that says that no session is missing
+//	owner
+//	id           '-' and the session's id, which a renewed one keeps; '' for a fence
+//	generation
+//	label, created, last_seen, expire_date
 type owners struct {
-	table tableName
+	table  tableName
+	quoted string
 
-	note, renew, list, expired *statement
+	note, renew, renewSession, drop         statement // one session
+	highest, fenced, raiseTo, before        statement // all of an owner's
+	copy, move, ofSession                   statement
+	list, expired, complete, markAsComplete statement
 
 	// stored is followed by a list of placeholders and a bracket.
-	stored string
+	stored, noted string
+	scan          string
+
+	isComplete atomic.Bool // known from now on
 }
 
-// maxOwner is the width of the column.
-const maxOwner = 255
+const (
+	// maxOwner is the width of the column, and maxLabel how much of a label is
+	// kept, in bytes.
+	maxOwner = 255
+	maxLabel = 255
+
+	idPrefix    = "-"
+	completeKey = "*"
+
+	// inFlight is longer than any statement, with the differences of clocks.
+	inFlight = time.Hour
+)
+
+// sessionID returns the id of a session that is first noted under key.
+func sessionID(key string) string {
+	sum := sha256.Sum256([]byte(key)) // with raw keys the key is the token
+	return idPrefix + hex.EncodeToString(sum[:16])
+}
 
 func newOwners(s *Store) (*owners, error) {
 	o := &owners{table: tableName{s.table.schema, s.table.name + "_owner"}}
 	if _, err := parseTableName(o.table.name); err != nil {
 		return nil, fmt.Errorf("dbstore: the name of the table is too long to have %q put after it", "_owner")
 	}
-	t := o.table.quoted(s.dialect)
-	columns := " (session_key, owner, label, created, last_seen, expire_date) "
-	upsert := " ON CONFLICT (session_key, owner) DO UPDATE SET label = excluded.label, last_seen = excluded.last_seen, expire_date = excluded.expire_date"
-	if s.dialect == MySQL {
-		upsert = " ON DUPLICATE KEY UPDATE label = VALUES(label), last_seen = VALUES(last_seen), expire_date = VALUES(expire_date)"
-	}
+	o.quoted = o.table.quoted(s.dialect)
+	t, sessions := o.quoted, s.table.quoted(s.dialect)
 	text := func(column string) string {
 		switch s.dialect {
 		case SQLite:
@@ -219,34 +365,85 @@ func newOwners(s *Store) (*owners, error) {
 		return column
 	}
 	// PostgreSQL wants to be told the types of what is selected.
-	selected := "?, ?, ?, COALESCE(MAX(created), ?), ?, ?"
-	if s.dialect == Postgres {
-		const moment = "CAST(? AS timestamp with time zone)"
-		selected = "CAST(? AS varchar), CAST(? AS varchar), CAST(? AS text), COALESCE(MAX(created), " + moment + "), " + moment + ", " + moment
+	str, num, moment, dual := "?", "?", "?", ""
+	conflict, given, here := " ON CONFLICT (session_key, owner) DO UPDATE SET ", "excluded.%s", "o.%s"
+	as := " AS o"
+	switch s.dialect {
+	case Postgres:
+		str, num, moment = "CAST(? AS varchar)", "CAST(? AS bigint)", "CAST(? AS timestamp with time zone)"
+	case MySQL:
+		as, dual = "", " FROM DUAL"
+		conflict, given, here = " ON DUPLICATE KEY UPDATE ", "VALUES(%s)", "%s"
 	}
-	make := func(q string) *statement {
+	set := func(columns ...string) string {
+		var parts []string
+		for _, column := range columns {
+			parts = append(parts, column+" = "+fmt.Sprintf(given, column))
+		}
+		return conflict + strings.Join(parts, ", ")
+	}
+	insert := "INSERT INTO " + t + as + " (session_key, owner, id, generation, label, created, last_seen, expire_date) "
+	// blocked is a condition on a row n: it is behind a fence.
+	blocked := "EXISTS (SELECT 1 FROM " + t + " AS f WHERE f.owner = n.owner AND f.session_key IN ('', n.id) AND f.generation > n.generation)"
+	fence := "COALESCE((SELECT f.generation FROM " + t + " AS f WHERE f.session_key = '' AND f.owner = ?), 0)"
+
+	make := func(st *statement, q string) {
 		if s.dialect == Postgres {
 			q = numbered(q)
 		}
-		return &statement{db: s.db, text: q, prepare: !s.opts.NoPrepare}
+		st.db, st.text, st.prepare = s.db, q, !s.opts.NoPrepare
 	}
-	o.note = make("INSERT INTO " + t + columns + "VALUES (?, ?, ?, ?, ?, ?)" + upsert)
-	o.renew = make("INSERT INTO " + t + columns + "SELECT " + selected + " FROM " + t + " WHERE session_key = ? AND owner = ?")
-	o.list = make("SELECT session_key, label, " + text("created") + ", " + text("last_seen") + " FROM " + t + " WHERE owner = ? ORDER BY last_seen DESC, session_key")
-	o.expired = make("SELECT session_key, " + text("expire_date") + " FROM " + t +
-		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ?" +
-		" ORDER BY expire_date, session_key LIMIT " + strconv.Itoa(s.opts.CleanupBatch))
-	o.stored = "SELECT session_key, session_data, " + text("expire_date") + " FROM " + s.table.quoted(s.dialect) + " WHERE session_key IN ("
+	make(&o.note, insert+"SELECT "+str+", "+str+", "+str+", "+fence+", "+str+", "+moment+", "+moment+", "+moment+dual+" WHERE 1 = 1"+
+		set("label", "last_seen", "expire_date"))
+	make(&o.renew, insert+"SELECT "+str+", "+str+", COALESCE(MAX(n.id), "+str+"), COALESCE(MAX(n.generation), "+fence+"), "+
+		str+", COALESCE(MAX(n.created), "+moment+"), "+moment+", "+moment+" FROM "+t+" AS n WHERE n.session_key = ? AND n.owner = ?")
+	make(&o.renewSession, strings.TrimSuffix(questionMarks(s.sql.renew), " ")+
+		" AND EXISTS (SELECT 1 FROM "+t+" AS n WHERE n.session_key = ? AND n.owner = ? AND NOT "+blocked+")")
+	make(&o.drop, "DELETE FROM "+t+" WHERE session_key = ?")
+
+	make(&o.highest, "SELECT COALESCE(MAX(generation), 0) FROM "+t+" WHERE owner = ? AND (id <> '' OR session_key = '')")
+	make(&o.fenced, "SELECT COALESCE(MAX(generation), 0) FROM "+t+" WHERE session_key = '' AND owner = ?")
+	higher := fmt.Sprintf(given, "generation") + " > " + fmt.Sprintf(here, "generation")
+	make(&o.raiseTo, insert+"VALUES (?, ?, '', ?, '', ?, ?, ?)"+set("last_seen", "expire_date")+
+		", generation = CASE WHEN "+higher+" THEN "+fmt.Sprintf(given, "generation")+
+		" WHEN "+fmt.Sprintf(here, "generation")+" = "+strconv.FormatInt(math.MaxInt64, 10)+" THEN "+fmt.Sprintf(here, "generation")+
+		" ELSE "+fmt.Sprintf(here, "generation")+" + 1 END")
+	make(&o.before, "SELECT session_key FROM "+t+" WHERE owner = ? AND id <> '' AND generation < ?")
+	make(&o.ofSession, "SELECT session_key FROM "+t+" WHERE owner = ? AND id = ?")
+
+	make(&o.copy, insert+"SELECT "+str+", n.owner, n.id, CASE WHEN n.owner = ? THEN "+num+" ELSE n.generation END, n.label, n.created, n.last_seen, n.expire_date FROM "+
+		t+" AS n WHERE n.session_key = ?")
+	make(&o.move, "UPDATE "+sessions+" SET session_key = ? WHERE session_key = ? AND expire_date > ?"+
+		" AND (SELECT COUNT(*) FROM "+t+" AS n WHERE n.session_key = ?) = "+num+
+		" AND NOT EXISTS (SELECT 1 FROM "+t+" AS n WHERE n.session_key = ? AND "+blocked+")")
+
+	make(&o.list, "SELECT session_key, id, label, "+text("created")+", "+text("last_seen")+" FROM "+t+
+		" WHERE owner = ? AND id <> '' AND (created < ? OR created = ? AND id > ?) ORDER BY created DESC, id LIMIT "+strconv.Itoa(s.opts.CleanupBatch))
+	make(&o.expired, "SELECT session_key, "+text("expire_date")+" FROM "+t+
+		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ?"+
+		" ORDER BY expire_date, session_key LIMIT "+strconv.Itoa(s.opts.CleanupBatch))
+	make(&o.complete, "SELECT COUNT(*) FROM "+t+" WHERE session_key = '"+completeKey+"'")
+	make(&o.markAsComplete, insert+"VALUES ('"+completeKey+"', ?, '', 0, '', ?, ?, ?)"+set("last_seen"))
+	o.stored = "SELECT session_key, session_data, " + text("expire_date") + " FROM " + sessions + " WHERE session_key IN ("
+	o.noted = "SELECT session_key, owner FROM " + t + " WHERE session_key IN ("
+	o.scan = "SELECT session_key, session_data, " + text("expire_date") + " FROM " + sessions + " WHERE session_key > " + s.dialect.placeholder(1) +
+		" ORDER BY session_key LIMIT " + strconv.Itoa(s.opts.CleanupBatch)
 	return o, nil
 }
 
+var numberedPlaceholder = strings.NewReplacer("$1", "?", "$2", "?", "$3", "?", "$4", "?", "$5", "?", "$6", "?", "$7", "?", "$8", "?", "$9", "?")
+
+// questionMarks undoes numbered.
+func questionMarks(query string) string { return numberedPlaceholder.Replace(query) }
+
 func (o *owners) statements() []*statement {
-	return []*statement{o.note, o.renew, o.list, o.expired}
+	return []*statement{&o.note, &o.renew, &o.renewSession, &o.drop, &o.highest, &o.fenced, &o.raiseTo, &o.before,
+		&o.copy, &o.move, &o.ofSession, &o.list, &o.expired, &o.complete, &o.markAsComplete}
 }
 
-// migrate creates the table and its indexes where they are missing.
+// migrate creates the table and its indexes where they are missing, and fills it.
 func (o *owners) migrate(ctx context.Context, s *Store) error {
-	if ok, err := s.hasTable(ctx, o.table, "session_key, owner, label, created, last_seen, expire_date"); err != nil {
+	if ok, err := s.hasTable(ctx, o.table, "session_key, owner, id, generation, label, created, last_seen, expire_date"); err != nil {
 		return err
 	} else if !ok {
 		// Owners are compared byte by byte, which MySQL does with bytes only:
@@ -259,19 +456,204 @@ func (o *owners) migrate(ctx context.Context, s *Store) error {
 			owner, datetime, options = "varbinary(255)", "datetime(6)", " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 		}
 		err := s.define(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (session_key varchar(40) NOT NULL,"+
-			" owner %s NOT NULL, label %s NOT NULL, created %[4]s NOT NULL, last_seen %[4]s NOT NULL, expire_date %[4]s NOT NULL,"+
+			" owner %s NOT NULL, id varchar(40) NOT NULL, generation bigint NOT NULL, label %s NOT NULL,"+
+			" created %[4]s NOT NULL, last_seen %[4]s NOT NULL, expire_date %[4]s NOT NULL,"+
 			" PRIMARY KEY (session_key, owner))%[5]s",
-			o.table.quoted(s.dialect), owner, text, datetime, options))
+			o.quoted, owner, text, datetime, options))
 		if err != nil {
 			return err
 		}
 	}
-	for _, column := range []string{"owner", "expire_date"} {
-		if err := s.migrateIndex(ctx, o.table, column); err != nil {
-			return err
+	if err := s.migrateIndex(ctx, o.table, "owner", "created"); err != nil {
+		return err
+	}
+	if err := s.migrateIndex(ctx, o.table, "expire_date"); err != nil {
+		return err
+	}
+	if n, err := o.number(ctx, &o.complete); err != nil || n > 0 {
+		return err
+	}
+	_, err := o.index(ctx, s)
+	return err
+}
+
+// index is IndexOwners.
+func (o *owners) index(ctx context.Context, s *Store) (noted int64, err error) {
+	for after := ""; ; {
+		rows, last, err := o.scanSessions(ctx, s, after)
+		if err != nil {
+			return noted, err
+		}
+		n, err := o.noteMissing(ctx, s, rows)
+		noted += n
+		if err != nil {
+			return noted, err
+		}
+		if last == "" {
+			break
+		}
+		after = last
+	}
+	now := s.now()
+	_, err = s.exec(ctx, &o.markAsComplete, s.ownerArg(""), now, now, s.dialect.timeArg(maxTime))
+	return noted, err
+}
+
+// unnoted is a session whose owner may not be noted.
+type unnoted struct {
+	key, owner string
+	expires    time.Time
+}
+
+// scanSessions returns those of a batch of sessions, after a key, that have an
+// owner, and the last key of the batch, which is empty if there are no more.
+func (o *owners) scanSessions(ctx context.Context, s *Store, after string) (found []unnoted, last string, err error) {
+	rows, err := s.db.QueryContext(ctx, o.scan, after)
+	if err != nil {
+		return nil, "", err
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var text string
+		var expires dbTime
+		if err := rows.Scan(&last, &text, &expires); err != nil {
+			return nil, "", err
+		}
+		if owner, ok := s.ownerIn(text); ok && owner != "" && checkOwner(owner) == nil {
+			found = append(found, unnoted{last, owner, expires.Time})
 		}
 	}
+	if n < s.opts.CleanupBatch {
+		last = ""
+	}
+	return found, last, rows.Err()
+}
+
+func (o *owners) noteMissing(ctx context.Context, s *Store, sessions []unnoted) (noted int64, err error) {
+	known := make(map[[2]string]bool)
+	for chunk := range slices.Chunk(sessions, 100) {
+		keys := make([]any, len(chunk))
+		for i, u := range chunk {
+			keys[i] = u.key
+		}
+		if err := o.findNoted(ctx, s, keys, known); err != nil {
+			return noted, err
+		}
+		text := "INSERT INTO " + o.quoted + " (session_key, owner, id, generation, label, created, last_seen, expire_date) VALUES "
+		var args []any
+		now := s.now()
+		for _, u := range chunk {
+			if known[[2]string{u.key, u.owner}] {
+				continue
+			}
+			if args != nil {
+				text += ", "
+			}
+			text += "(?, ?, ?, 0, '', ?, ?, ?)"
+			args = append(args, u.key, s.ownerArg(u.owner), sessionID(u.key), now, now, s.dialect.timeArg(u.expires))
+		}
+		if args == nil {
+			continue
+		}
+		switch s.dialect {
+		case MySQL:
+			text += " ON DUPLICATE KEY UPDATE owner = VALUES(owner)"
+		case Postgres:
+			text = numbered(text + " ON CONFLICT DO NOTHING")
+		default:
+			text += " ON CONFLICT DO NOTHING"
+		}
+		n, err := s.exec(ctx, &statement{db: s.db, text: text, alone: true}, args...)
+		noted += n
+		if err != nil {
+			return noted, err
+		}
+	}
+	return noted, nil
+}
+
+func (o *owners) findNoted(ctx context.Context, s *Store, keys []any, known map[[2]string]bool) error {
+	rows, err := s.db.QueryContext(ctx, o.noted+s.dialect.placeholders(1, len(keys))+")", keys...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key, owner string
+		if err := rows.Scan(&key, &owner); err != nil {
+			return err
+		}
+		known[[2]string{key, owner}] = true
+	}
+	return rows.Err()
+}
+
+// incomplete returns ErrOwnersIncomplete unless all sessions with an owner are
+// known by it.
+func (o *owners) incomplete(ctx context.Context, s *Store) error {
+	if o.isComplete.Load() {
+		return nil
+	}
+	n, err := o.number(ctx, &o.complete)
+	switch {
+	case err != nil:
+		return s.failure(ctx, "owners", err)
+	case n == 0:
+		return ErrOwnersIncomplete
+	}
+	o.isComplete.Store(true)
 	return nil
+}
+
+// raise puts up a fence of a new generation, to which only sessions belong that
+// begin afterwards. Should others do so at the same moment, theirs are higher.
+func (o *owners) raise(ctx context.Context, s *Store, owner string) (generation int64, err error) {
+	highest, err := o.number(ctx, &o.highest, s.ownerArg(owner))
+	if err != nil {
+		return 0, err
+	}
+	return highest + 1, o.fence(ctx, s, "", owner, highest+1)
+}
+
+// fence puts up a fence.
+func (o *owners) fence(ctx context.Context, s *Store, key, owner string, generation int64) error {
+	now := time.Now()
+	_, err := s.exec(ctx, &o.raiseTo, key, s.ownerArg(owner), generation, s.dialect.timeArg(now), s.dialect.timeArg(now), s.dialect.timeArg(now.Add(inFlight)))
+	return err
+}
+
+// number returns the number that a statement selects.
+func (o *owners) number(ctx context.Context, st *statement, args ...any) (n int64, err error) {
+	rows, err := st.query(ctx, args)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return 0, errors.Join(rows.Err(), sql.ErrNoRows)
+	}
+	if err := rows.Scan(&n); err != nil {
+		return 0, err
+	}
+	return n, rows.Close()
+}
+
+// keys returns the keys that a statement selects.
+func (o *owners) keys(ctx context.Context, st *statement, args ...any) (keys []string, err error) {
+	rows, err := st.query(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
 }
 
 // noteOwner writes down whose session rec is, before it is saved under key.
@@ -282,8 +664,8 @@ func (s *Store) noteOwner(ctx context.Context, key string, rec *session.Record) 
 	if err := checkOwner(rec.Owner); err != nil {
 		return err
 	}
-	now := s.now()
-	_, err := s.exec(ctx, s.owners.note, key, s.ownerArg(rec.Owner), storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires))
+	now, owner := s.now(), s.ownerArg(rec.Owner)
+	_, err := s.exec(ctx, &s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires))
 	return err
 }
 
@@ -295,9 +677,60 @@ func (s *Store) noteRenewal(ctx context.Context, newKey, key string, rec *sessio
 	if err := checkOwner(rec.Owner); err != nil {
 		return err
 	}
-	now := s.now()
-	_, err := s.exec(ctx, s.owners.renew, newKey, s.ownerArg(rec.Owner), storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires), key, s.ownerArg(rec.Owner))
+	now, owner := s.now(), s.ownerArg(rec.Owner)
+	_, err := s.exec(ctx, &s.owners.renew, newKey, owner, sessionID(newKey), owner, storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires), key, owner)
 	return err
+}
+
+// renewAs gives a session another key, if it is noted under it and no fence is in
+// the way.
+func (s *Store) renewAs(ctx context.Context, newKey, key, text string, rec *session.Record) error {
+	args := []any{newKey, text, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now()}
+	if s.owners == nil || rec.Owner == "" {
+		n, err := s.exec(ctx, s.renew, args...)
+		if err == nil && n == 0 {
+			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+		}
+		if err == nil {
+			s.forgetOwner(ctx, key)
+		}
+		return err
+	}
+	n, err := s.exec(ctx, &s.owners.renewSession, append(args, newKey, s.ownerArg(rec.Owner))...)
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		s.forgetOwner(ctx, key)
+		return nil
+	}
+	err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+	s.forgetOwner(ctx, newKey)
+	if err == session.ErrConflict {
+		// It is a conflict as long as the data is another's. If it is the same,
+		// a fence was in the way.
+		if row, readErr := s.read(ctx, s.current, key); readErr == nil && row.text == rec.Version {
+			return session.ErrGone
+		}
+	}
+	return err
+}
+
+// forgetOwner deletes what is noted of a session that is gone. If it fails, the
+// cleanup does it.
+func (s *Store) forgetOwner(ctx context.Context, key string) {
+	if s.owners != nil {
+		s.owners.forget(ctx, s, key)
+	}
+}
+
+func (o *owners) forget(ctx context.Context, s *Store, key string) { s.exec(ctx, &o.drop, key) }
+
+// forgetGone is forgetOwner if err is that the session is gone.
+func (s *Store) forgetGone(ctx context.Context, key string, err error) {
+	if err == session.ErrGone {
+		s.forgetOwner(ctx, key)
+	}
 }
 
 // ownerArg returns the value that stands for an owner in a statement.
@@ -310,8 +743,8 @@ func (s *Store) ownerArg(owner string) any {
 
 // These do not contain the owner.
 var (
-	errOwnerTooLong = fmt.Errorf("the owner has more than %d bytes", maxOwner)
-	errOwnerNUL     = errors.New("the owner contains a NUL character")
+	errOwnerTooLong = fmt.Errorf("%w: the owner has more than %d bytes", session.ErrMisuse, maxOwner)
+	errOwnerNUL     = fmt.Errorf("%w: the owner contains a NUL character", session.ErrMisuse)
 )
 
 func checkOwner(owner string) error {
@@ -324,100 +757,161 @@ func checkOwner(owner string) error {
 	return nil
 }
 
-// storedLabel returns what every database can hold of a label.
+// storedLabel returns what is kept of a label: what every database can hold, up
+// to maxLabel bytes of whole characters.
 func storedLabel(label string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(label, ""), "\x00", "")
+	label = strings.ReplaceAll(strings.ToValidUTF8(label, ""), "\x00", "")
+	if len(label) <= maxLabel {
+		return label
+	}
+	end := maxLabel
+	for !utf8.RuneStart(label[end]) {
+		end--
+	}
+	return label[:end]
 }
 
-// owned is what is written down about a session of an owner.
-type owned struct {
+// cursor is a place in an owner's list: after the session that has this creation
+// and id. The zero cursor is the beginning.
+type cursor struct {
+	created time.Time
+	id      string
+}
+
+func (c cursor) String() string { return strconv.FormatInt(c.created.UnixMicro(), 36) + "." + c.id }
+
+func parseCursor(text string) (c cursor, ok bool) {
+	if text == "" {
+		return cursor{created: maxTime}, true
+	}
+	micros, id, ok := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(micros, 36, 64)
+	return cursor{time.UnixMicro(n).UTC(), id}, ok && err == nil
+}
+
+// noteRow is what is noted about a session.
+type noteRow struct {
 	key  string
-	info SessionInfo
-
-	living bool   // the session is there, and is the owner's
-	text   string // of its session_data, if it is living
+	info session.SessionInfo
 }
 
-// sessions returns what is written down about an owner. The sessions are looked
-// up by key: a join would need the same collation in both tables, which one that
-// Django made does not have.
-func (o *owners) sessions(ctx context.Context, s *Store, owner string) ([]owned, error) {
-	rows, err := o.list.query(ctx, []any{s.ownerArg(owner)})
+// page returns up to limit living sessions of an owner after a place. Rows that
+// say nothing any more are deleted on the way.
+func (o *owners) page(ctx context.Context, s *Store, owner string, at cursor, limit int) ([]session.SessionInfo, error) {
+	page := []session.SessionInfo{}
+	old := time.Now().Add(-inFlight)
+	for {
+		rows, err := o.rows(ctx, s, owner, at)
+		if err != nil || len(rows) == 0 {
+			return page, err
+		}
+		keys := make([]string, len(rows))
+		for i, r := range rows {
+			keys[i] = r.key
+		}
+		states, err := o.lookUp(ctx, s, owner, keys)
+		if err != nil {
+			return nil, err
+		}
+		var stale []any
+		for _, r := range rows {
+			state := states[r.key]
+			if state.living {
+				r.info.Expires = state.expires
+				page = append(page, r.info)
+			} else if !state.mine && r.info.LastSeen.Before(old) {
+				stale = append(stale, r.key)
+			}
+		}
+		if len(stale) > 0 {
+			_, err := s.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ? AND session_key IN (", []any{s.ownerArg(owner), s.dialect.timeArg(old)}, stale)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if len(page) >= limit || len(rows) < s.opts.CleanupBatch {
+			return page[:min(limit, len(page))], nil
+		}
+		last := rows[len(rows)-1].info
+		at = cursor{last.Created, last.ID}
+	}
+}
+
+// rows returns a batch of what is noted about an owner.
+func (o *owners) rows(ctx context.Context, s *Store, owner string, at cursor) (found []noteRow, err error) {
+	created := s.dialect.timeArg(at.created)
+	rows, err := o.list.query(ctx, []any{s.ownerArg(owner), created, created, idPrefix + at.id})
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var listed []owned
 	for rows.Next() {
-		var f owned
+		var r noteRow
 		var created, seen dbTime
-		if err := rows.Scan(&f.key, &f.info.Label, &created, &seen); err != nil {
+		if err := rows.Scan(&r.key, &r.info.ID, &r.info.Label, &created, &seen); err != nil {
 			return nil, err
 		}
-		f.info.ID = f.key
-		if s.opts.RawKeys { // the key is the token
-			sum := sha256.Sum256([]byte(f.key))
-			f.info.ID = hex.EncodeToString(sum[:20])
-		}
-		f.info.Owner, f.info.Created, f.info.LastSeen = owner, created.Time, seen.Time
-		listed = append(listed, f)
+		r.info.ID = strings.TrimPrefix(r.info.ID, idPrefix)
+		r.info.Owner, r.info.Created, r.info.LastSeen = owner, created.Time, seen.Time
+		found = append(found, r)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	rows.Close()
-
-	for chunk := range slices.Chunk(listed, s.opts.CleanupBatch) {
-		if err := o.lookUp(ctx, s, owner, chunk); err != nil {
-			return nil, err
-		}
-	}
-	return listed, nil
+	return found, rows.Err()
 }
 
-// lookUp fills in what the sessions themselves say.
-func (o *owners) lookUp(ctx context.Context, s *Store, owner string, listed []owned) error {
-	keys := make([]any, len(listed))
-	at := make(map[string]int, len(listed))
-	for i, f := range listed {
-		keys[i], at[f.key] = f.key, i
+// state is what the table of sessions says about one.
+type state struct {
+	present bool // expired or not
+	mine    bool // it is the owner's
+	living  bool // and not expired
+	expires time.Time
+}
+
+// lookUp returns what the sessions themselves say. They are looked up by key: a
+// join would need the same collation in both tables, which one that Django made
+// does not have.
+func (o *owners) lookUp(ctx context.Context, s *Store, owner string, keys []string) (map[string]state, error) {
+	args := make([]any, len(keys))
+	for i, key := range keys {
+		args[i] = key
 	}
-	rows, err := s.db.QueryContext(ctx, o.stored+s.dialect.placeholders(1, len(keys))+")", keys...)
+	rows, err := s.db.QueryContext(ctx, o.stored+s.dialect.placeholders(1, len(keys))+")", args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
+	states := make(map[string]state, len(keys))
 	now := time.Now()
 	for rows.Next() {
 		var key, text string
 		var expires dbTime
 		if err := rows.Scan(&key, &text, &expires); err != nil {
-			return err
+			return nil, err
 		}
-		if i, ok := at[key]; ok && now.Before(expires.Time) && s.mayBelong(text, owner) {
-			f := &listed[i]
-			f.living, f.text, f.info.Expires = true, text, expires.Time
-		}
+		st := state{present: true, mine: s.mayBelong(text, owner), expires: expires.Time}
+		st.living = st.mine && now.Before(st.expires)
+		states[key] = st
 	}
-	return rows.Err()
+	return states, rows.Err()
 }
 
-// mayBelong tells whether the owner of a session is the given one, as far as its
-// session_data can be read.
+// mayBelong reports whether the owner of a session is the given one, as far as
+// its session_data can be read.
 func (s *Store) mayBelong(text, owner string) bool {
+	has, ok := s.ownerIn(text)
+	return !ok || has == owner
+}
+
+// ownerIn returns the owner that session_data names, and false if it cannot be
+// read.
+func (s *Store) ownerIn(text string) (owner string, ok bool) {
 	data := []byte(text)
 	if s.opts.Encoding != nil {
 		var err error
 		if data, err = s.opts.Encoding.Decode(text); err != nil {
-			return true
+			return "", false
 		}
 	}
-	var object map[string]json.RawMessage // a struct's names would match in any case of letters
-	if json.Unmarshal(data, &object) != nil {
-		return true
-	}
-	var has string
-	return json.Unmarshal(object["_session_owner"], &has) == nil && has == owner
+	return session.OwnerOf(data)
 }
 
 // present looks up which sessions are in the table, expired or not.

@@ -55,10 +55,18 @@ type Options struct {
 
 	// Owners keeps the owner of each session that has one, its label, and when
 	// it was created and last seen, in a second table, named like the first with
-	// "_owner" put after it. [Store.Sessions] lists and [Store.EndSessions] ends
-	// the sessions of an owner. It costs one more statement for each save of a
-	// session with an owner. Sessions without one, and Django's table, stay as
-	// they are.
+	// "_owner" put after it: for "log out everywhere", and for a list of one's
+	// sessions; see [session.OwnerEnder] and [session.OwnerLister]. What is kept
+	// is deleted with the session, by a logout at once and by the cleanup when it
+	// has expired; an owner's name stays for an hour after its sessions were
+	// ended. Of a label 255 bytes are kept, and an owner has 255 at most.
+	//
+	// It costs one more statement for each save and each deletion, and two for a
+	// renewal. Sessions without an owner, and Django's table, stay as they are.
+	//
+	// All nodes need it. Migrate notes the owners of sessions that are in the
+	// table already, once; a node without the option, or Django, may begin others,
+	// which [Store.IndexOwners] finds.
 	Owners bool
 
 	// CleanupBatch is how many expired rows are deleted at a time; 0 is 500.
@@ -125,6 +133,8 @@ var (
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.Toucher          = (*Store)(nil)
 	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.OwnerEnder       = (*Store)(nil)
+	_ session.OwnerLister      = (*Store)(nil)
 )
 
 // New returns a store for a database that the application has opened. It does
@@ -329,6 +339,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 		err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
 	}
 	if err != nil {
+		s.forgetGone(ctx, key, err)
 		return "", s.writeFailure(ctx, "save", err)
 	}
 	rec.Version = text
@@ -358,11 +369,7 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 		if err := s.noteRenewal(ctx, newKey, key, rec); err != nil {
 			return err
 		}
-		n, err := s.exec(ctx, s.renew, newKey, text, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
-		if err == nil && n == 0 {
-			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
-		}
-		return err
+		return s.renewAs(ctx, newKey, key, text, rec)
 	})
 	if err != nil {
 		return "", s.writeFailure(ctx, "renew", err)
@@ -389,6 +396,7 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 		err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
 	}
 	if err != nil {
+		s.forgetGone(ctx, key, err)
 		return s.writeFailure(ctx, "touch", err)
 	}
 	return nil
@@ -408,6 +416,7 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 	if _, err := s.exec(ctx, s.delete, key); err != nil {
 		return s.failure(ctx, "delete", err)
 	}
+	s.forgetOwner(ctx, key)
 	return nil
 }
 
@@ -428,6 +437,7 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 	if err != nil {
 		return s.writeFailure(ctx, "delete", err)
 	}
+	s.forgetOwner(ctx, key)
 	return nil
 }
 

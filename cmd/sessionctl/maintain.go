@@ -16,7 +16,9 @@ leaves alone what is there. Django's table is one that is there. It may run on
 several machines at once. An SQLite database is created if need be.
 
 With -owners it does the same for a second table, named like the first with
-"_owner" put after it. Sites that note whose their sessions are need it.
+"_owner" put after it. Sites that note whose their sessions are need it. It also
+goes through the whole table of sessions, and notes the owners of those that were
+saved by a server which did not note them.
 `,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		db := databaseFlags(flags)
@@ -29,6 +31,11 @@ With -owners it does the same for a second table, named like the first with
 			defer closeStore(store, &err)
 			if err := store.Migrate(ctx); err != nil {
 				return err
+			}
+			if *owners {
+				if _, err := store.IndexOwners(ctx); err != nil {
+					return err
+				}
 			}
 			_, err = fmt.Fprintf(sys.stdout, "the table %s is ready\n", db.table)
 			if err == nil && *owners {

@@ -18,7 +18,7 @@ import (
 var list = command{
 	name:    "list",
 	summary: "list the sessions of an owner",
-	usage: `Lists the living sessions of an owner, the one seen last first. The site has to
+	usage: `Lists the living sessions of an owner, the one created last first. The site has to
 note owners: with Options.Owners of package dbstore, and Session.SetOwner at login.
 
 The ID is for "sessionctl revoke", and lets nobody in. What the site calls a
@@ -32,11 +32,15 @@ are UTC.
 			if *owner == "" {
 				return usagef("whose sessions? Give their owner in -owner")
 			}
-			store, infos, err := db.openOwner(ctx, sys, *owner)
+			store, err := db.open(ctx, sys, dbstore.Options{Owners: true})
 			if err != nil {
 				return err
 			}
 			defer closeStore(store, &err)
+			infos, err := allSessions(ctx, store, *owner)
+			if err != nil {
+				return err
+			}
 			return printInfos(sys.stdout, infos)
 		}
 	},
@@ -93,12 +97,16 @@ func (r *revoker) run(ctx context.Context, sys *system) error {
 }
 
 func (r *revoker) endOne(ctx context.Context, sys *system) (err error) {
-	store, infos, err := r.db.openOwner(ctx, sys, *r.owner)
+	store, err := r.db.open(ctx, sys, dbstore.Options{Owners: true})
 	if err != nil {
 		return err
 	}
 	defer closeStore(store, &err)
-	if !slices.ContainsFunc(infos, func(info dbstore.SessionInfo) bool { return info.ID == r.id }) {
+	infos, err := allSessions(ctx, store, *r.owner)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(infos, func(info session.SessionInfo) bool { return info.ID == r.id }) {
 		return fmt.Errorf("%w: the owner has no session with this ID", session.ErrNotFound)
 	}
 	if err := store.EndSession(ctx, *r.owner, r.id); err != nil {
@@ -113,11 +121,11 @@ func (r *revoker) endAll(ctx context.Context, sys *system) (err error) {
 		return err
 	}
 	defer closeStore(store, &err)
-	n, err := store.EndSessions(ctx, *r.owner, "")
+	n, err := store.EndSessions(ctx, *r.owner)
 	if err != nil && n == 0 {
 		return explainOwners(err)
 	}
-	return errors.Join(err, printEnded(sys.stdout, n))
+	return errors.Join(explainOwners(err), printEnded(sys.stdout, n))
 }
 
 func (r *revoker) endToken(ctx context.Context, sys *system) error {
@@ -160,39 +168,25 @@ func printEnded(w io.Writer, n int64) error {
 	return err
 }
 
-// openOwner opens the database, and returns an owner's living sessions with it.
-// Their IDs are what the store knows them by, and never tokens.
-func (d *database) openOwner(ctx context.Context, sys *system, owner string) (*dbstore.Store, []dbstore.SessionInfo, error) {
-	store, infos, err := d.openOwnerAs(ctx, sys, owner, dbstore.Options{Owners: true})
-	if err != nil || !slices.ContainsFunc(infos, isToken) {
-		return store, infos, err
+// allSessions returns an owner's living sessions.
+func allSessions(ctx context.Context, store *dbstore.Store, owner string) (infos []session.SessionInfo, err error) {
+	for after := ""; ; {
+		page, next, err := store.Sessions(ctx, owner, after, 0)
+		if err != nil {
+			return nil, explainOwners(err)
+		}
+		infos = append(infos, page...)
+		if next == "" {
+			return infos, nil
+		}
+		after = next
 	}
-	if err := store.Close(); err != nil {
-		return nil, nil, err
-	}
-	return d.openOwnerAs(ctx, sys, owner, dbstore.Options{Owners: true, RawKeys: true})
-}
-
-// isToken tells whether a session's ID is the token itself, since the site has
-// set Options.RawKeys. That of any other site is a hash, and longer.
-func isToken(info dbstore.SessionInfo) bool { return len(info.ID) != 40 }
-
-func (d *database) openOwnerAs(ctx context.Context, sys *system, owner string, opts dbstore.Options) (*dbstore.Store, []dbstore.SessionInfo, error) {
-	store, err := d.open(ctx, sys, opts)
-	if err != nil {
-		return nil, nil, err
-	}
-	infos, err := store.Sessions(ctx, owner)
-	if err != nil {
-		return nil, nil, errors.Join(explainOwners(err), store.Close())
-	}
-	return store, infos, nil
 }
 
 // explainOwners says what to do if err is that there is no table of owners,
-// which package dbstore tells in words only.
+// which package dbstore tells in words only, or that it may not know of all.
 func explainOwners(err error) error {
-	if err != nil && strings.Contains(err.Error(), "(Migrate creates the table)") {
+	if err != nil && (strings.Contains(err.Error(), "(Migrate creates the table)") || errors.Is(err, dbstore.ErrOwnersIncomplete)) {
 		return fmt.Errorf(`%w: run "sessionctl migrate -owners"`, err)
 	}
 	return err
@@ -200,7 +194,7 @@ func explainOwners(err error) error {
 
 // printInfos prints a table of sessions. What a visitor may have chosen stands at
 // the end of its line, where it cannot pass for another column.
-func printInfos(w io.Writer, infos []dbstore.SessionInfo) error {
+func printInfos(w io.Writer, infos []session.SessionInfo) error {
 	if len(infos) == 0 {
 		_, err := fmt.Fprintln(w, "the owner has no sessions")
 		return err

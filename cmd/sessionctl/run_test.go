@@ -152,7 +152,7 @@ func TestWriteFailure(t *testing.T) {
 
 func TestWriteFailureOfAList(t *testing.T) {
 	failure := errors.New("the disk is full")
-	for _, infos := range [][]dbstore.SessionInfo{nil, {{ID: "1"}}} {
+	for _, infos := range [][]session.SessionInfo{nil, {{ID: "1"}}} {
 		if err := printInfos(failingWriter{failure}, infos); !errors.Is(err, failure) {
 			t.Errorf("%d sessions: got %v, want %v", len(infos), err, failure)
 		}
@@ -166,7 +166,7 @@ func FuzzPrintInfos(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, label string) {
 		var out bytes.Buffer
-		if err := printInfos(&out, []dbstore.SessionInfo{{ID: "1", Label: label}, {ID: "2"}}); err != nil {
+		if err := printInfos(&out, []session.SessionInfo{{ID: "1", Label: label}, {ID: "2"}}); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(out.String(), "\n")

@@ -124,11 +124,11 @@ func scriptOwn(ts *testscript.TestScript, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	infos, err := store.Sessions(context.Background(), owner)
+	infos, err := allSessions(context.Background(), store, owner)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(infos, func(info dbstore.SessionInfo) bool { return info.Label == label })
+	i := slices.IndexFunc(infos, func(info session.SessionInfo) bool { return info.Label == label })
 	switch listed := i >= 0; {
 	case listed != (life > 0):
 		return fmt.Errorf("that the session is listed is %t", listed)

@@ -133,11 +133,11 @@ func TestServers(t *testing.T) {
 			if got := labels("alice"); got != "LABEL laptop phone tablet" {
 				t.Errorf("the owner has the sessions %q", got)
 			}
-			infos, err := owners.Sessions(t.Context(), "alice")
+			infos, err := allSessions(t.Context(), owners, "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
-			phone := infos[slices.IndexFunc(infos, func(info dbstore.SessionInfo) bool { return info.Label == "phone" })]
+			phone := infos[slices.IndexFunc(infos, func(info session.SessionInfo) bool { return info.Label == "phone" })]
 			want("ended 1 session\n", "revoke", "-owner", "alice", "-id", phone.ID)
 			if got := labels("alice"); got != "LABEL laptop tablet" {
 				t.Errorf("after one was ended, the owner has the sessions %q", got)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func owned(owner, label string) *session.Record {
 
 func labels(t testing.TB, store *dbstore.Store, owner string) string {
 	t.Helper()
-	infos, err := store.Sessions(context.Background(), owner)
+	infos, _, err := store.Sessions(context.Background(), owner, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func testOwners(t *testing.T, b Backend) {
 	if got := labels(t, store, "user 7"); got != "laptop phone" {
 		t.Fatalf("sessions: %q", got)
 	}
-	infos, err := store.Sessions(ctx, "user 7")
+	infos, _, err := store.Sessions(ctx, "user 7", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func testOwners(t *testing.T, b Backend) {
 	if _, err := store.Save(ctx, phone, rec); err != nil {
 		t.Fatal(err)
 	}
-	if got := labels(t, store, "user 7"); got != "new phone laptop" {
+	if got := labels(t, store, "user 7"); got != "laptop new phone" {
 		t.Errorf("after a save: %q", got)
 	}
 	rec.Expires = rec.Expires.Add(time.Hour)
@@ -92,8 +93,8 @@ func testOwners(t *testing.T, b Backend) {
 	if phone, err = store.Renew(ctx, phone, rec); err != nil {
 		t.Fatal(err)
 	}
-	after, err := store.Sessions(ctx, "user 7")
-	if err != nil || len(after) != 2 || after[0].Label != "new phone" || !after[0].Created.Equal(infos[1].Created) || !after[0].LastSeen.After(infos[1].LastSeen) {
+	after, _, err := store.Sessions(ctx, "user 7", "", 0)
+	if err != nil || len(after) != 2 || after[1].Label != "new phone" || after[1].ID != infos[1].ID || !after[1].Created.Equal(infos[1].Created) || !after[1].LastSeen.After(infos[1].LastSeen) {
 		t.Errorf("after renewing: %+v, %v; before: %+v", after, err, infos[1])
 	}
 	if _, err := store.Load(ctx, old); !errors.Is(err, session.ErrNotFound) {
@@ -120,7 +121,7 @@ func testOwners(t *testing.T, b Backend) {
 	if err := store.EndSession(ctx, "User 7", infos[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := labels(t, store, "user 7"); got != "phone laptop" {
+	if got := labels(t, store, "user 7"); got != "laptop phone" {
 		t.Errorf("somebody else has ended a session: %q", got)
 	}
 	if err := store.EndSession(ctx, "user 7", infos[0].ID); err != nil {
@@ -134,16 +135,21 @@ func testOwners(t *testing.T, b Backend) {
 	}
 	tablet := create(t, store, owned("user 7", "tablet"))
 	tv := create(t, store, owned("user 7", "tv"))
-	if n, err := store.EndSessions(ctx, "user 7", tablet); n != 2 || err != nil {
-		t.Errorf("ending all others: %d, %v", n, err)
+	kept, err := store.EndOtherSessions(ctx, "user 7", tablet)
+	if err != nil {
+		t.Errorf("ending all others: %v", err)
 	}
+	if _, err := store.Load(ctx, tablet); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("the old token of the session that was kept: %v", err)
+	}
+	tablet = kept
 	if got := labels(t, store, "user 7"); got != "tablet" {
 		t.Errorf("after ending all others: %q", got)
 	}
 	if _, err := store.Save(ctx, tv, load(t, store, tablet)); !errors.Is(err, session.ErrGone) {
 		t.Errorf("an ended session is saved: %v", err)
 	}
-	if n, err := store.EndSessions(ctx, "user 7", ""); n != 1 || err != nil {
+	if n, err := store.EndSessions(ctx, "user 7"); n != 1 || err != nil {
 		t.Errorf("ending all: %d, %v", n, err)
 	}
 	load(t, store, anonymous)
@@ -174,6 +180,9 @@ func testOwners(t *testing.T, b Backend) {
 		}
 		return n
 	}
+	if n := countRows(t, db, opts.Table+"_owner", "label IN ('laptop', 'phone', 'new phone', 'tablet', 'tv', 'deleted')"); n != 0 {
+		t.Errorf("%d rows are left of sessions that were ended", n)
+	}
 	if rows() != 1 {
 		t.Error("the test has no row to clean up")
 	}
@@ -191,27 +200,29 @@ func testOwners(t *testing.T, b Backend) {
 	if _, err := store.Save(ctx, "", owned(strings.Repeat("secret", 50), "")); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("an owner of 300 bytes: %v", err)
 	}
-	if _, err := store.EndSessions(ctx, "user 8", "no token"); !errors.Is(err, session.ErrInvalidToken) {
+	if _, err := store.EndOtherSessions(ctx, "user 8", "no token"); !errors.Is(err, session.ErrGone) {
 		t.Errorf("a token to keep that is none: %v", err)
+	}
+	if got := labels(t, store, "user 8"); got != "" {
+		t.Errorf("after a token to keep that is none: %q", got)
 	}
 
 	plain := b.store(t, dbstore.Options{})
-	if _, err := plain.Sessions(ctx, "user 7"); err == nil {
+	if _, _, err := plain.Sessions(ctx, "user 7", "", 0); !errors.Is(err, errors.ErrUnsupported) || session.ErrorStatus(err) != 500 {
 		t.Error("owners are listed though they are not kept")
 	}
 	store.Close()
-	if _, err := store.Sessions(ctx, "user 8"); !errors.Is(err, session.ErrClosed) {
+	if _, _, err := store.Sessions(ctx, "user 8", "", 0); !errors.Is(err, session.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }
 
 func testOwnersConformance(t *testing.T, b Backend) {
-	if !b.Bubble {
-		t.Skip("it takes long on a server, and the SQL is that of testOwners")
-	}
+	f := b.Features()
+	f.OwnerEnder, f.OwnerLister = true, true
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
 		return b.store(t, dbstore.Options{Owners: true})
-	}, b.Features())
+	}, f)
 }
 
 // Of two saves that set different owners, the list follows the one that was
@@ -248,17 +259,17 @@ func testOwnersConflict(t *testing.T, b Backend) {
 				t.Errorf("listed for ann: %q, for bob: %q", ann, bob)
 			}
 			id := ""
-			if infos, err := store.Sessions(ctx, "bob"); err == nil && len(infos) == 1 {
+			if infos, _, err := store.Sessions(ctx, "bob", "", 0); err == nil && len(infos) == 1 {
 				id = infos[0].ID
 			}
 			if err := store.EndSession(ctx, "ann", id); err != nil {
 				t.Error(err)
 			}
-			if n, err := store.EndSessions(ctx, "ann", ""); n != 0 || err != nil {
+			if n, err := store.EndSessions(ctx, "ann"); n != 0 || err != nil {
 				t.Errorf("the owner before ends %d sessions, %v", n, err)
 			}
 			load(t, store, token)
-			if n, err := store.EndSessions(ctx, "bob", ""); n != 1 || err != nil {
+			if n, err := store.EndSessions(ctx, "bob"); n != 1 || err != nil {
 				t.Errorf("the owner ends %d sessions, %v, want 1", n, err)
 			}
 			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
@@ -282,7 +293,7 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 	}}
 	store := b.wrapped(t, place, opts, calls.Wrap)
 
-	endAll := func(string) error { _, err := store.EndSessions(ctx, "ann", ""); return err }
+	endAll := func(string) error { _, err := store.EndSessions(ctx, "ann"); return err }
 	endOne := func(id string) error { return store.EndSession(ctx, "ann", id) }
 	for _, tc := range []struct {
 		name        string
@@ -302,7 +313,7 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 			rec := owned("ann", "mine")
 			token := create(t, other, rec)
 			bystander := create(t, other, owned("bob", ""))
-			infos, err := other.Sessions(ctx, "ann")
+			infos, _, err := other.Sessions(ctx, "ann", "", 0)
 			if err != nil || len(infos) != 1 {
 				t.Fatalf("sessions: %v, %v", infos, err)
 			}
@@ -313,7 +324,9 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 				}
 				renewed, err := other.Renew(ctx, token, rec)
 				if err != nil {
-					t.Errorf("Renew before statement %d: %v", n, err)
+					if err != session.ErrGone {
+						t.Errorf("Renew before statement %d: %v", n, err)
+					}
 					return
 				}
 				token = renewed
@@ -327,25 +340,246 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 				t.Errorf("the session lives on: %v", err)
 			}
 			load(t, other, bystander)
-			if _, err := other.EndSessions(ctx, "ann", ""); err != nil {
+			if _, err := other.EndSessions(ctx, "ann"); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
 
-	t.Run("without end", func(t *testing.T) {
+	for name, end := range map[string]func(id string) error{"all": endAll, "one": endOne} {
+		for what, write := range map[string]func(token string, rec *session.Record) (string, error){
+			"renewed": func(token string, rec *session.Record) (string, error) { return other.Renew(ctx, token, rec) },
+			"saved": func(token string, rec *session.Record) (string, error) {
+				rec.Data = fmt.Appendf(nil, `{"_session_owner":"ann","n":%d}`, time.Now().UnixNano())
+				return other.Save(ctx, token, rec)
+			},
+		} {
+			t.Run(name+", "+what+" without end", func(t *testing.T) {
+				rec := owned("ann", "mine")
+				token := create(t, other, rec)
+				infos, _, err := other.Sessions(ctx, "ann", "", 0)
+				if err != nil || len(infos) != 1 {
+					t.Fatalf("sessions: %v, %v", infos, err)
+				}
+				before = func() {
+					if newToken, err := write(token, rec); err == nil {
+						token = newToken
+					}
+				}
+				err = end(infos[0].ID)
+				before = nil
+				if err != nil {
+					t.Error(err)
+				}
+				if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+					t.Errorf("the session lives on: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// A copy of the token that is renewed between any two statements of
+// EndOtherSessions is dead when it is done.
+func testOwnersCopied(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
+	other := b.storeAt(t, place, opts)
+	var before func()
+	calls := Calls{Before: func(string, []driver.NamedValue) {
+		if before != nil {
+			before()
+		}
+	}}
+	store := b.wrapped(t, place, opts, calls.Wrap)
+	for step := 1; ; step++ {
 		rec := owned("ann", "mine")
 		token := create(t, other, rec)
+		var stolen string
+		n := 0
 		before = func() {
-			if renewed, err := other.Renew(ctx, token, rec); err == nil {
-				token = renewed
+			if n++; n == step {
+				stolen, _ = other.Renew(ctx, token, rec)
 			}
 		}
-		defer func() { before = nil }()
-		if err := endAll(""); err == nil {
-			t.Error("EndSessions says it has ended a session that lives")
+		kept, err := store.EndOtherSessions(ctx, "ann", token)
+		before = nil
+		if n < step {
+			return
 		}
-	})
+		switch {
+		case err == nil:
+			load(t, other, kept)
+		case err != session.ErrGone || stolen == "":
+			t.Errorf("step %d: %v, and the copy was renewed: %v", step, err, stolen != "")
+		}
+		for name, token := range map[string]string{"token": token, "copy that was renewed": stolen} {
+			if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("step %d: the %s lives: %v", step, name, err)
+			}
+		}
+		if _, err := other.EndSessions(ctx, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Sessions from before Options.Owners was set are found, or it is said that they
+// may not be.
+func testOwnersBefore(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), CleanupBatch: 2}
+	plain := b.storeAt(t, place, opts)
+	var tokens []string
+	for range 5 {
+		tokens = append(tokens, create(t, plain, owned("ann", "phone")))
+		create(t, plain, owned("", ""))
+	}
+	bob := create(t, plain, owned("bob", "phone"))
+	tricky := owned("ann", "")
+	tricky.Data = []byte(`{"_session_owner":"ann","_SESSION_OWNER":"x"}`)
+	tokens = append(tokens, create(t, plain, tricky))
+
+	opts.Owners = true
+	store := b.storeAt(t, place, opts)
+	infos, _, err := store.Sessions(ctx, "ann", "", 0)
+	if err != nil || len(infos) != 6 {
+		t.Errorf("%d sessions are listed, %v", len(infos), err)
+	}
+	if n, err := store.EndSessions(ctx, "ann"); n != 6 || err != nil {
+		t.Errorf("EndSessions: %d, %v", n, err)
+	}
+	for _, token := range tokens {
+		if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("a session from before: %v", err)
+		}
+	}
+	load(t, store, bob)
+
+	// A node that has not got the option yet.
+	late := create(t, plain, owned("ann", "late"))
+	if err := plain.Migrate(ctx); !errors.Is(err, session.ErrMisuse) {
+		t.Errorf("Migrate without the option, beside a table of owners: %v", err)
+	}
+	if n, err := store.IndexOwners(ctx); n != 1 || err != nil {
+		t.Errorf("IndexOwners: %d, %v", n, err)
+	}
+	if n, err := store.IndexOwners(ctx); n != 0 || err != nil {
+		t.Errorf("IndexOwners again: %d, %v", n, err)
+	}
+	if n, err := store.EndSessions(ctx, "ann"); n != 1 || err != nil {
+		t.Errorf("EndSessions: %d, %v", n, err)
+	}
+	if _, err := store.Load(ctx, late); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("a session of a node without the option: %v", err)
+	}
+
+	// A table that nobody has gone through.
+	mustExec(t, b.db(t, place), "DELETE FROM "+opts.Table+"_owner WHERE session_key = '*'")
+	fresh := b.wrapped(t, place, opts, new(Calls).Wrap)
+	mine := create(t, fresh, owned("ann", "mine"))
+	if _, err := fresh.EndOtherSessions(ctx, "ann", mine); !errors.Is(err, dbstore.ErrOwnersIncomplete) {
+		t.Errorf("EndOtherSessions: %v", err)
+	}
+	load(t, fresh, mine)
+	if n, err := fresh.EndSessions(ctx, "ann"); n != 1 || !errors.Is(err, dbstore.ErrOwnersIncomplete) {
+		t.Errorf("EndSessions: %d, %v", n, err)
+	}
+	if err := fresh.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := fresh.EndSessions(ctx, "ann"); n != 0 || err != nil {
+		t.Errorf("EndSessions after Migrate: %d, %v", n, err)
+	}
+}
+
+// Nothing is left of sessions that are gone, however they went, and long labels
+// are cut.
+func testOwnersRows(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
+	store := b.storeAt(t, place, opts)
+	db, table := b.db(t, place), opts.Table+"_owner"
+	rows := func() int { t.Helper(); return countRows(t, db, table, "id <> ''") }
+	for range 20 { // logins and logouts
+		rec := owned("ann", strings.Repeat("ä", 40_000))
+		token := create(t, store, rec)
+		renewed, err := store.Renew(ctx, token, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Renew(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("Renew again: %v", err)
+		}
+		if got := labels(t, store, "ann"); got != strings.Repeat("ä", 127) {
+			t.Fatalf("the label has %d bytes", len(got))
+		}
+		if err := store.Delete(ctx, renewed); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Save(ctx, renewed, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("Save: %v", err)
+		}
+		if err := store.Touch(ctx, renewed, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("Touch: %v", err)
+		}
+	}
+	if n := rows(); n != 0 {
+		t.Errorf("%d rows are left of logins that were logged out", n)
+	}
+	rec := owned("ann", "")
+	token := create(t, store, rec)
+	if err := store.DeleteUnchanged(ctx, token, rec); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(); n != 0 {
+		t.Errorf("%d rows are left of a session that was deleted unchanged", n)
+	}
+
+	// Rows that a crash has left go when they are read an hour later.
+	gone, living := create(t, store, owned("ann", "gone")), create(t, store, owned("ann", "living"))
+	mustExec(t, db, "DELETE FROM "+opts.Table+" WHERE session_key IN (SELECT session_key FROM "+table+" WHERE label = 'gone')")
+	labels(t, store, "ann")
+	if n := rows(); n != 2 {
+		t.Errorf("%d rows: a session that is just being saved would be forgotten", n)
+	}
+	mustExec(t, db, "UPDATE "+table+" SET last_seen = '2020-01-01 00:00:00' WHERE owner = 'ann'")
+	labels(t, store, "ann")
+	if n := rows(); n != 1 {
+		t.Errorf("%d rows, want the one of the living session", n)
+	}
+	load(t, store, living)
+	if _, err := store.Load(ctx, gone); !errors.Is(err, session.ErrNotFound) {
+		t.Error(err)
+	}
+
+	// And fences when nothing can be on its way any more.
+	if _, err := store.EndSessions(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if n := countRows(t, db, table, "owner = 'ann'"); n != 1 {
+		t.Errorf("%d rows after EndSessions, want the fence", n)
+	}
+	mustExec(t, db, "UPDATE "+table+" SET expire_date = '2020-01-01 00:00:00' WHERE owner = 'ann'")
+	if _, err := store.DeleteExpired(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := countRows(t, db, table, "owner = 'ann'"); n != 0 {
+		t.Errorf("%d rows an hour after EndSessions", n)
+	}
+	again := owned("ann", "again")
+	token = create(t, store, again)
+	if _, err := store.Renew(ctx, token, again); err != nil {
+		t.Errorf("Renew of a session that began afterwards: %v", err)
+	}
+}
+
+func countRows(t testing.TB, db *sql.DB, table, where string) (n int) {
+	t.Helper()
+	if err := db.QueryRow("SELECT COUNT(*) FROM " + table + " WHERE " + where).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // What PostgreSQL cannot hold is refused in an owner and left out of a label, in
@@ -361,8 +595,8 @@ func testOwnersText(t *testing.T, b Backend) {
 	rec.Owner = "ann\x00secret"
 	rec.Data = []byte(`{"_session_owner":"ann\u0000secret"}`)
 	_, errSave := store.Save(ctx, token, rec)
-	_, errSessions := store.Sessions(ctx, rec.Owner)
-	_, errAll := store.EndSessions(ctx, rec.Owner, "")
+	_, _, errSessions := store.Sessions(ctx, rec.Owner, "", 0)
+	_, errAll := store.EndSessions(ctx, rec.Owner)
 	for op, err := range map[string]error{"Save": errSave, "Sessions": errSessions, "EndSessions": errAll, "EndSession": store.EndSession(ctx, rec.Owner, "id")} {
 		if err == nil || !strings.Contains(err.Error(), "NUL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s with a NUL character in the owner: %v", op, err)
