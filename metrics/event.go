@@ -30,12 +30,13 @@ type Event struct {
 	DataBytes int
 
 	// TokenBytes is the length of the token that was accepted by Load or
-	// Touch, or issued by Create, Save or Renew; otherwise 0. That of a token
+	// Touch, or issued by Create, Save, Renew or EndOtherSessions; otherwise 0. That of a token
 	// which was refused is the choice of whoever sent it.
 	TokenBytes int
 
-	// Deleted is the number of sessions that DeleteExpired has deleted, which
-	// may be some even if it failed.
+	// Deleted is the number of sessions that DeleteExpired has deleted or
+	// EndSessions has ended, which may be some even if it failed. For
+	// EndSessions it is 0 if the engine does not know it.
 	Deleted int64
 }
 
@@ -43,17 +44,22 @@ type Event struct {
 type Op int
 
 const (
-	Load            Op = iota
-	Create             // Save or Renew without a token, which begins a session
-	Save               // of a session that was there before
-	Renew              // of a session that was there before
-	Touch              // see [session.Toucher]
-	Delete             // of one session, whether it was there or not
-	DeleteUnchanged    // see [session.UnchangedDeleter]
-	DeleteExpired      // see [session.ExpiredDeleter]
+	Load             Op = iota
+	Create              // Save or Renew without a token, which begins a session
+	Save                // of a session that was there before
+	Renew               // of a session that was there before
+	Touch               // see [session.Toucher]
+	Delete              // of one session, whether it was there or not
+	DeleteUnchanged     // see [session.UnchangedDeleter]
+	DeleteExpired       // see [session.ExpiredDeleter]
+	EndSessions         // see [session.OwnerEnder]
+	EndOtherSessions    // likewise
+	Sessions            // see [session.OwnerLister]
+	EndSession          // likewise
 )
 
-var opNames = [...]string{"load", "create", "save", "renew", "touch", "delete", "delete_unchanged", "delete_expired"}
+var opNames = [...]string{"load", "create", "save", "renew", "touch", "delete", "delete_unchanged", "delete_expired",
+	"end_sessions", "end_other_sessions", "sessions", "end_session"}
 
 // String returns the operation's name in lower case, with underscores between
 // words.

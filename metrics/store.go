@@ -28,6 +28,8 @@ var (
 	_ session.InPlaceSaver     = (*Store)(nil)
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.CookieNamer      = (*Store)(nil)
+	_ session.OwnerEnder       = (*Store)(nil)
+	_ session.OwnerLister      = (*Store)(nil)
 )
 
 // Instrument returns a Store that records the operations of engine. It does not
@@ -158,6 +160,50 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	n, err := deleter.DeleteExpired(ctx)
 	s.record(ctx, start, err, Event{Op: DeleteExpired, Deleted: n})
 	return n, err
+}
+
+// EndSessions implements [session.OwnerEnder].
+func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
+	start := time.Now()
+	n, err := session.EndSessions(ctx, s.engine, owner)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return n, err
+	}
+	s.record(ctx, start, err, Event{Op: EndSessions, Deleted: max(0, n)})
+	return n, err
+}
+
+// EndOtherSessions implements [session.OwnerEnder].
+func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (string, error) {
+	start := time.Now()
+	newToken, err := session.EndOtherSessions(ctx, s.engine, owner, token)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return newToken, err
+	}
+	s.record(ctx, start, err, Event{Op: EndOtherSessions, TokenBytes: len(newToken)})
+	return newToken, err
+}
+
+// Sessions implements [session.OwnerLister].
+func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
+	start := time.Now()
+	page, next, err := session.Sessions(ctx, s.engine, owner, after, limit)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return page, next, err
+	}
+	s.record(ctx, start, err, Event{Op: Sessions})
+	return page, next, err
+}
+
+// EndSession implements [session.OwnerLister].
+func (s *Store) EndSession(ctx context.Context, owner, id string) error {
+	start := time.Now()
+	err := session.EndSession(ctx, s.engine, owner, id)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	s.record(ctx, start, err, Event{Op: EndSession})
+	return err
 }
 
 // ForCookie implements [session.CookieNamer]. The Store that it returns has the

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/metrics"
 	"sessionengine/session"
@@ -74,7 +75,7 @@ func instrumentedCookie(t *testing.T) session.SessionStore {
 }
 
 func instrumentedSQLite(t *testing.T) session.SessionStore {
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), sqlite.Options{Options: dbstore.Options{Owners: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func TestStoreDoesNotPrintTheEngine(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got, want := fmt.Sprint(metrics.Ops()), "[load create save renew touch delete delete_unchanged delete_expired]"; got != want {
+	if got, want := fmt.Sprint(metrics.Ops()), "[load create save renew touch delete delete_unchanged delete_expired end_sessions end_other_sessions sessions end_session]"; got != want {
 		t.Errorf("Ops are %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(metrics.Results()), "[ok not_found expired invalid_token gone conflict too_large canceled failure]"; got != want {

@@ -29,14 +29,16 @@
 //   - session.created, session.renewed: sessions that were stored under a fresh
 //     token, for the first time or again.
 //   - session.deleted: sessions that were deleted. A deletion of one that is not
-//     there counts as well, since engines do not tell.
+//     there counts as well, since engines do not tell; of those that were ended
+//     with all of their owner's, what the engine knows of.
 //   - session.count: the sessions in the store. It is there only after
 //     [Recorder.ObserveSessions].
 //
 // # Attributes
 //
 //	name                             values
-//	sessionengine.operation          load, create, save, renew, touch, delete, delete_unchanged, delete_expired
+//	sessionengine.operation          load, create, save, renew, touch, delete, delete_unchanged, delete_expired,
+//	                                 end_sessions, end_other_sessions, sessions, end_session
 //	sessionengine.result             ok, not_found, expired, invalid_token, gone, conflict, too_large, canceled, failure
 //	error.type                       gone, conflict, too_large, canceled, failure
 //	sessionengine.rejection.reason   not_found, expired, invalid_token

@@ -148,6 +148,9 @@ func (r *Recorder) Record(ctx context.Context, e metrics.Event) {
 	if e.Op == metrics.DeleteExpired && e.Deleted > 0 {
 		r.deleted.Add(ctx, e.Deleted, r.expired...)
 	}
+	if e.Op == metrics.EndSessions && e.Deleted > 0 {
+		r.deleted.Add(ctx, e.Deleted, r.ended...)
+	}
 	if e.Op == metrics.Load && e.Result.Rejection() {
 		r.rejected.Add(ctx, 1, r.rejection[e.Result]...)
 	}
@@ -157,9 +160,9 @@ func (r *Recorder) Record(ctx context.Context, e metrics.Event) {
 	switch e.Op {
 	case metrics.Create:
 		r.created.Add(ctx, 1, r.plain...)
-	case metrics.Renew:
+	case metrics.Renew, metrics.EndOtherSessions:
 		r.renewed.Add(ctx, 1, r.plain...)
-	case metrics.Delete, metrics.DeleteUnchanged:
+	case metrics.Delete, metrics.DeleteUnchanged, metrics.EndSession:
 		r.deleted.Add(ctx, 1, r.ended...)
 	}
 	switch e.Op {
