@@ -37,13 +37,13 @@ type Entry struct {
 	Value json.RawMessage // compact JSON
 }
 
-// text returns the value as a handler answers with it: a string as it is,
+// Text returns the value as a handler answers with it: a string as it is,
 // anything else as JSON.
-func (e Entry) text() []byte {
+func (e Entry) Text() string {
 	if s, ok := e.str(); ok {
-		return []byte(s)
+		return s
 	}
-	return e.Value
+	return string(e.Value)
 }
 
 func (e Entry) str() (string, bool) {
@@ -54,9 +54,9 @@ func (e Entry) str() (string, bool) {
 	return s, true
 }
 
-// readEntry is the entry that a page asks for: the first one with a short value
+// ReadEntry is the entry that a page asks for: the first one with a short value
 // such as a user id, or else the first.
-func (s Session) readEntry() Entry {
+func (s Session) ReadEntry() Entry {
 	for _, e := range s.Entries {
 		if c := e.Value[0]; c != '{' && c != '[' && len(e.Value) <= 128 {
 			return e

@@ -65,11 +65,11 @@
 // round trip per query, and for the cookie's bytes on the visitor's line, one
 // after the other, and nothing else is busy. [Sensitivity] tells which of the
 // inputs the verdict depends on, and at which value it changes; [Validate] holds
-// predictions against what package load measured.
+// predictions against what package network measured.
 //
 // # Around this package
 //
-// Packages wire and load measure bytes on the wire, load through a server and
-// slow links. Package suite runs all of it, and package report writes what it
-// found, as text or as a page for example.
+// Package network measures bytes on the wire, load through a server and slow
+// links. Package suite runs all of it, and package report writes what it found,
+// as text or as a page for example.
 package bench

@@ -99,7 +99,7 @@ func Kinds() []Kind { return []Kind{Untouched, Anonymous, Read, Again, Write, Lo
 func (k Kind) action(s Session, count *atomic.Int64) Action {
 	switch k {
 	case Anonymous, Read, Again:
-		return Action{Read: s.readEntry()}
+		return Action{Read: s.ReadEntry()}
 	case Write:
 		return Action{Count: count}
 	case Login:

@@ -57,7 +57,7 @@ func TestReadEntryIsShort(t *testing.T) {
 		{"nothing short", []Entry{entry("cart", "{}"), entry("list", "[]")}, "cart"},
 	}
 	for _, tt := range tests {
-		if got := (Session{Entries: tt.entries}).readEntry().Key; got != tt.want {
+		if got := (Session{Entries: tt.entries}).ReadEntry().Key; got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}

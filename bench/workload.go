@@ -70,7 +70,7 @@ func newRequests(ctx context.Context, site Site, s Session, kind Kind, visitors 
 	// Visitors of one task are not those of another, whom an engine may remember.
 	t.first = slices.Index(Kinds(), kind) << 24
 	t.handler = site.Handler(kind.action(s, &t.count))
-	t.read = site.Handler(Action{Read: s.readEntry()})
+	t.read = site.Handler(Action{Read: s.ReadEntry()})
 	t.counted = site.Handler(Action{Read: Entry{Key: CountKey, Value: []byte("0")}})
 	if kind == Logout {
 		return t, nil // each request has to have a session of its own
@@ -139,7 +139,7 @@ func (t *requests) run(n int) error {
 func (t *requests) check() error {
 	setCookies := len(t.rec.header["Set-Cookie"])
 	v := &t.visitors[t.last]
-	value := t.session.variant(t.first + t.last).readEntry().text()
+	value := t.session.variant(t.first + t.last).ReadEntry().Text()
 	switch t.kind {
 	case Untouched, Anonymous, Read, Again:
 		if setCookies != 0 {
@@ -162,7 +162,7 @@ func (t *requests) check() error {
 		}
 		return nil
 	case Read, Again:
-		if !bytes.Equal(t.rec.body, value) {
+		if string(t.rec.body) != value {
 			return errors.New("the handler read another value than was set")
 		}
 		return nil
@@ -174,7 +174,7 @@ func (t *requests) check() error {
 	}
 	var rec recorder
 	v.visit(t.read, &rec)
-	if !rec.ok() || !bytes.Equal(rec.body, value) {
+	if !rec.ok() || string(rec.body) != value {
 		return errors.New("the session lost a value")
 	}
 	if t.kind == Untouched {

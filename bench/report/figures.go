@@ -7,8 +7,7 @@ import (
 	"strings"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
-	"sessionengine/bench/wire"
+	"sessionengine/bench/network"
 )
 
 // A figure is a plot: of series of points, of spans or of bars.
@@ -174,7 +173,7 @@ func (b *builder) encoderFigure() *figure {
 
 // wireFigures show what a session adds to a page on the wire.
 func (b *builder) wireFigures() []*figure {
-	share := func(c *wire.Cell) float64 {
+	share := func(c *network.TrafficCell) float64 {
 		more := c.Page.Minus(b.Wire.Floor(c).Page)
 		return more.Up + more.Down
 	}
@@ -182,7 +181,7 @@ func (b *builder) wireFigures() []*figure {
 	var sessions []string
 	for _, s := range b.Settings.Sessions {
 		for i := range b.Wire.Cells {
-			if c := &b.Wire.Cells[i]; c.Session == s.Name && c.TooLarge == "" && c.Engine != wire.NoSession {
+			if c := &b.Wire.Cells[i]; c.Session == s.Name && c.TooLarge == "" && c.Engine != network.NoSession {
 				values = append(values, share(c))
 				if !slices.Contains(sessions, s.Name) {
 					sessions = append(sessions, s.Name)
@@ -194,7 +193,7 @@ func (b *builder) wireFigures() []*figure {
 		return nil
 	}
 	var figures []*figure
-	for _, protocol := range []string{wire.HTTP1, wire.HTTP2} {
+	for _, protocol := range []string{network.HTTP1, network.HTTP2} {
 		f := &figure{
 			Title: strings.TrimSuffix(protocol, ".0"),
 			Alt:   fmt.Sprintf("Bytes that a session adds to a page over %s, for %s, a row each, by engine. The table above has the figures.", protocol, list(sessions)),
@@ -302,7 +301,7 @@ func (b *builder) spans(session string) []span {
 
 // latencyFigure shows the percentiles of the latencies in some samples, which
 // differ in the engine, on an axis for all samples of the session.
-func (b *builder) latencyFigure(c condition, samples []load.Sample) *figure {
+func (b *builder) latencyFigure(c condition, samples []network.Sample) *figure {
 	var values []float64
 	for _, sample := range b.Load.Samples {
 		if sample.Session == c.session && sample.Latency.N > 0 {

@@ -7,16 +7,15 @@ import (
 	"strings"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
+	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
-	"sessionengine/bench/wire"
 )
 
 // noSession is what the engine is called that keeps no sessions.
 const noSession = "no session"
 
 func engineName(engine string) string {
-	if engine == load.NoSession {
+	if engine == network.NoSession {
 		return noSession
 	}
 	return engine
@@ -45,18 +44,18 @@ func (b *builder) wire() section {
 		t.begin(sessionName(size))
 		for i := range b.Wire.Cells {
 			one := &b.Wire.Cells[i]
-			if one.Session != size.Name || one.Protocol != wire.HTTP1 {
+			if one.Session != size.Name || one.Protocol != network.HTTP1 {
 				continue
 			}
-			j := slices.IndexFunc(b.Wire.Cells, func(c wire.Cell) bool {
-				return c.Engine == one.Engine && c.Session == one.Session && c.Protocol == wire.HTTP2
+			j := slices.IndexFunc(b.Wire.Cells, func(c network.TrafficCell) bool {
+				return c.Engine == one.Engine && c.Session == one.Session && c.Protocol == network.HTTP2
 			})
 			if one.TooLarge != "" || j < 0 {
 				t.add(engineName(one.Engine), none("too large").at("/wire/cells/%d/too_large", i))
 				continue
 			}
 			a, c, format := one.Page, b.Wire.Cells[j].Page, "%.0f"
-			if one.Engine != wire.NoSession {
+			if one.Engine != network.NoSession {
 				a, c, format = a.Minus(b.Wire.Floor(one).Page), c.Minus(b.Wire.Floor(&b.Wire.Cells[j]).Page), "%+.0f"
 			}
 			t.add(engineName(one.Engine), text("%d", one.Cookie).at("/wire/cells/%d/cookie", i),
@@ -72,27 +71,27 @@ func (b *builder) wire() section {
 // A condition is under what load samples were taken.
 type condition struct {
 	session     string
-	loop        load.Loop
-	mix         load.Mix
+	loop        network.Loop
+	mix         network.Mix
 	concurrency int
 }
 
 func (c condition) String() string {
-	what := map[load.Mix]string{load.Reads: "reads", load.Writes: "writes", load.Mixed: "reads and writes"}[c.mix]
+	what := map[network.Mix]string{network.Reads: "reads", network.Writes: "writes", network.Mixed: "reads and writes"}[c.mix]
 	return fmt.Sprintf("%s, %s loop, %s, %s", c.session, c.loop, plural(c.concurrency, "visitor"), what)
 }
 
 // percentiles are those of a latency.
 var percentiles = []struct {
 	name string
-	of   func(load.Latency) float64
+	of   func(network.Latency) float64
 	path string
 }{
-	{"50 %", func(l load.Latency) float64 { return float64(l.P50) }, "p50_ns"},
-	{"90 %", func(l load.Latency) float64 { return float64(l.P90) }, "p90_ns"},
-	{"99 %", func(l load.Latency) float64 { return float64(l.P99) }, "p99_ns"},
-	{"99.9 %", func(l load.Latency) float64 { return float64(l.P999) }, "p999_ns"},
-	{"max", func(l load.Latency) float64 { return float64(l.Max) }, "max_ns"},
+	{"50 %", func(l network.Latency) float64 { return float64(l.P50) }, "p50_ns"},
+	{"90 %", func(l network.Latency) float64 { return float64(l.P90) }, "p90_ns"},
+	{"99 %", func(l network.Latency) float64 { return float64(l.P99) }, "p99_ns"},
+	{"99.9 %", func(l network.Latency) float64 { return float64(l.P999) }, "p999_ns"},
+	{"max", func(l network.Latency) float64 { return float64(l.Max) }, "max_ns"},
 }
 
 // load is the section of what was measured through a server.
@@ -119,7 +118,7 @@ func (b *builder) load() section {
 	}
 	t.Columns = append(t.Columns, "a second", "failed")
 	var order []condition
-	samples := make(map[condition][]load.Sample)
+	samples := make(map[condition][]network.Sample)
 	rows := make(map[condition][]row)
 	for i, sample := range b.Load.Samples {
 		c := condition{sample.Session, sample.Loop, sample.Mix, sample.Concurrency}
@@ -145,7 +144,7 @@ func (b *builder) load() section {
 	return s
 }
 
-func loadRow(i int, sample load.Sample) row {
+func loadRow(i int, sample network.Sample) row {
 	r := row{Name: engineName(sample.Engine)}
 	if sample.TooLarge != "" {
 		r.Cells = []cell{none("too large").at("/load/samples/%d/too_large", i)}

@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
+	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
-	"sessionengine/bench/wire"
 )
 
 var sampleEngines = []string{"signedcookie", "dbstore", "sealed"}
@@ -127,32 +126,32 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 	}
 	report.Wire = sampleWire()
 	report.Load = sampleLoad(r, rounds)
-	report.Links = &load.Measurements{RequestsPerPage: 20, Rounds: rounds}
+	report.Links = &network.PageResult{RequestsPerPage: 20, Rounds: rounds}
 	report.Validation = bench.Validate(sampleObservations(r))
 	return report
 }
 
-func sampleWire() *wire.Result {
-	result := &wire.Result{Trace: wire.DefaultTrace()}
+func sampleWire() *network.Traffic {
+	result := &network.Traffic{Trace: network.DefaultTrace()}
 	for _, s := range sampleSessions {
-		for _, engine := range append([]string{wire.NoSession}, sampleEngines...) {
-			for _, protocol := range []string{wire.HTTP1, wire.HTTP2} {
-				c := wire.Cell{Engine: engine, Session: s.Name, Protocol: protocol, Page: wire.Bytes{Up: 13000, Down: 7300}}
+		for _, engine := range append([]string{network.NoSession}, sampleEngines...) {
+			for _, protocol := range []string{network.HTTP1, network.HTTP2} {
+				c := network.TrafficCell{Engine: engine, Session: s.Name, Protocol: protocol, Page: network.Bytes{Up: 13000, Down: 7300}}
 				switch engine {
-				case wire.NoSession:
+				case network.NoSession:
 				case "dbstore":
 					c.Cookie = 42
 				default:
 					c.Cookie = s.Size / 2
 				}
-				if protocol == wire.HTTP1 {
+				if protocol == network.HTTP1 {
 					c.Page.Up += float64(21 * c.Cookie)
 				} else {
-					c.Page = wire.Bytes{Up: 1500 + 2.2*float64(c.Cookie), Down: 1100}
+					c.Page = network.Bytes{Up: 1500 + 2.2*float64(c.Cookie), Down: 1100}
 				}
 				c.Page.Down += 2 * float64(c.Cookie)
 				if c.Cookie > 4096 {
-					c = wire.Cell{Engine: engine, Session: s.Name, Protocol: protocol, TooLarge: "too large"}
+					c = network.TrafficCell{Engine: engine, Session: s.Name, Protocol: protocol, TooLarge: "too large"}
 				}
 				result.Cells = append(result.Cells, c)
 			}
@@ -161,18 +160,18 @@ func sampleWire() *wire.Result {
 	return result
 }
 
-func sampleLoad(r *rand.Rand, rounds int) *load.Result {
-	result := &load.Result{ReadsPerWrite: 9, Rounds: rounds, Requests: 1000, Utilization: 0.5, Seed: 1}
+func sampleLoad(r *rand.Rand, rounds int) *network.LoadResult {
+	result := &network.LoadResult{ReadsPerWrite: 9, Rounds: rounds, Requests: 1000, Utilization: 0.5, Seed: 1}
 	for _, session := range []string{"login", "cart"} {
 		for _, concurrency := range []int{1, 8, 32} {
-			for i, engine := range append([]string{load.NoSession}, sampleEngines...) {
-				for _, loop := range []load.Loop{load.Closed, load.Open} {
+			for i, engine := range append([]string{network.NoSession}, sampleEngines...) {
+				for _, loop := range []network.Loop{network.Closed, network.Open} {
 					ms := float64(time.Millisecond) * 0.06 * float64(concurrency) * (1 + 0.4*float64(i))
 					at := func(f float64) time.Duration { return time.Duration(ms * f * (1 + 0.1*r.Float64())) }
-					l := load.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9), Max: at(30)}
+					l := network.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9), Max: at(30)}
 					median := l.P50.Seconds()
-					result.Samples = append(result.Samples, load.Sample{
-						Engine: engine, Session: session, Mix: load.Mixed, Concurrency: concurrency, Loop: loop, Latency: l,
+					result.Samples = append(result.Samples, network.Sample{
+						Engine: engine, Session: session, Mix: network.Mixed, Concurrency: concurrency, Loop: loop, Latency: l,
 						Median:     bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds, Confidence: 0.95},
 						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds, Confidence: 0.95},
 					})

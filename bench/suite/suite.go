@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
-	"sessionengine/bench/wire"
+	"sessionengine/bench/network"
 )
 
 // Config says what [Run] measures.
@@ -26,9 +25,9 @@ type Config struct {
 	Kinds []Kind
 
 	// What else is measured; nil is not. [Config.AddAll] sets all of them.
-	Trace *wire.Trace  // bytes on the wire, of all engines and sessions
-	Load  *load.Config // load through a server
-	Links *load.Grid   // slow links, which the model is held against
+	Trace *network.Trace      // bytes on the wire, of all engines and sessions
+	Load  *network.LoadConfig // load through a server
+	Links *network.Grid       // slow links, which the model is held against
 
 	// Progress, unless nil, is called now and then with the share of the run
 	// that is done, from 0 to 1, in time.
@@ -48,12 +47,12 @@ type Kind struct {
 // the sessions, and for slow links the default ones of the engines, since all
 // would take too long. It is about five minutes more.
 func (c *Config) AddAll() error {
-	trace := wire.DefaultTrace()
+	trace := network.DefaultTrace()
 	c.Trace = &trace
 
 	some := c.few()
-	cfg := load.DefaultConfig(c.Engines, some)
-	cfg.Mixes = []load.Mix{load.Mixed}
+	cfg := network.DefaultLoad(c.Engines, some)
+	cfg.Mixes = []network.Mix{network.Mixed}
 	cfg.Seed = c.Seed
 	c.Load = &cfg
 
@@ -62,7 +61,7 @@ func (c *Config) AddAll() error {
 		return err
 	}
 	if len(engines) > 0 {
-		grid := load.DefaultGrid(engines, some)
+		grid := network.DefaultGrid(engines, some)
 		grid.Seed = c.Seed
 		c.Links = &grid
 	}
@@ -86,19 +85,19 @@ func (c *Config) few() []bench.Session {
 
 // distant returns the default engines among the engines, so that the database of
 // those that have one can be put at a distance.
-func (c *Config) distant() ([]load.Engine, error) {
-	waiting, err := load.Waiting()
+func (c *Config) distant() ([]network.DistantEngine, error) {
+	waiting, err := network.Waiting()
 	if err != nil {
 		return nil, err
 	}
-	var engines []load.Engine
+	var engines []network.DistantEngine
 	for _, e := range c.Engines {
 		switch {
 		case !slices.Contains(bench.DefaultEngines(), e.Name):
 		case e.Name == waiting.Name:
 			engines = append(engines, waiting)
 		default:
-			engines = append(engines, load.Local(e))
+			engines = append(engines, network.Local(e))
 		}
 	}
 	return engines, nil
@@ -107,10 +106,10 @@ func (c *Config) distant() ([]load.Engine, error) {
 // A Report is all that a run found.
 type Report struct {
 	*bench.Report
-	Stages []Stage            `json:"stages"`
-	Wire   *wire.Result       `json:"wire,omitempty"`
-	Load   *load.Result       `json:"load,omitempty"`
-	Links  *load.Measurements `json:"links,omitempty"`
+	Stages []Stage             `json:"stages"`
+	Wire   *network.Traffic    `json:"wire,omitempty"`
+	Load   *network.LoadResult `json:"load,omitempty"`
+	Links  *network.PageResult `json:"links,omitempty"`
 }
 
 // A Stage is a part of the run.
@@ -272,21 +271,21 @@ func evenly(sessions []bench.Session, n int) []bench.Session {
 }
 
 func (r *run) wire(ctx context.Context) (err error) {
-	r.report.Wire, err = wire.Measure(ctx, r.cfg.Engines, r.cfg.Sessions, *r.cfg.Trace)
+	r.report.Wire, err = network.CountBytes(ctx, r.cfg.Engines, r.cfg.Sessions, *r.cfg.Trace)
 	return err
 }
 
 func (r *run) load(ctx context.Context) (err error) {
 	cfg := *r.cfg.Load
 	cfg.Progress = r.progress(Load)
-	r.report.Load, err = load.Run(ctx, cfg)
+	r.report.Load, err = network.RunLoad(ctx, cfg)
 	return err
 }
 
 func (r *run) links(ctx context.Context) (err error) {
 	grid := *r.cfg.Links
 	grid.Progress = r.progress(Links)
-	r.report.Links, err = load.Measure(ctx, grid)
+	r.report.Links, err = network.MeasurePages(ctx, grid)
 	if r.report.Links == nil || r.report.Rounds == 0 {
 		return err
 	}

@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
+	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
-	"sessionengine/bench/wire"
 )
 
 // small is a configuration that measures everything, in about two seconds.
@@ -37,7 +36,7 @@ func small(t *testing.T) suite.Config {
 	if err := cfg.AddAll(); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Trace = &wire.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
+	cfg.Trace = &network.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
 	cfg.Load.Rounds, cfg.Load.Requests, cfg.Load.Concurrency = 2, 20, []int{2}
 	cfg.Links.Rounds, cfg.Links.Pages, cfg.Links.RequestsPerPage = 2, 1, 2
 	cfg.Links.RoundTrips, cfg.Links.Visitors = cfg.Links.RoundTrips[:1], cfg.Links.Visitors[2:]
@@ -174,7 +173,7 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 func TestRunReportsAFailure(t *testing.T) {
 	failed := errors.New("no disk")
 	cfg := small(t)
-	cfg.Load = &load.Config{} // of nothing
+	cfg.Load = &network.LoadConfig{} // of nothing
 	if report, err := suite.Run(t.Context(), cfg); err == nil || report != nil {
 		t.Errorf("load on nothing: got %v, %v", report, err)
 	}

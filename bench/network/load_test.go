@@ -1,4 +1,4 @@
-package load_test
+package network_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
+	"sessionengine/bench/network"
 )
 
 func engines(t *testing.T, names ...string) []bench.Engine {
@@ -33,8 +33,8 @@ func sessions(t *testing.T, kinds ...string) []bench.Session {
 }
 
 // small is a configuration that takes little time.
-func small(t *testing.T, engines []bench.Engine, kinds ...string) load.Config {
-	cfg := load.DefaultConfig(engines, sessions(t, kinds...))
+func small(t *testing.T, engines []bench.Engine, kinds ...string) network.LoadConfig {
+	cfg := network.DefaultLoad(engines, sessions(t, kinds...))
 	cfg.Concurrency = []int{1, 4}
 	cfg.Rounds = 2
 	cfg.Requests = 20
@@ -51,7 +51,7 @@ func TestLoadIsMeasuredForAllEnginesMixesAndLoops(t *testing.T) {
 				t.Errorf("progress is %d of %d; want %d of 72", done, total, steps)
 			}
 		}
-		r, err := load.Run(t.Context(), cfg)
+		r, err := network.RunLoad(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestLoadIsMeasuredForAllEnginesMixesAndLoops(t *testing.T) {
 			if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 || l.Mean > l.Max {
 				t.Errorf("%s, %s: percentiles %+v", s.Engine, s.Mix, l)
 			}
-			if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == load.Open) != (s.Rate > 0) {
+			if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == network.Open) != (s.Rate > 0) {
 				t.Errorf("%s, %s, %s: %+v", s.Engine, s.Mix, s.Loop, s)
 			}
 		}
@@ -114,13 +114,13 @@ func TestTheOpenLoopCountsTheWaitForAStalledSite(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = []load.Mix{load.Reads}, []int{1}, 1, requests, 0.9
-	r, err := load.Run(t.Context(), cfg)
+	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = []network.Mix{network.Reads}, []int{1}, 1, requests, 0.9
+	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range r.Samples {
-		if s.Engine != "fake" || s.Loop != load.Open {
+		if s.Engine != "fake" || s.Loop != network.Open {
 			continue
 		}
 		if s.Latency.Max < stall {
@@ -143,8 +143,8 @@ func TestWhatIsNotSentInTimeIsCounted(t *testing.T) {
 		}
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Limit = []load.Mix{load.Reads}, []int{1}, 1, 100*time.Millisecond
-	r, err := load.Run(t.Context(), cfg)
+	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Limit = []network.Mix{network.Reads}, []int{1}, 1, 100*time.Millisecond
+	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,10 +153,10 @@ func TestWhatIsNotSentInTimeIsCounted(t *testing.T) {
 			continue
 		}
 		// 20 ms each, begun within 100; it may be that none was due.
-		if n := s.Latency.N; n > 6 || n < 1 && s.Loop == load.Closed {
+		if n := s.Latency.N; n > 6 || n < 1 && s.Loop == network.Closed {
 			t.Errorf("%s loop: %d requests were sent within %v", s.Loop, n, cfg.Limit)
 		}
-		if s.Loop == load.Open && s.Unsent != cfg.Requests-int(s.Latency.N) {
+		if s.Loop == network.Open && s.Unsent != cfg.Requests-int(s.Latency.N) {
 			t.Errorf("%d unsent of %d, and %d sent", s.Unsent, cfg.Requests, s.Latency.N)
 		}
 	}
@@ -165,7 +165,7 @@ func TestWhatIsNotSentInTimeIsCounted(t *testing.T) {
 func TestALimitThatIsOverAtOnceIsAnError(t *testing.T) {
 	cfg := small(t, nil, "login")
 	cfg.Limit = 1
-	if _, err := load.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "none was sent") {
+	if _, err := network.RunLoad(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "none was sent") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -178,8 +178,8 @@ func TestFailedRequestsAreCountedAndTheVisitorComesBack(t *testing.T) {
 		}
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Utilization, cfg.HTTP1 = []load.Mix{load.Reads}, []int{1}, 0, true
-	r, err := load.Run(t.Context(), cfg)
+	cfg.Mixes, cfg.Concurrency, cfg.Utilization, cfg.HTTP1 = []network.Mix{network.Reads}, []int{1}, 0, true
+	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +193,8 @@ func TestFailedRequestsAreCountedAndTheVisitorComesBack(t *testing.T) {
 
 func TestASessionThatDoesNotFitIsReported(t *testing.T) {
 	cfg := small(t, engines(t, "signedcookie", "dbstore"), "token-cache")
-	cfg.Mixes, cfg.Concurrency = []load.Mix{load.Mixed}, []int{1}
-	r, err := load.Run(t.Context(), cfg)
+	cfg.Mixes, cfg.Concurrency = []network.Mix{network.Mixed}, []int{1}
+	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestASiteThatDoesNotWorkIsAnError(t *testing.T) {
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
 	cfg.Progress = func(int, int) { broken.Store(true) }
-	if _, err := load.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "fake/login") {
+	if _, err := network.RunLoad(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "fake/login") {
 		t.Errorf("got %v, want an error that names the engine and the session", err)
 	}
 }
@@ -229,7 +229,7 @@ func TestAnInterruptedRunReturnsTheRoundsThatAreComplete(t *testing.T) {
 			cancel()
 		}
 	}
-	r, err := load.Run(ctx, cfg)
+	r, err := network.RunLoad(ctx, cfg)
 	if !errors.Is(err, context.Canceled) || r == nil || r.Rounds != 2 {
 		t.Fatalf("got %+v, %v; want two rounds, and %v", r, err, context.Canceled)
 	}
@@ -241,21 +241,21 @@ func TestAnInterruptedRunReturnsTheRoundsThatAreComplete(t *testing.T) {
 }
 
 func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
-	for name, change := range map[string]func(*load.Config){
-		"no sessions":          func(c *load.Config) { c.Sessions = nil },
-		"no mixes":             func(c *load.Config) { c.Mixes = nil },
-		"an unknown mix":       func(c *load.Config) { c.Mixes = []load.Mix{"delete"} },
-		"no concurrency":       func(c *load.Config) { c.Concurrency = nil },
-		"no visitors":          func(c *load.Config) { c.Concurrency = []int{0} },
-		"negative reads":       func(c *load.Config) { c.ReadsPerWrite = -1 },
-		"no rounds":            func(c *load.Config) { c.Rounds = 0 },
-		"no requests":          func(c *load.Config) { c.Requests = 0 },
-		"no time":              func(c *load.Config) { c.Limit = 0 },
-		"more than the engine": func(c *load.Config) { c.Utilization = 1 },
+	for name, change := range map[string]func(*network.LoadConfig){
+		"no sessions":          func(c *network.LoadConfig) { c.Sessions = nil },
+		"no mixes":             func(c *network.LoadConfig) { c.Mixes = nil },
+		"an unknown mix":       func(c *network.LoadConfig) { c.Mixes = []network.Mix{"delete"} },
+		"no concurrency":       func(c *network.LoadConfig) { c.Concurrency = nil },
+		"no visitors":          func(c *network.LoadConfig) { c.Concurrency = []int{0} },
+		"negative reads":       func(c *network.LoadConfig) { c.ReadsPerWrite = -1 },
+		"no rounds":            func(c *network.LoadConfig) { c.Rounds = 0 },
+		"no requests":          func(c *network.LoadConfig) { c.Requests = 0 },
+		"no time":              func(c *network.LoadConfig) { c.Limit = 0 },
+		"more than the engine": func(c *network.LoadConfig) { c.Utilization = 1 },
 	} {
 		cfg := small(t, nil, "login")
 		change(&cfg)
-		if _, err := load.Run(t.Context(), cfg); err == nil {
+		if _, err := network.RunLoad(t.Context(), cfg); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -264,7 +264,7 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 func TestResultsAreJSON(t *testing.T) {
 	cfg := small(t, engines(t, "signedcookie"), "login")
 	cfg.Rounds = 1 // too few for an interval, which JSON has no number for
-	r, err := load.Run(t.Context(), cfg)
+	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestResultsAreJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var decoded load.Result
+	var decoded network.LoadResult
 	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Samples[3].Latency != r.Samples[3].Latency || decoded.Samples[3].Median.Median != r.Samples[3].Median.Median {
 		t.Errorf("%v: %s", err, encoded)
 	}

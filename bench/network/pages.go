@@ -1,10 +1,9 @@
-package load
+package network
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,13 +11,12 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/internal/loopback"
 )
 
-// A Grid says which scenarios [Measure] measures, which are all combinations,
+// A Grid says which scenarios [MeasurePages] measures, which are all combinations,
 // and how long.
 type Grid struct {
-	Engines    []Engine
+	Engines    []DistantEngine
 	Sessions   []bench.Session
 	HTTP1      []bool          // HTTP/1.1 or HTTP/2
 	RoundTrips []time.Duration // to the database
@@ -43,7 +41,7 @@ type Grid struct {
 // DefaultGrid returns scenarios from a database in the same rack to one in
 // another city, and from a visitor's bad mobile connection to a good fixed one.
 // They take a few minutes for two engines and three sessions.
-func DefaultGrid(engines []Engine, sessions []bench.Session) Grid {
+func DefaultGrid(engines []DistantEngine, sessions []bench.Session) Grid {
 	return Grid{
 		Engines:         engines,
 		Sessions:        sessions,
@@ -61,15 +59,15 @@ func DefaultGrid(engines []Engine, sessions []bench.Session) Grid {
 func (g *Grid) check() error {
 	switch {
 	case len(g.Sessions) == 0 || len(g.HTTP1) == 0 || len(g.RoundTrips) == 0 || len(g.Visitors) == 0:
-		return errors.New("load: a grid without scenarios")
+		return errors.New("network: a grid without scenarios")
 	case slices.Min(g.RoundTrips) < 0:
-		return errors.New("load: a negative round trip to the database")
+		return errors.New("network: a negative round trip to the database")
 	case g.RequestsPerPage < 1:
-		return fmt.Errorf("load: %d requests per page", g.RequestsPerPage)
+		return fmt.Errorf("network: %d requests per page", g.RequestsPerPage)
 	case g.Pages < 1:
-		return fmt.Errorf("load: %d pages", g.Pages)
+		return fmt.Errorf("network: %d pages", g.Pages)
 	case g.Rounds < 1:
-		return fmt.Errorf("load: %d rounds", g.Rounds)
+		return fmt.Errorf("network: %d rounds", g.Rounds)
 	}
 	return nil
 }
@@ -82,15 +80,15 @@ type Scenario struct {
 	Visitor   Link          `json:"visitor"`
 }
 
-// Measurements are what [Measure] found.
-type Measurements struct {
-	RequestsPerPage int    `json:"requests_per_page"`
-	Rounds          int    `json:"rounds"` // that are complete
-	Cells           []Cell `json:"cells"`
+// PageResult are what [MeasurePages] found.
+type PageResult struct {
+	RequestsPerPage int        `json:"requests_per_page"`
+	Rounds          int        `json:"rounds"` // that are complete
+	Cells           []PageCell `json:"cells"`
 }
 
-// A Cell is what a visitor saw in a scenario with an engine.
-type Cell struct {
+// A PageCell is what a visitor saw in a scenario with an engine.
+type PageCell struct {
 	Scenario
 	Engine string `json:"engine"`
 
@@ -120,7 +118,7 @@ type Cell struct {
 
 // Page returns the seconds that a page takes on average in each round, with so
 // many pages that read for each that writes.
-func (c *Cell) Page(readsPerWrite float64) []float64 {
+func (c *PageCell) Page(readsPerWrite float64) []float64 {
 	writes := 1 / (1 + readsPerWrite)
 	pages := make([]float64, len(c.ReadPages))
 	for i := range pages {
@@ -129,36 +127,22 @@ func (c *Cell) Page(readsPerWrite float64) []float64 {
 	return pages
 }
 
-// Measure lets a visitor request pages, one request after the other over one
+// MeasurePages lets a visitor request pages, one request after the other over one
 // connection, in each scenario from a site with each engine, and from one
 // without sessions.
 //
-// When ctx ends, Measure returns the rounds that are complete together with the
+// When ctx ends, MeasurePages returns the rounds that are complete together with the
 // context's error.
-func Measure(ctx context.Context, grid Grid) (*Measurements, error) {
+func MeasurePages(ctx context.Context, grid Grid) (*PageResult, error) {
 	if err := grid.check(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "load-")
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	s := &survey{Grid: grid, dir: dir, random: rand.New(rand.NewPCG(grid.Seed, 0))}
-	err = s.open(ctx)
-	rounds := 0
-	for err == nil && rounds < grid.Rounds {
-		if err = s.round(ctx); err == nil {
-			rounds++
-		}
-	}
-	if closeErr := s.close(); err == nil {
-		err = closeErr
-	}
+	s := &survey{Grid: grid, turns: newTurns(grid.Seed)}
+	rounds, err := s.take(ctx, grid.Rounds, s.open, s.round)
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, err
 	}
-	m := &Measurements{RequestsPerPage: grid.RequestsPerPage, Rounds: rounds}
+	m := &PageResult{RequestsPerPage: grid.RequestsPerPage, Rounds: rounds}
 	for _, group := range s.groups {
 		for _, v := range group {
 			m.Cells = append(m.Cells, v.result())
@@ -170,23 +154,19 @@ func Measure(ctx context.Context, grid Grid) (*Measurements, error) {
 // A survey is a Measure under way.
 type survey struct {
 	Grid
-	dir     string
-	random  *rand.Rand
-	groups  [][]*visit     // one for each scenario, with all engines
-	closers []func() error // to be called from the last to the first
-
-	done int
+	*turns
+	groups [][]*visit // one for each scenario, with all engines
 }
 
 // A visit is a visitor in a scenario with an engine.
 type visit struct {
-	cell   Cell
+	cell   PageCell
 	client *client // nil if the session is too large
 
 	read, write, untouched histogram
 
 	// Of the round under way.
-	requests   map[string][]time.Duration // by path
+	requests   map[use][]time.Duration
 	readPages  []time.Duration
 	writePages []time.Duration
 }
@@ -195,7 +175,7 @@ type visit struct {
 func (s *survey) open(ctx context.Context) error {
 	// stages[i][j] is what engine j is like with round trip i to its database.
 	stages := make([][]stage, len(s.RoundTrips))
-	for j, engine := range append([]Engine{Local(loopback.None())}, s.Engines...) {
+	for j, engine := range append([]DistantEngine{Local(none())}, s.Engines...) {
 		for i, trip := range s.RoundTrips {
 			if i > 0 && engine.Away == nil {
 				stages[i] = append(stages[i], stages[0][j])
@@ -232,13 +212,13 @@ func (s *survey) open(ctx context.Context) error {
 // A stage is an engine with its database at some distance, in which all
 // sessions are served to visitors behind all links.
 type stage struct {
-	engine *Engine
+	engine *DistantEngine
 	added  time.Duration
 	sites  map[string]*site           // by session
 	addrs  map[string]map[Link]string // by session
 }
 
-func (s *survey) stage(ctx context.Context, engine Engine, trip time.Duration, dir string) (stage, error) {
+func (s *survey) stage(ctx context.Context, engine DistantEngine, trip time.Duration, dir string) (stage, error) {
 	st := stage{engine: &engine, sites: make(map[string]*site), addrs: make(map[string]map[Link]string)}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return st, err
@@ -283,7 +263,7 @@ func (s *survey) stage(ctx context.Context, engine Engine, trip time.Duration, d
 // arrive lets a visitor come to a stage.
 func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visit, error) {
 	v := &visit{
-		cell:      Cell{Scenario: scenario, Engine: st.engine.Name, Distance: st.engine.Distance, Added: st.added},
+		cell:      PageCell{Scenario: scenario, Engine: st.engine.Name, Distance: st.engine.Distance, Added: st.added},
 		client:    &client{site: st.sites[scenario.Session], addr: st.addrs[scenario.Session][scenario.Visitor], http1: scenario.HTTP1},
 		read:      newHistogram(),
 		write:     newHistogram(),
@@ -297,21 +277,13 @@ func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visi
 	if err != nil {
 		return nil, err
 	}
-	v.cell.Cookie = len(v.client.visitor.Cookie())
+	v.cell.Cookie = len(v.client.visitor.cookie)
 	s.closers = append(s.closers, func() error { v.client.close(); return nil })
 	return v, nil
 }
 
-func (s *survey) close() error {
-	var errs []error
-	for _, f := range slices.Backward(s.closers) {
-		errs = append(errs, f())
-	}
-	return errors.Join(errs...)
-}
-
 // round measures everything once.
-func (s *survey) round(ctx context.Context) error {
+func (s *survey) round(ctx context.Context, _ int) error {
 	for _, i := range s.random.Perm(len(s.groups)) {
 		group := s.groups[i]
 		for _, j := range s.random.Perm(len(group)) {
@@ -340,48 +312,48 @@ func (s *survey) round(ctx context.Context) error {
 // browse requests so many pages that read and as many that write, in turns.
 func (v *visit) browse(ctx context.Context, pages, requests int) error {
 	runtime.GC() // so that what was measured before leaves nothing behind
-	v.requests = make(map[string][]time.Duration)
+	v.requests = make(map[use][]time.Duration)
 	v.readPages, v.writePages = nil, nil
 	for range pages {
-		read, err := v.page(ctx, readPath, requests)
+		reading, err := v.page(ctx, read, requests)
 		if err != nil {
 			return err
 		}
-		write, err := v.page(ctx, writePath, requests)
+		writing, err := v.page(ctx, write, requests)
 		if err != nil {
 			return err
 		}
-		v.readPages, v.writePages = append(v.readPages, read), append(v.writePages, write)
+		v.readPages, v.writePages = append(v.readPages, reading), append(v.writePages, writing)
 	}
 	return nil
 }
 
 // page requests a page and returns what it took.
-func (v *visit) page(ctx context.Context, path string, requests int) (time.Duration, error) {
+func (v *visit) page(ctx context.Context, r request, requests int) (time.Duration, error) {
 	begin := time.Now()
 	last := begin
 	for range requests {
-		if err := v.client.request(ctx, path); err != nil {
+		if err := v.client.request(ctx, r); err != nil {
 			return 0, err
 		}
 		now := time.Now()
-		v.requests[path] = append(v.requests[path], now.Sub(last))
-		last, path = now, untouchedPath
+		v.requests[r.use] = append(v.requests[r.use], now.Sub(last))
+		last, r = now, untouched
 	}
 	return last.Sub(begin), nil
 }
 
 // keep adds the last round to the results.
 func (v *visit) keep() {
-	v.read.add(v.requests[readPath]...)
-	v.write.add(v.requests[writePath]...)
-	v.untouched.add(v.requests[untouchedPath]...)
+	v.read.add(v.requests[reads]...)
+	v.write.add(v.requests[changes]...)
+	v.untouched.add(v.requests[ignores]...)
 	v.cell.ReadPages = append(v.cell.ReadPages, median(v.readPages).Seconds())
 	v.cell.WritePages = append(v.cell.WritePages, median(v.writePages).Seconds())
 }
 
 // result returns the cell with what was measured.
-func (v *visit) result() Cell {
+func (v *visit) result() PageCell {
 	c := v.cell
 	c.Read, c.Write, c.Untouched = v.read.latency(), v.write.latency(), v.untouched.latency()
 	return c

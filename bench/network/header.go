@@ -1,13 +1,13 @@
-package loopback
+package network
 
 import "net/http"
 
 // The headers are those of Chrome 140 on Linux, without what it sends only with
 // some version of HTTP (Connection, Priority).
 
-// DocumentHeader returns what a browser sends with the request for a page that
+// documentHeader returns what a browser sends with the request for a page that
 // it comes to from the one at referer.
-func DocumentHeader(referer string) http.Header {
+func documentHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7")
 	h.Set("Upgrade-Insecure-Requests", "1")
@@ -16,18 +16,18 @@ func DocumentHeader(referer string) http.Header {
 	return h
 }
 
-// ImageHeader returns what a browser sends with the request for an image of the
+// imageHeader returns what a browser sends with the request for an image of the
 // page at referer.
-func ImageHeader(referer string) http.Header {
+func imageHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
 	fetch(h, "no-cors", "image")
 	return h
 }
 
-// CallHeader returns what a browser sends with a call of the site's API by a
+// callHeader returns what a browser sends with a call of the site's API by a
 // script of the page at referer.
-func CallHeader(referer string) http.Header {
+func callHeader(referer string) http.Header {
 	h := commonHeader(referer)
 	h.Set("Accept", "application/json")
 	fetch(h, "cors", "empty")

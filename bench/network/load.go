@@ -1,11 +1,10 @@
-package load
+package network
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/internal/loopback"
 )
 
 // A Mix is what visitors do.
@@ -23,11 +21,11 @@ type Mix string
 const (
 	Reads  Mix = "read"  // requests that read a value of the session
 	Writes Mix = "write" // requests that set one
-	Mixed  Mix = "mixed" // both, in the ratio of Config.ReadsPerWrite
+	Mixed  Mix = "mixed" // both, in the ratio of LoadConfig.ReadsPerWrite
 )
 
-// Config says what [Run] measures, and for how long.
-type Config struct {
+// LoadConfig says what [RunLoad] measures, and for how long.
+type LoadConfig struct {
 	Engines  []bench.Engine
 	Sessions []bench.Session
 	Mixes    []Mix
@@ -67,10 +65,10 @@ type Config struct {
 	Progress func(done, total int)
 }
 
-// DefaultConfig returns a configuration that takes about a minute for two
+// DefaultLoad returns a configuration that takes about a minute for two
 // engines and one session.
-func DefaultConfig(engines []bench.Engine, sessions []bench.Session) Config {
-	return Config{
+func DefaultLoad(engines []bench.Engine, sessions []bench.Session) LoadConfig {
+	return LoadConfig{
 		Engines:       engines,
 		Sessions:      sessions,
 		Mixes:         []Mix{Reads, Writes, Mixed},
@@ -85,35 +83,35 @@ func DefaultConfig(engines []bench.Engine, sessions []bench.Session) Config {
 }
 
 // check returns what is wrong with the configuration.
-func (c *Config) check() error {
+func (c *LoadConfig) check() error {
 	switch {
 	case len(c.Sessions) == 0:
-		return errors.New("load: no sessions")
+		return errors.New("network: no sessions")
 	case len(c.Mixes) == 0:
-		return errors.New("load: no mixes")
+		return errors.New("network: no mixes")
 	case len(c.Concurrency) == 0 || slices.Min(c.Concurrency) < 1:
-		return fmt.Errorf("load: concurrency of %v", c.Concurrency)
+		return fmt.Errorf("network: concurrency of %v", c.Concurrency)
 	case c.ReadsPerWrite < 0:
-		return fmt.Errorf("load: %d reads per write", c.ReadsPerWrite)
+		return fmt.Errorf("network: %d reads per write", c.ReadsPerWrite)
 	case c.Rounds < 1:
-		return fmt.Errorf("load: %d rounds", c.Rounds)
+		return fmt.Errorf("network: %d rounds", c.Rounds)
 	case c.Requests < 1:
-		return fmt.Errorf("load: %d requests", c.Requests)
+		return fmt.Errorf("network: %d requests", c.Requests)
 	case c.Limit <= 0:
-		return fmt.Errorf("load: a limit of %v", c.Limit)
+		return fmt.Errorf("network: a limit of %v", c.Limit)
 	case !(c.Utilization >= 0 && c.Utilization < 1):
-		return fmt.Errorf("load: a utilization of %v", c.Utilization)
+		return fmt.Errorf("network: a utilization of %v", c.Utilization)
 	}
 	for _, m := range c.Mixes {
 		if m != Reads && m != Writes && m != Mixed {
-			return fmt.Errorf("load: no mix %q", string(m))
+			return fmt.Errorf("network: no mix %q", string(m))
 		}
 	}
 	return nil
 }
 
-// A Result is what [Run] measured.
-type Result struct {
+// A LoadResult is what [RunLoad] measured.
+type LoadResult struct {
 	HTTP1         bool     `json:"http1"`
 	ReadsPerWrite int      `json:"reads_per_write"`
 	Rounds        int      `json:"rounds"` // that are complete
@@ -126,7 +124,7 @@ type Result struct {
 // A Loop is what decides when a request is sent.
 type Loop string
 
-// The loops: see [Config.Utilization].
+// The loops: see [LoadConfig.Utilization].
 const (
 	Closed Loop = "closed"
 	Open   Loop = "open"
@@ -165,45 +163,27 @@ type Sample struct {
 	Median     bench.Summary `json:"median_s"`
 }
 
-// Run puts load on a site with each engine, and on one without sessions.
+// RunLoad puts load on a site with each engine, and on one without sessions.
 //
-// When ctx ends, Run returns the rounds that are complete together with the
+// When ctx ends, RunLoad returns the rounds that are complete together with the
 // context's error.
-func Run(ctx context.Context, cfg Config) (*Result, error) {
+func RunLoad(ctx context.Context, cfg LoadConfig) (*LoadResult, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "load-")
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	r := &runner{cfg: cfg, dir: dir, random: rand.New(rand.NewPCG(cfg.Seed, 0))}
-	err = r.open(ctx)
-	rounds := 0
-	for err == nil && rounds < cfg.Rounds {
-		if err = r.round(ctx, uint64(rounds)); err == nil {
-			rounds++
-		}
-	}
-	if closeErr := r.close(); err == nil {
-		err = closeErr
-	}
+	r := &runner{cfg: cfg, turns: newTurns(cfg.Seed)}
+	rounds, err := r.take(ctx, cfg.Rounds, r.open, r.round)
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, err
 	}
 	return r.result(rounds), ctx.Err()
 }
 
 // A runner is a run under way.
 type runner struct {
-	cfg     Config
-	dir     string
-	random  *rand.Rand
-	cells   []*cell
-	closers []func() error // to be called from the last to the first
-
-	done int
+	cfg LoadConfig
+	*turns
+	cells []*cell
 }
 
 // A cell is what is measured one right after the other, for all engines.
@@ -227,7 +207,7 @@ type task struct {
 func (r *runner) open(ctx context.Context) error {
 	// tasks[i][j] is what all tasks of session i and engine j have in common.
 	tasks := make([][]task, len(r.cfg.Sessions))
-	for j, engine := range append([]bench.Engine{loopback.None()}, r.cfg.Engines...) {
+	for j, engine := range append([]bench.Engine{none()}, r.cfg.Engines...) {
 		dir := filepath.Join(r.dir, strconv.Itoa(j))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
@@ -284,16 +264,8 @@ func (r *runner) arrive(ctx context.Context, opened bench.Site, s bench.Session)
 	return clients, nil
 }
 
-func (r *runner) close() error {
-	var errs []error
-	for _, f := range slices.Backward(r.closers) {
-		errs = append(errs, f())
-	}
-	return errors.Join(errs...)
-}
-
 // round measures everything once.
-func (r *runner) round(ctx context.Context, round uint64) error {
+func (r *runner) round(ctx context.Context, round int) error {
 	for _, i := range r.random.Perm(len(r.cells)) {
 		c := r.cells[i]
 		slowest := math.Inf(1)
@@ -310,7 +282,7 @@ func (r *runner) round(ctx context.Context, round uint64) error {
 		if r.cfg.Utilization == 0 {
 			continue
 		}
-		starts := r.schedule(round<<32|uint64(i), r.cfg.Utilization*slowest)
+		starts := r.schedule(uint64(round)<<32|uint64(i), r.cfg.Utilization*slowest)
 		for _, j := range r.random.Perm(len(c.tasks)) {
 			t := c.tasks[j]
 			if t.tooLarge == "" {
@@ -356,9 +328,9 @@ func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
 }
 
 // result puts together what was measured in so many rounds.
-func (r *runner) result(rounds int) *Result {
+func (r *runner) result(rounds int) *LoadResult {
 	cfg := &r.cfg
-	result := &Result{
+	result := &LoadResult{
 		HTTP1: cfg.HTTP1, ReadsPerWrite: cfg.ReadsPerWrite,
 		Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization, Seed: cfg.Seed,
 	}

@@ -1,4 +1,4 @@
-package loopback
+package network
 
 import (
 	"bufio"
@@ -18,20 +18,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A Visitor is a browser that visits the site over one connection, a request at
+// A visitor is a browser that visits the site over one connection, a request at
 // a time, and keeps the cookie that it is given. It is not safe for concurrent
 // use, and of no use after an error.
 //
 // It does all its work in the goroutine that calls it, and nothing between two
 // requests, so that what passes the connection during a request belongs to it.
-type Visitor struct {
-	conn   net.Conn
-	client client
-	cookie string
+type visitor struct {
+	conn    net.Conn
+	speaker speaker
+	cookie  string // what it sends as the Cookie header, "" without a cookie
 }
 
-// A client sends one request and returns the response.
-type client interface {
+// A speaker of HTTP sends one request and returns the response.
+type speaker interface {
 	get(path string, header http.Header) (response, error)
 }
 
@@ -41,26 +41,23 @@ type response struct {
 	body    []byte
 }
 
-// NewVisitor returns a visitor who speaks HTTP/1.1 or HTTP/2 over conn.
-func NewVisitor(conn net.Conn, http1 bool) *Visitor {
-	v := &Visitor{conn: conn}
+// newVisitor returns a visitor who speaks HTTP/1.1 or HTTP/2 over conn.
+func newVisitor(conn net.Conn, http1 bool) *visitor {
+	v := &visitor{conn: conn}
 	if http1 {
-		v.client = newHTTP1(conn)
+		v.speaker = newHTTP1(conn)
 	} else {
-		v.client = newHTTP2(conn)
+		v.speaker = newHTTP2(conn)
 	}
 	return v
 }
 
-// Close closes the visitor's connection.
-func (v *Visitor) Close() error { return v.conn.Close() }
+// close closes the visitor's connection.
+func (v *visitor) close() error { return v.conn.Close() }
 
-// Cookie is what the visitor sends as the Cookie header, "" without a cookie.
-func (v *Visitor) Cookie() string { return v.cookie }
-
-// Get requests a path and returns the response's status and body. It does with
+// get requests a path and returns the response's status and body. It does with
 // the response's cookie what a browser does; the site has no other.
-func (v *Visitor) Get(ctx context.Context, path string, header http.Header) (status int, body []byte, err error) {
+func (v *visitor) get(ctx context.Context, path string, header http.Header) (status int, body []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { v.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if v.cookie != "" {
@@ -70,7 +67,7 @@ func (v *Visitor) Get(ctx context.Context, path string, header http.Header) (sta
 		}
 		header.Set("Cookie", v.cookie)
 	}
-	r, err := v.client.get(path, header)
+	r, err := v.speaker.get(path, header)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -101,7 +98,7 @@ func newHTTP1(conn net.Conn) *http1Client {
 }
 
 func (c *http1Client) get(path string, header http.Header) (response, error) {
-	r, err := http.NewRequest(http.MethodGet, "https://"+Host+path, nil)
+	r, err := http.NewRequest(http.MethodGet, "https://"+host+path, nil)
 	if err != nil {
 		return response{}, err
 	}
@@ -204,7 +201,7 @@ func (c *http2Client) encode(path string, header http.Header) {
 	// bytes as one that merely is not put there (RFC 7541, section 6.2).
 	for _, f := range []hpack.HeaderField{
 		{Name: ":method", Value: http.MethodGet},
-		{Name: ":authority", Value: Host},
+		{Name: ":authority", Value: host},
 		{Name: ":scheme", Value: "https"},
 		{Name: ":path", Value: path, Sensitive: true},
 	} {

@@ -1,4 +1,4 @@
-package load
+package network
 
 import (
 	"context"
@@ -26,13 +26,13 @@ func (o *outcome) throughput() float64 { return float64(len(o.times)) / o.elapse
 
 // do sends one request, whose time is counted from a moment, or from when it is
 // sent.
-func (o *outcome) do(ctx context.Context, c *client, path string, from time.Time) {
+func (o *outcome) do(ctx context.Context, c *client, r request, from time.Time) {
 	err := c.connect(ctx)
 	if from.IsZero() {
 		from = time.Now()
 	}
 	if err == nil {
-		err = c.request(ctx, path)
+		err = c.request(ctx, r)
 	}
 	if err != nil {
 		o.errors++
@@ -52,12 +52,12 @@ func (o *outcome) merge(other outcome) {
 	}
 }
 
-// path returns what request number n of a sample asks for.
-func (r *runner) path(mix Mix, n int64) string {
+// request returns request number n of a sample.
+func (r *runner) request(mix Mix, n int64) request {
 	if mix == Writes || mix == Mixed && n%int64(r.cfg.ReadsPerWrite+1) == 0 {
-		return writePath
+		return write
 	}
-	return readPath
+	return read
 }
 
 // together lets all clients work at the same time, and puts their outcomes
@@ -88,7 +88,7 @@ func (r *runner) closedLoop(ctx context.Context, clients []*client, mix Mix) out
 			if n > int64(r.cfg.Requests) {
 				return
 			}
-			o.do(ctx, c, r.path(mix, n), time.Time{})
+			o.do(ctx, c, r.request(mix, n), time.Time{})
 		}
 	})
 	if len(sum.times) == 0 && sum.err == nil {
@@ -142,7 +142,7 @@ func (r *runner) openLoop(ctx context.Context, clients []*client, mix Mix, start
 			if ctx.Err() != nil || time.Now().After(end) {
 				continue
 			}
-			o.do(ctx, c, r.path(mix, sent.Add(1)), t)
+			o.do(ctx, c, r.request(mix, sent.Add(1)), t)
 		}
 	})
 	pace.Wait()

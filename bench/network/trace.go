@@ -1,12 +1,9 @@
-package wire
+package network
 
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
-
-	"sessionengine/bench/internal/loopback"
 )
 
 // A Trace is what a visitor's browser requests: pages, each a document and its
@@ -34,11 +31,11 @@ func DefaultTrace() Trace { return Trace{Pages: 10, Calls: 4, Assets: 16, Change
 func (t Trace) Check() error {
 	switch {
 	case t.Pages < 1:
-		return fmt.Errorf("wire: a trace of %d pages", t.Pages)
+		return fmt.Errorf("network: a trace of %d pages", t.Pages)
 	case t.Calls < 0 || t.Assets < 0:
-		return errors.New("wire: a page with a negative number of sub-requests")
+		return errors.New("network: a page with a negative number of sub-requests")
 	case t.ChangeEvery < 0:
-		return fmt.Errorf("wire: a change every %d requests", t.ChangeEvery)
+		return fmt.Errorf("network: a change every %d requests", t.ChangeEvery)
 	}
 	return nil
 }
@@ -47,27 +44,10 @@ func (t Trace) Check() error {
 func (t Trace) PageRequests() int { return 1 + t.Calls + t.Assets }
 
 // arrival is the visitor's first request, before those of the trace.
-var arrival = request{path: "/login/callback", header: loopback.DocumentHeader(origin + "/login"), use: changes, at: traceStart.Add(-pageTime)}
-
-// use is what a request does with the session.
-type use int
-
-const (
-	ignores use = iota // an asset
-	reads
-	changes
-)
-
-// request is one request of a trace.
-type request struct {
-	path   string
-	header http.Header
-	use    use
-	at     time.Time // of the server's clock, as its Date header tells
-}
+var arrival = request{path: "/login/callback", header: documentHeader(origin + "/login"), use: arrives, at: traceStart.Add(-pageTime)}
 
 // origin is the site's address as it appears in headers.
-const origin = "https://" + loopback.Host
+const origin = "https://" + host
 
 // requests returns those of the trace, in order.
 func (t Trace) requests() []request {
@@ -75,7 +55,7 @@ func (t Trace) requests() []request {
 	add := func(r request) {
 		if t.ChangeEvery > 0 && (len(all)+1)%t.ChangeEvery == 0 {
 			if r.use == ignores {
-				r.path, r.header = "/api/v1/cart/items?quantity=1", loopback.CallHeader(r.header.Get("Referer"))
+				r.path, r.header = "/api/v1/cart/items?quantity=1", callHeader(r.header.Get("Referer"))
 			}
 			r.use = changes
 		}
@@ -86,14 +66,14 @@ func (t Trace) requests() []request {
 	for page := range t.Pages {
 		at := traceStart.Add(time.Duration(page) * pageTime)
 		path := fmt.Sprintf("/products/%05d-trail-shoe", 10473+31*page)
-		add(request{path, loopback.DocumentHeader(referer), reads, at})
+		add(request{path, documentHeader(referer), reads, at})
 		referer = origin + path
 		for i := range subrequests {
 			// The calls are spread evenly over the page.
 			if (i+1)*t.Calls/subrequests > i*t.Calls/subrequests {
-				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), loopback.CallHeader(referer), reads, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), callHeader(referer), reads, at.Add(time.Second)})
 			} else {
-				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), loopback.ImageHeader(referer), ignores, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), imageHeader(referer), ignores, at.Add(time.Second)})
 			}
 		}
 	}

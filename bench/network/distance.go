@@ -1,4 +1,4 @@
-package load
+package network
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"sessionengine/session"
 )
 
-// An Engine is one whose database, if it has one, can be put at a distance.
-type Engine struct {
+// A DistantEngine is one whose database, if it has one, can be put at a distance.
+type DistantEngine struct {
 	bench.Engine
 
 	// Away sets up a site whose database is so far away, as a round trip. It is
@@ -33,16 +33,16 @@ type Engine struct {
 const probes = 25
 
 // Local returns an engine without a database: a cookie engine.
-func Local(e bench.Engine) Engine { return Engine{Engine: e} }
+func Local(e bench.Engine) DistantEngine { return DistantEngine{Engine: e} }
 
 // Waiting returns dbstore on an SQLite file, as the engine of that name in
 // package bench, at a distance that is only waited for: the store waits a round
 // trip in each of its operations, which are one statement each. It is for
 // machines without a database server.
-func Waiting() (Engine, error) {
+func Waiting() (DistantEngine, error) {
 	engines, err := bench.EnginesNamed("dbstore")
 	if err != nil {
-		return Engine{}, err
+		return DistantEngine{}, err
 	}
 	away := func(ctx context.Context, dir string, roundTrip time.Duration) (bench.Site, error) {
 		store, err := sqlite.Open(ctx, filepath.Join(dir, "sessions.db"), sqlite.Options{})
@@ -65,7 +65,7 @@ func Waiting() (Engine, error) {
 		}
 		return median(times), nil
 	}
-	return Engine{Engine: engines[0], Away: away, Added: added, Distance: "wait"}, nil
+	return DistantEngine{Engine: engines[0], Away: away, Added: added, Distance: "wait"}, nil
 }
 
 // A waitingStore is a store whose database seems to be far away.

@@ -1,6 +1,6 @@
 // Package loopback serves a site over TLS on the loopback interface, and visits
 // it as a browser does.
-package loopback
+package network
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 	"time"
 )
 
-// Host is the name that the visitors call the site by.
-const Host = "www.example.com"
+// host is the name that the visitors call the site by.
+const host = "www.example.com"
 
-// A Server serves a site over HTTP/1.1 and HTTP/2, with TLS 1.3.
-type Server struct {
+// A server serves a site over HTTP/1.1 and HTTP/2, with TLS 1.3.
+type server struct {
 	Addr string // as host:port
 
 	server *http.Server
@@ -30,9 +30,9 @@ type Server struct {
 	done   chan struct{}
 }
 
-// Serve serves h until Close is called.
-func Serve(h http.Handler) (*Server, error) {
-	cert, roots, err := certify(Host)
+// serveTLS serves h until Close is called.
+func serveTLS(h http.Handler) (*server, error) {
+	cert, roots, err := certify(host)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func Serve(h http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
+	s := &server{
 		Addr: listener.Addr().String(),
 		server: &http.Server{
 			Handler: h,
@@ -65,7 +65,7 @@ func Serve(h http.Handler) (*Server, error) {
 
 // Close closes all connections and waits until the server has ended. It does
 // not wait for handlers.
-func (s *Server) Close() error {
+func (s *server) Close() error {
 	err := s.server.Close()
 	<-s.done
 	return err
@@ -99,7 +99,7 @@ func certify(host string) (tls.Certificate, *x509.CertPool, error) {
 
 // Dial connects to the server through addr, which is the server's own or one
 // that leads to it, with the version of HTTP that the visitor is to speak.
-func (s *Server) Dial(ctx context.Context, addr string, http1 bool) (net.Conn, error) {
+func (s *server) Dial(ctx context.Context, addr string, http1 bool) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
@@ -109,14 +109,14 @@ func (s *Server) Dial(ctx context.Context, addr string, http1 bool) (net.Conn, e
 
 // Handshake does TLS over a connection to the server, which it closes if that
 // fails.
-func (s *Server) Handshake(ctx context.Context, conn net.Conn, http1 bool) (net.Conn, error) {
+func (s *server) Handshake(ctx context.Context, conn net.Conn, http1 bool) (net.Conn, error) {
 	protocol := "h2"
 	if http1 {
 		protocol = "http/1.1"
 	}
 	client := tls.Client(conn, &tls.Config{
 		RootCAs:    s.roots,
-		ServerName: Host,
+		ServerName: host,
 		MinVersion: tls.VersionTLS13,
 		NextProtos: []string{protocol},
 	})

@@ -1,4 +1,4 @@
-package wire_test
+package network_test
 
 import (
 	"context"
@@ -11,30 +11,12 @@ import (
 	"testing"
 
 	"sessionengine/bench"
-	"sessionengine/bench/wire"
+	"sessionengine/bench/network"
 )
 
-func engines(t *testing.T) []bench.Engine {
+func measure(t *testing.T, trace network.Trace, kinds ...string) *network.Traffic {
 	t.Helper()
-	engines, err := bench.EnginesNamed("signedcookie", "sealed", "dbstore")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return engines
-}
-
-func sessions(t *testing.T, kinds ...string) []bench.Session {
-	t.Helper()
-	sessions, err := bench.Corpus(kinds...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sessions
-}
-
-func measure(t *testing.T, trace wire.Trace, kinds ...string) *wire.Result {
-	t.Helper()
-	result, err := wire.Measure(t.Context(), engines(t), sessions(t, kinds...), trace)
+	result, err := network.CountBytes(t.Context(), engines(t, "signedcookie", "sealed", "dbstore"), sessions(t, kinds...), trace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,23 +24,25 @@ func measure(t *testing.T, trace wire.Trace, kinds ...string) *wire.Result {
 }
 
 // unchanged is the default trace without changes of the session.
-func unchanged() wire.Trace {
-	trace := wire.DefaultTrace()
+func unchanged() network.Trace {
+	trace := network.DefaultTrace()
 	trace.ChangeEvery = 0
 	return trace
 }
 
 // share returns what the session adds to a page.
-func share(r *wire.Result, c *wire.Cell) wire.Bytes { return c.Page.Minus(r.Floor(c).Page) }
+func share(r *network.Traffic, c *network.TrafficCell) network.Bytes {
+	return c.Page.Minus(r.Floor(c).Page)
+}
 
 func within(got, want, tolerance float64) bool { return math.Abs(got-want) <= tolerance*want }
 
 func TestEveryRequestOfHTTP1CarriesTheWholeCookie(t *testing.T) {
-	for _, trace := range []wire.Trace{wire.DefaultTrace(), unchanged()} {
+	for _, trace := range []network.Trace{network.DefaultTrace(), unchanged()} {
 		r := measure(t, trace, "login", "oidc")
 		for i := range r.Cells {
 			c := &r.Cells[i]
-			if c.Protocol != wire.HTTP1 || c.Engine == wire.NoSession {
+			if c.Protocol != network.HTTP1 || c.Engine == network.NoSession {
 				continue
 			}
 			perRequest := len("Cookie: \r\n") + c.Cookie
@@ -74,10 +58,10 @@ func TestACookieThatDoesNotChangeIsNearlyFreeWithHTTP2(t *testing.T) {
 	r := measure(t, unchanged(), "login", "cart", "large-cart")
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		if c.Protocol != wire.HTTP2 || c.Engine == wire.NoSession {
+		if c.Protocol != network.HTTP2 || c.Engine == network.NoSession {
 			continue
 		}
-		http1 := share(r, r.Cell(c.Engine, c.Session, wire.HTTP1)).Up
+		http1 := share(r, r.Cell(c.Engine, c.Session, network.HTTP1)).Up
 		got := share(r, c)
 		if got.Up <= 0 || got.Up > 0.05*http1 {
 			t.Errorf("%s, %s: a page has %.0f bytes more up, and %.0f with HTTP/1.1", c.Engine, c.Session, got.Up, http1)
@@ -89,10 +73,10 @@ func TestACookieThatDoesNotChangeIsNearlyFreeWithHTTP2(t *testing.T) {
 }
 
 func TestAChangingCookieIsPaidForWithEachChangeWithHTTP2(t *testing.T) {
-	r := measure(t, wire.DefaultTrace(), "login", "cart")
+	r := measure(t, network.DefaultTrace(), "login", "cart")
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		if c.Protocol != wire.HTTP2 || c.Engine == wire.NoSession {
+		if c.Protocol != network.HTTP2 || c.Engine == network.NoSession {
 			continue
 		}
 		down := c.Change.DownInTLS - r.Floor(c).Change.DownInTLS
@@ -112,22 +96,22 @@ func TestAChangingCookieIsPaidForWithEachChangeWithHTTP2(t *testing.T) {
 }
 
 func TestTheCookieOfARowIsSmallWhateverTheSession(t *testing.T) {
-	r := measure(t, wire.Trace{Pages: 1, Calls: 1}, "login", "token-cache")
+	r := measure(t, network.Trace{Pages: 1, Calls: 1}, "login", "token-cache")
 	for _, session := range []string{"login", "token-cache"} {
-		if c := r.Cell("dbstore", session, wire.HTTP2); c == nil || c.Cookie == 0 || c.Cookie > 64 || c.TooLarge != "" {
+		if c := r.Cell("dbstore", session, network.HTTP2); c == nil || c.Cookie == 0 || c.Cookie > 64 || c.TooLarge != "" {
 			t.Errorf("%s: %+v", session, c)
 		}
 	}
 }
 
-func TestASessionThatDoesNotFitIsReported(t *testing.T) {
-	r := measure(t, wire.Trace{Pages: 1, Calls: 1}, "token-cache")
-	for _, protocol := range []string{wire.HTTP1, wire.HTTP2} {
+func TestASessionThatDoesNotFitIsReportedByTheCount(t *testing.T) {
+	r := measure(t, network.Trace{Pages: 1, Calls: 1}, "token-cache")
+	for _, protocol := range []string{network.HTTP1, network.HTTP2} {
 		got := r.Cell("signedcookie", "token-cache", protocol)
 		if got == nil || got.TooLarge == "" {
 			t.Fatalf("%s: got %+v, want a reason", protocol, got)
 		}
-		want := wire.Cell{Engine: "signedcookie", Session: "token-cache", Protocol: protocol, TooLarge: got.TooLarge}
+		want := network.TrafficCell{Engine: "signedcookie", Session: "token-cache", Protocol: protocol, TooLarge: got.TooLarge}
 		if *got != want {
 			t.Errorf("%s: got %+v, want nothing but a reason", protocol, got)
 		}
@@ -135,8 +119,8 @@ func TestASessionThatDoesNotFitIsReported(t *testing.T) {
 }
 
 func TestCountsRepeat(t *testing.T) {
-	first := measure(t, wire.DefaultTrace(), "login", "cart")
-	second := measure(t, wire.DefaultTrace(), "login", "cart")
+	first := measure(t, network.DefaultTrace(), "login", "cart")
+	second := measure(t, network.DefaultTrace(), "login", "cart")
 	for i := range first.Cells {
 		a, b := &first.Cells[i], &second.Cells[i]
 		if !within(a.Page.UpInTLS, b.Page.UpInTLS, 0.02) || !within(a.Page.DownInTLS, b.Page.DownInTLS, 0.02) {
@@ -147,8 +131,8 @@ func TestCountsRepeat(t *testing.T) {
 
 func TestTLSTakesPartOfTheBytes(t *testing.T) {
 	const record = 22 - 1e-6 // the least that a message takes
-	for _, c := range measure(t, wire.DefaultTrace(), "login").Cells {
-		for _, b := range []wire.Bytes{c.Arrival, c.Request, c.Change, c.After, c.Other} {
+	for _, c := range measure(t, network.DefaultTrace(), "login").Cells {
+		for _, b := range []network.Bytes{c.Arrival, c.Request, c.Change, c.After, c.Other} {
 			if b.Up < b.UpInTLS+record || b.Down < b.DownInTLS+record || b.UpInTLS <= 0 || b.DownInTLS <= 0 {
 				t.Errorf("%s, %s: %+v", c.Engine, c.Protocol, b)
 			}
@@ -160,7 +144,7 @@ func TestTLSTakesPartOfTheBytes(t *testing.T) {
 }
 
 func TestMeansAddUp(t *testing.T) {
-	trace := wire.Trace{Pages: 4, Calls: 1, Assets: 3, ChangeEvery: 5} // the last asset of each page
+	trace := network.Trace{Pages: 4, Calls: 1, Assets: 3, ChangeEvery: 5} // the last asset of each page
 	for _, c := range measure(t, trace, "login").Cells {
 		n := float64(trace.Pages)
 		page := (n*c.Change.Up + (n-1)*c.After.Up + (n*float64(trace.PageRequests())-2*n+1)*c.Other.Up) / n
@@ -171,25 +155,25 @@ func TestMeansAddUp(t *testing.T) {
 }
 
 func TestResultSurvivesJSON(t *testing.T) {
-	want := measure(t, wire.Trace{Pages: 1, Assets: 1, ChangeEvery: 2}, "login")
+	want := measure(t, network.Trace{Pages: 1, Assets: 1, ChangeEvery: 2}, "login")
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got wire.Result
+	var got network.Traffic
 	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(&got, want) {
 		t.Errorf("%v: got %+v, want %+v", err, got, want)
 	}
 }
 
 func TestTracesThatMakeNoSenseAreRefused(t *testing.T) {
-	for name, trace := range map[string]wire.Trace{
+	for name, trace := range map[string]network.Trace{
 		"no page":          {},
 		"negative calls":   {Pages: 1, Calls: -1},
 		"negative assets":  {Pages: 1, Assets: -1},
 		"negative changes": {Pages: 1, ChangeEvery: -1},
 	} {
-		if _, err := wire.Measure(t.Context(), nil, nil, trace); err == nil {
+		if _, err := network.CountBytes(t.Context(), nil, nil, trace); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -198,7 +182,7 @@ func TestTracesThatMakeNoSenseAreRefused(t *testing.T) {
 func TestMeasureEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := wire.Measure(ctx, engines(t), sessions(t, "login"), wire.DefaultTrace())
+	_, err := network.CountBytes(ctx, engines(t, "signedcookie", "sealed", "dbstore"), sessions(t, "login"), network.DefaultTrace())
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
@@ -217,7 +201,7 @@ func TestASiteThatDoesNotWorkIsNotMeasured(t *testing.T) {
 		engine := bench.Engine{Name: "broken", Open: func(context.Context, string, *bench.Counter) (bench.Site, error) {
 			return forgetful{status}, nil
 		}}
-		_, err := wire.Measure(t.Context(), []bench.Engine{engine}, sessions(t, "login"), wire.DefaultTrace())
+		_, err := network.CountBytes(t.Context(), []bench.Engine{engine}, sessions(t, "login"), network.DefaultTrace())
 		if err == nil || !strings.Contains(err.Error(), "broken") {
 			t.Errorf("%s: got %v, want an error that names the engine", name, err)
 		}

@@ -1,4 +1,4 @@
-package load
+package network
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type Link struct {
 // and takes no account of packets and their headers.
 func (l Link) open(target string) (*relay.Relay, error) {
 	if l.RoundTrip < 0 || l.Up < 0 || l.Down < 0 {
-		return nil, fmt.Errorf("load: a link with a negative figure: %+v", l)
+		return nil, fmt.Errorf("network: a link with a negative figure: %+v", l)
 	}
 	return relay.Listen(target, func(ctx context.Context, client, server *net.TCPConn) {
 		var both sync.WaitGroup

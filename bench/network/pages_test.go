@@ -1,4 +1,4 @@
-package load_test
+package network_test
 
 import (
 	"context"
@@ -11,34 +11,34 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/load"
+	"sessionengine/bench/network"
 )
 
 // distant returns the cookie engine and dbstore, whose database is on the other
 // side of a pause.
-func distant(t *testing.T) []load.Engine {
+func distant(t *testing.T) []network.DistantEngine {
 	t.Helper()
-	waiting, err := load.Waiting()
+	waiting, err := network.Waiting()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []load.Engine{load.Local(engines(t, "signedcookie")[0]), waiting}
+	return []network.DistantEngine{network.Local(engines(t, "signedcookie")[0]), waiting}
 }
 
 // grid is one that takes little time.
-func grid(t *testing.T, engines []load.Engine, kinds ...string) load.Grid {
-	g := load.DefaultGrid(engines, sessions(t, kinds...))
+func grid(t *testing.T, engines []network.DistantEngine, kinds ...string) network.Grid {
+	g := network.DefaultGrid(engines, sessions(t, kinds...))
 	g.RoundTrips = []time.Duration{0}
-	g.Visitors = []load.Link{{}}
+	g.Visitors = []network.Link{{}}
 	g.RequestsPerPage = 3
 	g.Pages = 1
 	g.Rounds = 2
 	return g
 }
 
-func cell(t *testing.T, m *load.Measurements, engine string, s load.Scenario) *load.Cell {
+func cell(t *testing.T, m *network.PageResult, engine string, s network.Scenario) *network.PageCell {
 	t.Helper()
-	i := slices.IndexFunc(m.Cells, func(c load.Cell) bool { return c.Engine == engine && c.Scenario == s })
+	i := slices.IndexFunc(m.Cells, func(c network.PageCell) bool { return c.Engine == engine && c.Scenario == s })
 	if i < 0 {
 		t.Fatalf("no cell of %s, %s", engine, s)
 	}
@@ -48,14 +48,14 @@ func cell(t *testing.T, m *load.Measurements, engine string, s load.Scenario) *l
 func TestScenariosAreMeasuredWithAllEngines(t *testing.T) {
 	g := grid(t, distant(t), "login", "cart")
 	g.RoundTrips = []time.Duration{0, time.Millisecond}
-	g.Visitors = []load.Link{{}, {Up: 50, Down: 50}}
+	g.Visitors = []network.Link{{}, {Up: 50, Down: 50}}
 	steps := 0
 	g.Progress = func(done, total int) {
 		if steps++; done != steps || total != 2*2*2*2*2*3 {
 			t.Errorf("progress is %d of %d; want %d of 96", done, total, steps)
 		}
 	}
-	m, err := load.Measure(t.Context(), g)
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestScenariosAreMeasuredWithAllEngines(t *testing.T) {
 		if c.Read.N != 2 || c.Write.N != 2 || c.Untouched.N != 8 || len(c.ReadPages) != 2 || len(c.WritePages) != 2 {
 			t.Errorf("%s, %s: %+v", c.Engine, c.Scenario, c)
 		}
-		if sends := c.Engine != load.NoSession; sends != (c.Cookie > 20) {
+		if sends := c.Engine != network.NoSession; sends != (c.Cookie > 20) {
 			t.Errorf("%s, %s: a cookie of %d bytes", c.Engine, c.Scenario, c.Cookie)
 		}
 		if away := c.Engine == "dbstore"; away != (c.Distance == "wait") || away && c.Added < c.RoundTrip || !away && c.Added != 0 {
@@ -78,7 +78,7 @@ func TestScenariosAreMeasuredWithAllEngines(t *testing.T) {
 func TestAPageTakesAsLongAsItsRequests(t *testing.T) {
 	g := grid(t, distant(t)[:1], "login")
 	g.Rounds = 1
-	m, err := load.Measure(t.Context(), g)
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +97,11 @@ func TestTheDistanceOfTheDatabaseIsPaidForEachQuery(t *testing.T) {
 	const trip = 30 * time.Millisecond
 	g := grid(t, distant(t), "login")
 	g.RoundTrips, g.HTTP1 = []time.Duration{trip}, []bool{false}
-	m, err := load.Measure(t.Context(), g)
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scenario := load.Scenario{Session: "login", RoundTrip: trip}
+	scenario := network.Scenario{Session: "login", RoundTrip: trip}
 	c := cell(t, m, "dbstore", scenario)
 	if c.Read.P50 < trip || c.Write.P50 < 2*trip {
 		t.Errorf("a read takes %v and a write %v with the database %v away", c.Read.P50, c.Write.P50, trip)
@@ -116,18 +116,18 @@ func TestTheDistanceOfTheDatabaseIsPaidForEachQuery(t *testing.T) {
 func TestTheVisitorsLineIsPaidForByEveryRequest(t *testing.T) {
 	const trip = 30 * time.Millisecond
 	g := grid(t, distant(t)[:1], "login")
-	g.Visitors, g.HTTP1, g.Rounds = []load.Link{{RoundTrip: trip}, {Up: 0.5}}, []bool{true}, 1
-	m, err := load.Measure(t.Context(), g)
+	g.Visitors, g.HTTP1, g.Rounds = []network.Link{{RoundTrip: trip}, {Up: 0.5}}, []bool{true}, 1
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range []string{load.NoSession, "signedcookie"} {
-		c := cell(t, m, engine, load.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[0]})
+	for _, engine := range []string{network.NoSession, "signedcookie"} {
+		c := cell(t, m, engine, network.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[0]})
 		if c.Untouched.P50 < trip || c.ReadPages[0] < 3*trip.Seconds() {
 			t.Errorf("%s: a request takes %v and a page %v s with the site %v away", engine, c.Untouched.P50, c.ReadPages[0], trip)
 		}
 		// Chrome's headers are 500 bytes at least.
-		c = cell(t, m, engine, load.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[1]})
+		c = cell(t, m, engine, network.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[1]})
 		if least := 8 * time.Millisecond; c.Untouched.P50 < least {
 			t.Errorf("%s: a request takes %v at 0.5 Mbit/s; want %v at least", engine, c.Untouched.P50, least)
 		}
@@ -137,7 +137,7 @@ func TestTheVisitorsLineIsPaidForByEveryRequest(t *testing.T) {
 func TestAScenarioWhoseSessionDoesNotFitIsReported(t *testing.T) {
 	g := grid(t, distant(t), "token-cache")
 	g.HTTP1 = []bool{false}
-	m, err := load.Measure(t.Context(), g)
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,9 +169,9 @@ func results(engine, session string) *bench.Results {
 }
 
 func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
-	scenario := load.Scenario{Session: "login", HTTP1: true, RoundTrip: 4 * time.Millisecond, Visitor: load.Link{Up: 1, Down: 4}}
-	m := &load.Measurements{RequestsPerPage: 3, Cells: []load.Cell{
-		{Scenario: scenario, Engine: load.NoSession, ReadPages: []float64{0.2}, WritePages: []float64{0.4}},
+	scenario := network.Scenario{Session: "login", HTTP1: true, RoundTrip: 4 * time.Millisecond, Visitor: network.Link{Up: 1, Down: 4}}
+	m := &network.PageResult{RequestsPerPage: 3, Cells: []network.PageCell{
+		{Scenario: scenario, Engine: network.NoSession, ReadPages: []float64{0.2}, WritePages: []float64{0.4}},
 		{Scenario: scenario, Engine: "engine", Added: 5 * time.Millisecond, Cookie: 2000, ReadPages: []float64{0.5}, WritePages: []float64{0.9}},
 	}}
 	model := bench.DefaultModel()
@@ -199,7 +199,7 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	g := grid(t, distant(t), "login")
 	g.RoundTrips, g.HTTP1, g.Rounds = []time.Duration{30 * time.Millisecond}, []bool{false}, 3
-	m, err := load.Measure(t.Context(), g)
+	m, err := network.MeasurePages(t.Context(), g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestAnInterruptedMeasurementReturnsTheRoundsThatAreComplete(t *testing.T) {
 			cancel()
 		}
 	}
-	m, err := load.Measure(ctx, g)
+	m, err := network.MeasurePages(ctx, g)
 	if !errors.Is(err, context.Canceled) || m == nil || m.Rounds != 1 {
 		t.Fatalf("got %+v, %v; want one round, and %v", m, err, context.Canceled)
 	}
@@ -246,27 +246,27 @@ func TestAnInterruptedMeasurementReturnsTheRoundsThatAreComplete(t *testing.T) {
 }
 
 func TestGridsThatMakeNoSenseAreRefused(t *testing.T) {
-	for name, change := range map[string]func(*load.Grid){
-		"no sessions":           func(g *load.Grid) { g.Sessions = nil },
-		"no version of HTTP":    func(g *load.Grid) { g.HTTP1 = nil },
-		"no round trips":        func(g *load.Grid) { g.RoundTrips = nil },
-		"a negative round trip": func(g *load.Grid) { g.RoundTrips = []time.Duration{-1} },
-		"no visitors":           func(g *load.Grid) { g.Visitors = nil },
-		"a negative rate":       func(g *load.Grid) { g.Visitors = []load.Link{{Up: -1}} },
-		"no requests":           func(g *load.Grid) { g.RequestsPerPage = 0 },
-		"no pages":              func(g *load.Grid) { g.Pages = 0 },
-		"no rounds":             func(g *load.Grid) { g.Rounds = 0 },
+	for name, change := range map[string]func(*network.Grid){
+		"no sessions":           func(g *network.Grid) { g.Sessions = nil },
+		"no version of HTTP":    func(g *network.Grid) { g.HTTP1 = nil },
+		"no round trips":        func(g *network.Grid) { g.RoundTrips = nil },
+		"a negative round trip": func(g *network.Grid) { g.RoundTrips = []time.Duration{-1} },
+		"no visitors":           func(g *network.Grid) { g.Visitors = nil },
+		"a negative rate":       func(g *network.Grid) { g.Visitors = []network.Link{{Up: -1}} },
+		"no requests":           func(g *network.Grid) { g.RequestsPerPage = 0 },
+		"no pages":              func(g *network.Grid) { g.Pages = 0 },
+		"no rounds":             func(g *network.Grid) { g.Rounds = 0 },
 	} {
 		g := grid(t, nil, "login")
 		change(&g)
-		if _, err := load.Measure(t.Context(), g); err == nil {
+		if _, err := network.MeasurePages(t.Context(), g); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
 func TestMeasurementsSurviveJSON(t *testing.T) {
-	m, err := load.Measure(t.Context(), grid(t, distant(t)[:1], "login"))
+	m, err := network.MeasurePages(t.Context(), grid(t, distant(t)[:1], "login"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestMeasurementsSurviveJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var decoded load.Measurements
+	var decoded network.PageResult
 	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Cells[3].Read != m.Cells[3].Read || !slices.Equal(decoded.Cells[3].ReadPages, m.Cells[3].ReadPages) {
 		t.Errorf("%v: %s", err, encoded)
 	}

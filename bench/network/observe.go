@@ -1,4 +1,4 @@
-package load
+package network
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // model with the scenario's inputs and the cookie that was measured, given what
 // results tell of the engine's requests. The model's ReadsPerWrite counts; its
 // other inputs are the scenarios'. Results that lack one of the engines or sessions are an error.
-func (m *Measurements) Observe(results *bench.Results, model bench.Model) ([]bench.Observation, error) {
+func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]bench.Observation, error) {
 	var observations []bench.Observation
 	without := make(map[Scenario]float64)
 	for i := range m.Cells {
@@ -42,7 +42,7 @@ func (m *Measurements) Observe(results *bench.Results, model bench.Model) ([]ben
 }
 
 // predict returns what the model says about the session's share of a page.
-func (c *Cell) predict(results *bench.Results, model bench.Model, requestsPerPage int) (bench.Page, error) {
+func (c *PageCell) predict(results *bench.Results, model bench.Model, requestsPerPage int) (bench.Page, error) {
 	model.RoundTrip = c.Added
 	model.Uplink, model.Downlink = unlimited(c.Visitor.Up), unlimited(c.Visitor.Down)
 	model.HTTP1 = c.HTTP1
@@ -69,21 +69,15 @@ func unlimited(rate float64) float64 {
 
 // requestLoad returns what a request takes, by the medians of the rounds.
 func requestLoad(results *bench.Results, engine, session string, kind bench.Kind) (bench.Load, error) {
-	for i := range results.Requests {
-		q := &results.Requests[i]
-		if q.Engine != engine || q.Session != session || q.Kind != kind || len(q.Nanosec) == 0 {
-			continue
-		}
-		net := make([]float64, len(q.Nanosec))
-		for j := range net {
-			net[j] = (q.Nanosec[j] - results.Empty.Nanosec[j]) / 1e9
-		}
-		return bench.Load{
-			Seconds: bench.Summarize(net, 0.95).Median,
-			Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown,
-		}, nil
+	i := results.RequestIndex(engine, session, kind)
+	if i < 0 || len(results.Requests[i].Nanosec) == 0 {
+		return bench.Load{}, fmt.Errorf("network: nothing is known of %s/%s/%s", engine, session, kind)
 	}
-	return bench.Load{}, fmt.Errorf("load: nothing is known of %s/%s/%s", engine, session, kind)
+	q := &results.Requests[i]
+	return bench.Load{
+		Seconds: bench.Summarize(results.Net(q), 0.95).Median / 1e9,
+		Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown,
+	}, nil
 }
 
 // String names the scenario.

@@ -1,4 +1,4 @@
-package wire
+package network
 
 // Bytes are what passed a connection, or a mean of that.
 type Bytes struct {
@@ -35,14 +35,14 @@ const (
 	HTTP2 = "HTTP/2.0"
 )
 
-// A Result is what [Measure] counted.
-type Result struct {
-	Trace Trace  `json:"trace"`
-	Cells []Cell `json:"cells"`
+// Traffic is what [CountBytes] counted.
+type Traffic struct {
+	Trace Trace         `json:"trace"`
+	Cells []TrafficCell `json:"cells"`
 }
 
-// A Cell is one visitor's connection.
-type Cell struct {
+// A TrafficCell is one visitor's connection.
+type TrafficCell struct {
 	Engine   string `json:"engine"`
 	Session  string `json:"session"`
 	Protocol string `json:"protocol"` // HTTP1 or HTTP2
@@ -74,7 +74,7 @@ type Cell struct {
 }
 
 // Cell returns the cell of an engine, a session and a protocol, or nil.
-func (r *Result) Cell(engine, session, protocol string) *Cell {
+func (r *Traffic) Cell(engine, session, protocol string) *TrafficCell {
 	for i := range r.Cells {
 		if c := &r.Cells[i]; c.Engine == engine && c.Session == session && c.Protocol == protocol {
 			return c
@@ -85,10 +85,10 @@ func (r *Result) Cell(engine, session, protocol string) *Cell {
 
 // Floor returns the cell of the visitor who has no session and for the rest
 // does the same as c's.
-func (r *Result) Floor(c *Cell) *Cell { return r.Cell(NoSession, c.Session, c.Protocol) }
+func (r *Traffic) Floor(c *TrafficCell) *TrafficCell { return r.Cell(NoSession, c.Session, c.Protocol) }
 
 // average sets the means from what each request of the trace moved.
-func (c *Cell) average(requests []request, pages int, moved []Bytes) {
+func (c *TrafficCell) average(requests []request, pages int, moved []Bytes) {
 	var sum, change, after, other Bytes
 	var changed, followed int
 	for i, b := range moved {

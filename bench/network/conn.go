@@ -1,10 +1,8 @@
-package wire
+package network
 
 import (
 	"context"
 	"net"
-
-	"sessionengine/bench/internal/loopback"
 )
 
 // A counter is a connection that counts what passes it.
@@ -33,7 +31,7 @@ type line struct {
 }
 
 // connect connects to a server.
-func connect(ctx context.Context, server *loopback.Server, http1 bool) (*line, error) {
+func connect(ctx context.Context, server *server, http1 bool) (*line, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
 	if err != nil {
 		return nil, err

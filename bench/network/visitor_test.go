@@ -1,4 +1,4 @@
-package loopback_test
+package network
 
 import (
 	"context"
@@ -7,15 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"sessionengine/bench/internal/loopback"
 )
 
 var versions = map[string]bool{"HTTP/1.1": true, "HTTP/2.0": false}
 
-func visit(t *testing.T, http1 bool, h http.HandlerFunc) *loopback.Visitor {
+func visitSite(t *testing.T, http1 bool, h http.HandlerFunc) *visitor {
 	t.Helper()
-	server, err := loopback.Serve(h)
+	server, err := serveTLS(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,18 +23,18 @@ func visit(t *testing.T, http1 bool, h http.HandlerFunc) *loopback.Visitor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return loopback.NewVisitor(conn, http1)
+	return newVisitor(conn, http1)
 }
 
 func TestAVisitorSpeaksTheVersionAskedFor(t *testing.T) {
 	for version, http1 := range versions {
-		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
+		v := visitSite(t, http1, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 			io.WriteString(w, strings.Join([]string{r.Proto, r.Host, r.URL.RequestURI(), r.Header.Get("Accept")}, " "))
 		})
 		for range 3 {
-			status, body, err := v.Get(t.Context(), "/path?query", http.Header{"Accept": {"*/*"}})
-			want := version + " " + loopback.Host + " /path?query */*"
+			status, body, err := v.get(t.Context(), "/path?query", http.Header{"Accept": {"*/*"}})
+			want := version + " " + host + " /path?query */*"
 			if err != nil || status != http.StatusTeapot || string(body) != want {
 				t.Errorf("got %d, %q, %v; want 418, %q", status, body, err, want)
 			}
@@ -46,7 +44,7 @@ func TestAVisitorSpeaksTheVersionAskedFor(t *testing.T) {
 
 func TestAVisitorKeepsReplacesAndForgetsItsCookie(t *testing.T) {
 	for version, http1 := range versions {
-		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
+		v := visitSite(t, http1, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/first":
 				http.SetCookie(w, &http.Cookie{Name: "id", Value: "1", MaxAge: 10})
@@ -64,9 +62,9 @@ func TestAVisitorKeepsReplacesAndForgetsItsCookie(t *testing.T) {
 			{"/forget", "id=2", ""},
 			{"/", "", ""},
 		} {
-			_, body, err := v.Get(t.Context(), step.path, nil)
-			if err != nil || string(body) != step.sent || v.Cookie() != step.kept {
-				t.Errorf("%s %s: sent %q, keeps %q, %v; want %q, %q", version, step.path, body, v.Cookie(), err, step.sent, step.kept)
+			_, body, err := v.get(t.Context(), step.path, nil)
+			if err != nil || string(body) != step.sent || v.cookie != step.kept {
+				t.Errorf("%s %s: sent %q, keeps %q, %v; want %q, %q", version, step.path, body, v.cookie, err, step.sent, step.kept)
 			}
 		}
 	}
@@ -75,11 +73,11 @@ func TestAVisitorKeepsReplacesAndForgetsItsCookie(t *testing.T) {
 func TestAVisitorReceivesMoreThanTheWindows(t *testing.T) {
 	const size, times = 5 << 20, 4 // the connection's window is 15 MB
 	for version, http1 := range versions {
-		v := visit(t, http1, func(w http.ResponseWriter, r *http.Request) {
+		v := visitSite(t, http1, func(w http.ResponseWriter, r *http.Request) {
 			w.Write(make([]byte, size))
 		})
 		for range times {
-			if _, body, err := v.Get(t.Context(), "/", nil); err != nil || len(body) != size {
+			if _, body, err := v.get(t.Context(), "/", nil); err != nil || len(body) != size {
 				t.Fatalf("%s: got %d bytes, %v", version, len(body), err)
 			}
 		}
@@ -89,13 +87,13 @@ func TestAVisitorReceivesMoreThanTheWindows(t *testing.T) {
 func TestARequestEndsWithItsContext(t *testing.T) {
 	for version, http1 := range versions {
 		ctx, cancel := context.WithCancel(t.Context())
-		v := visit(t, http1, func(_ http.ResponseWriter, r *http.Request) {
+		v := visitSite(t, http1, func(_ http.ResponseWriter, r *http.Request) {
 			cancel()
 			<-r.Context().Done() // the visitor goes away
 		})
-		if _, _, err := v.Get(ctx, "/", nil); !errors.Is(err, context.Canceled) {
+		if _, _, err := v.get(ctx, "/", nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want %v", version, err, context.Canceled)
 		}
-		v.Close()
+		v.close()
 	}
 }
