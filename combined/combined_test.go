@@ -21,6 +21,7 @@ import (
 	"sessionengine/combined"
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
+	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 	"sessionengine/signedcookie"
@@ -35,9 +36,16 @@ func cookies(t *testing.T) *signedcookie.Store {
 	return s
 }
 
-func rows(t *testing.T) *dbstore.Store {
+func rows(t *testing.T) *dbstore.Store { t.Helper(); return openRows(t, dbstore.Options{}) }
+
+func ownedRows(t *testing.T) *dbstore.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+	return openRows(t, dbstore.Options{Owners: true})
+}
+
+func openRows(t *testing.T, opts dbstore.Options) *dbstore.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{Options: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +89,8 @@ func TestConformance(t *testing.T) {
 		Revocable: true, DetectsConflicts: true, StableToken: true, SynctestBubble: true,
 		Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true,
 	}
+	owned := row
+	owned.OwnerEnder = true
 	for _, tc := range []struct {
 		name string
 		new  func(t *testing.T) session.SessionStore
@@ -91,6 +101,17 @@ func TestConformance(t *testing.T) {
 		}, row},
 		{"switch to rows", func(t *testing.T) session.SessionStore { return switching(t, cookies(t), rows(t)) }, row},
 		{"switch to another database", func(t *testing.T) session.SessionStore { return switching(t, rows(t), rows(t)) }, row},
+		{"switch to another database, with owners", func(t *testing.T) session.SessionStore {
+			return switching(t, ownedRows(t), ownedRows(t))
+		}, owned},
+		{"overflow with everything in rows, with owners", func(t *testing.T) session.SessionStore {
+			list := revocation.NewMemoryList()
+			small, err := revocation.New(full{cookies(t)}, list, revocation.Options{MaxAge: 20 * 366 * 24 * time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return overflow(t, small, ownedRows(t), combined.Options{})
+		}, owned},
 		{"overflow with everything in the cookie", func(t *testing.T) session.SessionStore {
 			return overflow(t, cookies(t), rows(t), combined.Options{})
 		}, cookie},

@@ -30,6 +30,9 @@
 //     one with the first change, or when the session's life is extended. If
 //     neither comes within the time of grace, the visitor is logged out: without
 //     IdleTimeout and SaveEveryRequest, reading alone does not save the session.
+//   - Logging out with the old token of a session that has moved to a row ends what
+//     it has become, and what was made of what it left behind, up to 32 sessions:
+//     the row that is left has their tokens, encrypted with the old one.
 //   - Logging out with the new token does not end what the old one loads, nor what
 //     was made of it: until the time of grace is over, whoever has the old token
 //     has the session, and can go on with it under another token. A revocation
@@ -43,6 +46,12 @@
 // An old cookie is not bounded by the time of grace: a cookie that nothing
 // revokes loads its session as long as it lives, whether the session has moved
 // or not.
+//
+// # Owners
+//
+// The sessions of an owner are ended in both engines, if both can
+// ([session.OwnerEnder]); a session that is moving ends too. For a list of them
+// ask the engine that has them.
 //
 // # Revocation
 //

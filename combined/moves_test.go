@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -360,15 +362,14 @@ func TestARefusedMoveIsTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := load(t, store, token)
-	before := len(to.tokens)
 	if err := store.Delete(ctx, token); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Save(ctx, token, old); !errors.Is(err, session.ErrGone) {
 		t.Errorf("Save: %v", err)
 	}
-	if len(to.tokens) != before {
-		t.Errorf("%d sessions in the new place, want %d", len(to.tokens), before)
+	if len(to.tokens) != 0 {
+		t.Errorf("%d sessions in the new place", len(to.tokens))
 	}
 }
 
@@ -421,5 +422,141 @@ func TestRevocationAroundASwitchEndsOldCookies(t *testing.T) {
 	}
 	if _, err := inside.Load(ctx, old); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("the old cookie lives after Renew: %v", err)
+	}
+}
+
+// A logout with the old token ends what the session has become.
+func TestALogoutFollowsTheMove(t *testing.T) {
+	ctx := t.Context()
+	from, to := rows(t), rows(t)
+	store := switching(t, from, to)
+	for _, data := range []string{`{"a":1}`, `{}`, `{ "a":"{" }`} {
+		token, rec := put(t, from, store, data)
+		moved, err := store.Save(ctx, token, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made []string // of what was left behind, by requests with the old token
+		for range 3 {
+			old := load(t, store, token)
+			if string(old.Data) != data {
+				t.Errorf("what was left behind is %s, want %s", old.Data, data)
+			}
+			again, err := store.Save(ctx, token, old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, again)
+		}
+		raw := load(t, from, token)
+		for _, secret := range append(made, moved) {
+			if strings.Contains(string(raw.Data), secret) {
+				t.Error("the old place shows a token of the new one")
+			}
+		}
+		if err := store.Delete(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range append(made, moved, token) {
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("after the logout: %v", err)
+			}
+		}
+	}
+
+	// Whoever has the old token makes no more than so many sessions of it.
+	token, rec := put(t, from, store, `{"a":1}`)
+	if _, err := store.Save(ctx, token, rec); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if _, err := store.Save(ctx, token, load(t, store, token)); errors.Is(err, session.ErrGone) {
+			break
+		} else if err != nil || n > 100 {
+			t.Fatalf("session %d of what was left behind: %v", n, err)
+		}
+	}
+}
+
+// A logout and a move of one session at the same time leave nothing behind.
+func TestALogoutBesideAMove(t *testing.T) {
+	ctx := t.Context()
+	from, to := rows(t), rows(t)
+	store := switching(t, from, to)
+	for range 50 {
+		token, rec := put(t, from, store, `{"a":1}`)
+		var moved string
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			var err error
+			if moved, err = store.Save(ctx, token, rec); err != nil && !errors.Is(err, session.ErrGone) {
+				t.Errorf("Save: %v", err)
+			}
+		})
+		wait.Go(func() {
+			if err := store.Delete(ctx, token); err != nil {
+				t.Errorf("Delete: %v", err)
+			}
+		})
+		wait.Wait()
+		for _, token := range []string{token, moved} {
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Fatalf("the session lives on: %v", err)
+			}
+		}
+	}
+}
+
+// The sessions of an owner end in both engines, and one that moves does not get
+// away.
+func TestEndSessionsInBothEngines(t *testing.T) {
+	ctx := t.Context()
+	from, to := ownedRows(t), ownedRows(t)
+	store := switching(t, from, to)
+	rec := func() *session.Record {
+		return &session.Record{Data: []byte(`{"_session_owner":"ann"}`), Owner: "ann", Expires: time.Now().Add(time.Hour)}
+	}
+	begin := func(s session.SessionStore) string {
+		token, err := s.Save(ctx, "", rec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	for _, keep := range []session.SessionStore{nil, from, to} {
+		before, moving, after := begin(from), begin(from), begin(to)
+		old := load(t, store, moving)
+		old.Owner = "ann"
+		moved, err := store.Save(ctx, moving, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keep == nil {
+			// What the move has left behind counts, too.
+			if n, err := session.EndSessions(ctx, store, "ann"); n != 4 || err != nil {
+				t.Errorf("EndSessions: %d, %v", n, err)
+			}
+		} else {
+			mine := begin(keep)
+			kept, err := session.EndOtherSessions(ctx, store, "ann", mine)
+			if err != nil {
+				t.Fatal(err)
+			}
+			load(t, store, kept)
+			if _, err := store.Load(ctx, mine); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("the old token of the session that is kept: %v", err)
+			}
+			if _, err := session.EndOtherSessions(ctx, store, "ann", mine); !errors.Is(err, session.ErrGone) {
+				t.Errorf("with a dead token: %v", err)
+			}
+		}
+		for _, token := range []string{before, moving, moved, after} {
+			if _, err := store.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("a session of the owner: %v", err)
+			}
+		}
+	}
+	if _, err := session.EndSessions(ctx, switching(t, cookies(t), to), "ann"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("with an engine that cannot: %v", err)
 	}
 }

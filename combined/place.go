@@ -33,6 +33,9 @@ func (p place) retired(rec *session.Record) bool {
 	return strings.HasPrefix(rec.Version, retiredMark+p.mark)
 }
 
+// retired reports whether rec was left behind in either place.
+func retired(rec *session.Record) bool { return strings.HasPrefix(rec.Version, retiredMark) }
+
 // forCookie binds the engine to the name of a cookie.
 func (p place) forCookie(name string) (place, error) {
 	if named, ok := p.store.(session.CookieNamer); ok {
@@ -80,7 +83,8 @@ func (p place) load(ctx context.Context, token string) (*session.Record, error) 
 	}
 	rec.Version = p.mark + rec.Version
 	if data, ok := bytes.CutSuffix(rec.Data, []byte(retiredSuffix)); ok {
-		rec.Data, rec.Version = data, retiredMark+rec.Version
+		rec.Data, _ = cutForwards(data)
+		rec.Version = retiredMark + rec.Version
 	}
 	return rec, nil
 }
@@ -193,9 +197,9 @@ func (p place) leave(ctx context.Context, token string, rec *session.Record, to 
 	case how.renewed:
 		err = p.end(ctx, token, rec)
 	case p.retired(rec):
-		err = p.unchanged(ctx, token, rec)
+		err = p.alsoForward(ctx, token, rec, to)
 	default:
-		err = p.retire(ctx, token, rec, how.grace)
+		err = p.retire(ctx, token, rec, to, how.grace)
 	}
 	if err != nil {
 		if undo := to.in.store.Delete(ctx, to.token); undo != nil {
@@ -209,9 +213,9 @@ func (p place) leave(ctx context.Context, token string, rec *session.Record, to 
 
 // retire leaves the session as rec has it, but only for the time of grace. One
 // that is too large for p ends there, unless p keeps it in the token.
-func (p place) retire(ctx context.Context, token string, rec *session.Record, grace time.Duration) error {
+func (p place) retire(ctx context.Context, token string, rec *session.Record, to arrival, grace time.Duration) error {
 	last := *rec
-	last.Data = append(bytes.Clone(rec.Data), retiredSuffix...)
+	last.Data = append(addForward(rec.Data, token, to.token), retiredSuffix...)
 	if end := time.Now().Add(grace); end.Before(last.Expires) {
 		last.Expires = end
 	}
@@ -222,18 +226,25 @@ func (p place) retire(ctx context.Context, token string, rec *session.Record, gr
 	return err
 }
 
-// unchanged gives the error of Save if the session is not what rec says.
-func (p place) unchanged(ctx context.Context, token string, rec *session.Record) error {
-	now, err := p.load(ctx, token)
+// alsoForward notes that a retired session has been made anew once more.
+func (p place) alsoForward(ctx context.Context, token string, rec *session.Record, to arrival) error {
+	stored, err := p.store.Load(ctx, token)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return session.ErrGone
 	case err != nil:
 		return err
-	case now.Version != rec.Version:
+	case retiredMark+p.mark+stored.Version != rec.Version:
 		return session.ErrConflict
 	}
-	return nil
+	data, ok := bytes.CutSuffix(stored.Data, []byte(retiredSuffix))
+	if _, forwards := cutForwards(data); !ok || len(forwards) >= maxForwards {
+		return session.ErrGone
+	}
+	stored.Data = append(addForward(data, token, to.token), retiredSuffix...)
+	stored.Owner, stored.Label = rec.Owner, rec.Label
+	_, err = p.store.Save(ctx, token, stored)
+	return err
 }
 
 // end deletes the session, unless somebody has changed it.
@@ -258,10 +269,46 @@ func loadEither(ctx context.Context, first, second place, token string) (*sessio
 	return rec, err2
 }
 
-// deleteBoth deletes the session from the place that knows the token.
+// deleteBoth deletes the session from the place that knows the token, and where
+// it has gone from there.
 func deleteBoth(ctx context.Context, a, b place, token string) error {
-	return errors.Join(a.store.Delete(ctx, token), b.store.Delete(ctx, token))
+	return errors.Join(a.deleteFrom(ctx, b, token), b.deleteFrom(ctx, a, token))
 }
+
+// deleteFrom deletes the session from p, and from other if it has moved there. It
+// goes by what p holds at one moment: a move under way has either left its new
+// token there by then, or fails.
+func (p place) deleteFrom(ctx context.Context, other place, token string) error {
+	d, ok := p.store.(session.UnchangedDeleter)
+	for try := 0; ok && try < deleteTries; try++ {
+		stored, err := p.store.Load(ctx, token)
+		if errors.Is(err, session.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		for _, forward := range forwards(stored.Data, token) {
+			if err := errors.Join(p.store.Delete(ctx, forward), other.store.Delete(ctx, forward)); err != nil {
+				return err
+			}
+		}
+		err = d.DeleteUnchanged(ctx, token, stored)
+		switch {
+		case err == nil, errors.Is(err, session.ErrGone):
+			return nil
+		case errors.Is(err, errors.ErrUnsupported):
+			return p.store.Delete(ctx, token)
+		case !errors.Is(err, session.ErrConflict):
+			return err
+		}
+	}
+	return p.store.Delete(ctx, token)
+}
+
+// deleteTries is how often a session that changes all the time is looked at
+// before it is deleted whatever it is.
+const deleteTries = 20
 
 func tooLarge(err error) bool {
 	var t *session.TooLargeError
