@@ -31,8 +31,8 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 	f := &Flags{secrets: secrets.Source{Variable: SecretVariable}}
 	flags.StringVar(&f.Location, "sessions", "", "take the sessions at this `place`, of which no content is shown: a file with one\n"+
 		"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
-		"CSV file, in a dump of SQL, or at a URL (sqlite:FILE, postgres://…, mysql://…);\n"+
-		"or cookies, see -scheme")
+		"CSV file, in JSON as \"manage.py dumpdata\" writes it, or at a URL (sqlite:FILE,\n"+
+		"postgres://…, mysql://…); or cookies, see -scheme")
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
 	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")

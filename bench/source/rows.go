@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +37,9 @@ func rowDecoder(opts Options) (func(text string) ([]byte, error), error) {
 		encoding = rows.Encoding
 	}
 	return func(text string) ([]byte, error) {
+		text = inner(text)
 		switch {
-		case strings.HasPrefix(strings.TrimSpace(text), "{"):
+		case strings.HasPrefix(text, "{"):
 			return []byte(text), nil
 		case encoding == nil:
 			return nil, errors.New("not a JSON object; what Django wrote needs its SECRET_KEY")
@@ -47,6 +50,22 @@ func rowDecoder(opts Options) (func(text string) ([]byte, error), error) {
 		}
 		return data, err
 	}, nil
+}
+
+// inner returns what a column holds, without what databases put around it: it
+// may be JSON in a string of JSON, or bytes as PostgreSQL writes them.
+func inner(text string) string {
+	text = strings.TrimSpace(text)
+	if digits, ok := strings.CutPrefix(text, `\x`); ok {
+		if b, err := hex.DecodeString(digits); err == nil {
+			text = strings.TrimSpace(string(b))
+		}
+	}
+	var s string
+	if json.Unmarshal([]byte(text), &s) == nil {
+		text = strings.TrimSpace(s)
+	}
+	return text
 }
 
 // readDatabase reads the table of a database.
@@ -104,41 +123,52 @@ func queryRows(ctx context.Context, db *sql.DB, table string, limit int, sample 
 	return db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&sample.found)
 }
 
-// readRows reads a file with rows through read, which adds them to a sampler.
-func readRows(ctx context.Context, r *bufio.Reader, opts Options, read func(context.Context, *bufio.Reader, Options, *sampler) error) (*Sessions, error) {
+// separatorOf returns what separates the columns of a file whose first line, a
+// header, names the column that holds sessions; it is 0 if there is none.
+func separatorOf(line string) rune {
+	for _, separator := range ",\t;" {
+		r := csv.NewReader(strings.NewReader(line))
+		r.Comma = separator
+		if header, err := r.Read(); err == nil && columnIndex(header) >= 0 {
+			return separator
+		}
+	}
+	return 0
+}
+
+func columnIndex(header []string) int {
+	return slices.IndexFunc(header, func(name string) bool {
+		return strings.EqualFold(strings.TrimSpace(name), dataColumn)
+	})
+}
+
+// readCSV reads the rows of a file with a header: CSV (RFC 4180), or what mysql
+// --batch writes, with tabs and escapes.
+func readCSV(ctx context.Context, r *bufio.Reader, separator rune, opts Options) (*Sessions, error) {
 	decode, err := rowDecoder(opts)
 	if err != nil {
 		return nil, err
 	}
 	sample := newSampler(opts.Limit)
-	if err := read(ctx, r, opts, sample); err != nil {
-		return nil, withoutPath(err)
+	if separator == '\t' {
+		err = readTabs(ctx, r, sample)
+	} else {
+		err = readRecords(ctx, r, separator, sample)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return sample.sessions(ctx, opts.Name, decode)
 }
 
-// isHeader reports whether a line of a CSV file (RFC 4180) names the column
-// that holds sessions.
-func isHeader(line string) bool {
-	header, err := csv.NewReader(strings.NewReader(line)).Read()
-	return err == nil && columnIndex(header) >= 0
-}
-
-func columnIndex(header []string) int {
-	return slices.IndexFunc(header, func(name string) bool {
-		return strings.EqualFold(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")), dataColumn)
-	})
-}
-
-// readCSV reads the rows of a CSV file with a header.
-func readCSV(ctx context.Context, r *bufio.Reader, _ Options, sample *sampler) error {
-	if bom, err := r.Peek(3); err == nil && string(bom) == "\ufeff" {
-		r.Discard(len(bom)) // it has been read into the buffer
-	}
-	records := csv.NewReader(r)
+func readRecords(ctx context.Context, r *bufio.Reader, separator rune, sample *sampler) error {
+	limited := &limitedReader{r: r}
+	records := csv.NewReader(limited)
+	records.Comma = separator
 	records.ReuseRecord = true
 	column := -1
 	for ctx.Err() == nil {
+		limited.left = maxValue
 		record, err := records.Read()
 		if err == io.EOF {
 			return nil
@@ -154,6 +184,42 @@ func readCSV(ctx context.Context, r *bufio.Reader, _ Options, sample *sampler) e
 		}
 		line, _ := records.FieldPos(0)
 		sample.add(item{text: strings.Clone(record[column]), where: position{line: line}})
+	}
+	return ctx.Err()
+}
+
+// unescape undoes what mysql --batch does to a value
+// (https://dev.mysql.com/doc/refman/8.4/en/mysql-command-options.html, --raw).
+var unescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\0`, "\x00")
+
+func readTabs(ctx context.Context, r *bufio.Reader, sample *sampler) error {
+	column := -1
+	for n := 1; ctx.Err() == nil; n++ {
+		line, err := readLine(r)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err == errTooLong:
+			return &bench.LineError{Line: n, Reason: err.Error()}
+		case err != nil:
+			return err
+		case len(line) == 0:
+			continue
+		}
+		values := strings.Split(string(line), "\t")
+		if column < 0 {
+			column = columnIndex(values)
+			continue
+		}
+		if len(values) <= column {
+			return &bench.LineError{Line: n, Reason: "wrong number of fields"}
+		}
+		// The shell of SQLite separates by tabs, too, and does not escape.
+		text := unescape.Replace(values[column])
+		if !json.Valid([]byte(text)) && json.Valid([]byte(values[column])) {
+			text = values[column]
+		}
+		sample.add(item{text: text, where: position{line: n}})
 	}
 	return ctx.Err()
 }

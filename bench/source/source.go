@@ -1,10 +1,10 @@
 // Package source reads a site's own sessions from where the site keeps them, so
 // that they can be measured:
 //
-//   - JSON lines: a file with one session a line, as a JSON object
+//   - JSON: a file with one session a line, as an object, or with an array of them
 //   - a table of sessions, Django's or package dbstore's: in an SQLite file, on a
-//     PostgreSQL or MySQL server, in a dump made by pg_dump, mysqldump or
-//     sqlite3, or in a CSV file
+//     PostgreSQL or MySQL server, in a CSV file, or as JSON that "manage.py
+//     dumpdata" or a database has written
 //   - cookies: a file with one cookie's value a line, or a folder of such files
 //
 // It only reads. Its errors tell where in the source something is wrong, and
@@ -112,60 +112,68 @@ func readFile(ctx context.Context, path string, opts Options) (*Sessions, error)
 	if err != nil && err != io.EOF {
 		return nil, withoutPath(err)
 	}
-	switch kindOf(start) {
-	case sqliteFile:
-		return readTable(ctx, opendb.Database{Dialect: dbstore.SQLite, Location: path}, opts)
-	case csvFile:
-		return readRows(ctx, r, opts, readCSV)
-	case sqlFile:
-		return readRows(ctx, r, opts, readDump)
+	if reason := unreadable(start); reason != nil {
+		return nil, reason
 	}
-	sessions, err := bench.ReadSessions(r, opts.Name)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	return &Sessions{sessions, bench.Sample{Found: int64(len(sessions)), Taken: len(sessions)}}, nil
-}
-
-type fileKind int
-
-const (
-	jsonLines fileKind = iota
-	sqliteFile
-	csvFile
-	sqlFile
-)
-
-// kindOf tells what kind of file begins like this.
-func kindOf(start []byte) fileKind {
 	// https://www.sqlite.org/fileformat.html, section 1.3.
 	if bytes.HasPrefix(start, []byte("SQLite format 3\x00")) {
-		return sqliteFile
+		return readTable(ctx, opendb.Database{Dialect: dbstore.SQLite, Location: path}, opts)
 	}
-	start = bytes.TrimSpace(bytes.TrimPrefix(start, []byte("\ufeff")))
-	line, _, _ := bytes.Cut(start, []byte("\n"))
-	switch {
-	case isSQL(line):
-		return sqlFile
-	case isHeader(string(line)):
-		return csvFile
+	var s *Sessions
+	skipStart(r)
+	header, next, _ := bytes.Cut(bytes.TrimSpace(bytes.TrimPrefix(start, []byte(bom))), []byte("\n"))
+	separator := separatorOf(string(header))
+	if separator == ',' && !bytes.ContainsRune(header, ',') && bytes.HasPrefix(next, []byte("{")) {
+		separator = '\t' // of one column, and not quoted as CSV would
 	}
-	return jsonLines
+	if separator != 0 {
+		s, err = readCSV(ctx, r, separator, opts)
+	} else {
+		s, err = readJSON(ctx, r, opts)
+	}
+	return s, withoutPath(err)
+}
+
+const bom = "\ufeff"
+
+// skipStart passes over a byte order mark.
+func skipStart(r *bufio.Reader) {
+	if start, err := r.Peek(len(bom)); err == nil && string(start) == bom {
+		r.Discard(len(bom))
+	}
+}
+
+// unreadable says what to do with a file that begins like this, if it is not to
+// be read.
+func unreadable(start []byte) error {
+	for _, compressed := range []string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} { // gzip, zip, bzip2, xz, zstd
+		if bytes.HasPrefix(start, []byte(compressed)) {
+			return errors.New("it is compressed: unpack it first")
+		}
+	}
+	if bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) {
+		return errors.New("it is in UTF-16: write it in UTF-8")
+	}
+	line, _, _ := bytes.Cut(bytes.TrimSpace(bytes.TrimPrefix(start, []byte(bom))), []byte("\n"))
+	if isSQL(line) {
+		return errors.New("it is a dump of SQL: make a CSV file of the table instead, with " +
+			`psql -c "\copy django_session to sessions.csv csv header", ` +
+			`mysql --batch -e "select * from django_session" DATABASE > sessions.csv, or ` +
+			`sqlite3 -csv -header FILE "select * from django_session" > sessions.csv`)
+	}
+	return nil
 }
 
 // isSQL reports whether a dump begins with this line.
 func isSQL(line []byte) bool {
-	for _, mark := range []string{"--", "/*", `\`} { // comments, and commands of psql
+	for _, mark := range []string{"--", "/*", `\`, "PGDMP"} { // comments, commands of psql, pg_dump -Fc
 		if bytes.HasPrefix(line, []byte(mark)) {
 			return true
 		}
 	}
-	end := bytes.IndexFunc(line, func(r rune) bool { return r < 'A' || r > 'z' })
-	if end < 0 {
-		end = len(line)
-	}
-	switch strings.ToUpper(string(line[:end])) {
-	case "PRAGMA", "BEGIN", "START", "SET", "CREATE", "INSERT", "COPY", "DROP", "USE", "LOCK":
+	word, _, _ := bytes.Cut(line, []byte(" "))
+	switch strings.ToUpper(string(word)) {
+	case "PRAGMA", "BEGIN", "BEGIN;", "START", "SET", "CREATE", "INSERT", "REPLACE", "COPY", "DROP", "USE", "LOCK":
 		return true
 	}
 	return false

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -375,7 +376,9 @@ func TestSampleOfManyCookies(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"a":1}`))
 	f.Add([]byte("session_key,session_data\n\"a\",\"{\"\"b\"\":1}\"\n"))
-	f.Add([]byte("INSERT INTO django_session VALUES ('a','{}','b');"))
+	f.Add([]byte("session_key\tsession_data\na\t{\"b\":\"\\\\n\"}\n"))
+	f.Add([]byte(`[{"model":"sessions.session","pk":"k","fields":{"session_data":"{\"a\":1}","expire_date":"2030-01-01T00:00:00Z"}}]`))
+	f.Add([]byte("{\n\"rows\": [{\"sid\":\"k\",\"sess\":{\"a\":1},\"expire\":\"x\"}]\n}\n[\"{}\"]"))
 	f.Add([]byte("SQLite format 3\x00"))
 	f.Add([]byte("a.b:c\n.eJw:1:2\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -390,11 +393,13 @@ func FuzzRead(f *testing.F) {
 }
 
 func TestInterruptedReadingStops(t *testing.T) {
-	ctx, cancel := testContext(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, content := range map[string]string{
 		"a.csv":   "session_data\n{}\n",
-		"a.sql":   "INSERT INTO django_session VALUES ('a','{}','b');",
+		"a.tsv":   "session_data\texpire_date\n{}\ta\n",
+		"a.jsonl": "{\"a\":1}\n",
+		"a.json":  "[{\"a\":1}]\n",
 		"cookies": strings.Repeat("a\n", 10),
 	} {
 		opts := source.Options{}

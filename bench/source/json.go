@@ -1,0 +1,310 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"sessionengine/bench"
+)
+
+// maxValue is the longest line, or element of an array, that is read, in bytes.
+const maxValue = 4 << 20
+
+var errTooLong = fmt.Errorf("longer than %d bytes", maxValue)
+
+// readLine returns the next line, without its line break. It is valid until the
+// next call.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		long := bytes.Clone(line)
+		for err == bufio.ErrBufferFull && len(long) <= maxValue {
+			line, err = r.ReadSlice('\n')
+			long = append(long, line...)
+		}
+		line = long
+	}
+	if len(line) > maxValue {
+		return nil, errTooLong
+	}
+	if err == io.EOF && len(line) > 0 {
+		err = nil
+	}
+	return bytes.TrimRight(line, "\r\n"), err
+}
+
+// jsonReader reads a file of JSON: sessions, or rows of a table with sessions in
+// them, one a line, in arrays, or one after the other.
+type jsonReader struct {
+	opts  Options
+	plain []bench.Session // sessions as they are
+	rows  *sampler        // what was in an envelope
+}
+
+func readJSON(ctx context.Context, r *bufio.Reader, opts Options) (*Sessions, error) {
+	decode, err := rowDecoder(opts)
+	if err != nil {
+		return nil, err
+	}
+	j := &jsonReader{opts: opts, rows: newSampler(opts.Limit)}
+	if err := j.read(ctx, r); err != nil {
+		return nil, err
+	}
+	if j.rows.found == 0 {
+		if len(j.plain) == 0 {
+			return nil, bench.ErrNoSessions
+		}
+		return &Sessions{j.plain, bench.Sample{Found: int64(len(j.plain)), Taken: len(j.plain)}}, nil
+	}
+	s, err := j.rows.sessions(ctx, opts.Name, decode)
+	if err != nil {
+		return nil, err
+	}
+	s.Sessions = append(s.Sessions, j.plain...)
+	s.Found += int64(len(j.plain))
+	s.Taken += len(j.plain)
+	return s, nil
+}
+
+func (j *jsonReader) read(ctx context.Context, r *bufio.Reader) error {
+	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		first := len(j.plain) == 0 && j.rows.found == 0
+		if b, err := r.Peek(1); first && err == nil && b[0] == '[' {
+			return j.readDocument(ctx, r)
+		}
+		line, err := readLine(r)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err == errTooLong:
+			return &bench.LineError{Line: n, Reason: err.Error()}
+		case err != nil:
+			return err
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		if first && (string(line) == "{" || string(line) == "[") { // objects of several lines
+			return j.readDocument(ctx, io.MultiReader(bytes.NewReader(bytes.Clone(line)), r))
+		}
+		if err := j.value(line, position{line: n}); err != nil {
+			return &bench.LineError{Line: n, Reason: err.Error()}
+		}
+	}
+}
+
+// readDocument reads values that are not one a line, and the elements of arrays.
+func (j *jsonReader) readDocument(ctx context.Context, r io.Reader) error {
+	limited := &limitedReader{r: r}
+	dec := json.NewDecoder(limited)
+	inArray := false
+	for n := int64(1); ; {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		limited.left = maxValue
+		if inArray && !dec.More() {
+			if _, err := dec.Token(); err != nil {
+				return documentError(n, err)
+			}
+			inArray = false
+			continue
+		}
+		if !inArray {
+			start, err := firstByte(dec, limited)
+			if err == io.EOF {
+				return nil
+			} else if err != nil {
+				return documentError(n, err)
+			}
+			if start == '[' {
+				dec.Token()
+				inArray = true
+				continue
+			}
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return documentError(n, err)
+		}
+		if err := j.value(raw, position{row: n}); err != nil {
+			return documentError(n, err)
+		}
+		n++
+	}
+}
+
+// firstByte returns the first byte of what comes next, or io.EOF.
+func firstByte(dec *json.Decoder, r *limitedReader) (byte, error) {
+	if !dec.More() && r.err != nil && r.err != io.EOF { // it reads up to the next value
+		return 0, r.err
+	}
+	ahead, _ := io.ReadAll(dec.Buffered())
+	if ahead = bytes.TrimSpace(ahead); len(ahead) == 0 {
+		return 0, io.EOF
+	}
+	return ahead[0], nil
+}
+
+// documentError says which value is wrong, and quotes nothing of it.
+func documentError(n int64, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) || err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = errors.New("not JSON")
+	}
+	return fmt.Errorf("%v: %w", position{row: n}, err)
+}
+
+// limitedReader reads until nothing is left, which is an error.
+type limitedReader struct {
+	r    io.Reader
+	left int
+	err  error // the last one
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		l.err = errTooLong
+		return 0, l.err
+	}
+	n, err := l.r.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	l.err = err
+	return n, err
+}
+
+// value takes a session, or what is in an envelope.
+func (j *jsonReader) value(raw []byte, where position) error {
+	items, enveloped := unwrap(raw)
+	for _, i := range items {
+		i.where = where
+		j.rows.add(i)
+	}
+	if enveloped {
+		return nil
+	}
+	s, err := bench.ParseSession(raw, j.opts.Name)
+	if err != nil {
+		return err
+	}
+	j.plain = append(j.plain, s)
+	return nil
+}
+
+// Names of columns in tables of sessions, of Django, connect-pg-simple and
+// others for Express, Rails, Laravel, Symfony and scs.
+var (
+	idColumns      = []string{"session_key", "session_id", "sid", "sess_id", "id", "_id", "pk", "key", "token"}
+	payloadColumns = []string{dataColumn, "sess_data", "sess", "session", "data", "payload"}
+	timeColumns    = []string{"expire_date", "expires", "expire", "expiry", "expires_at", "last_activity", "updated_at", "updatedAt", "sess_lifetime", "sess_time", "lastModified"}
+	otherColumns   = []string{"user_id", "ip_address", "user_agent", "created_at", "createdAt", "__v"}
+)
+
+// unwrap returns the sessions in a value that is not a session itself but a row
+// of a table with one in it, or several, as databases and frameworks export
+// them. What is in it is as it was stored, and has to be decoded.
+func unwrap(raw []byte) (items []item, enveloped bool) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil { // of a column alone
+		return []item{{text: text}}, true
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil || len(object) == 0 {
+		return nil, false
+	}
+	if fields, ok := object["fields"]; ok && has(object, "model") && len(object) <= 3 { // of manage.py dumpdata
+		var row map[string]json.RawMessage
+		if json.Unmarshal(fields, &row) == nil {
+			if data, ok := row[dataColumn]; ok {
+				return []item{payload(dataColumn, data)}, true
+			}
+			return []item{{err: errors.New("a row of another table")}}, true
+		}
+	}
+	if rows, ok := wrappedRows(object); ok {
+		for _, row := range rows {
+			inner, _ := unwrap(row)
+			items = append(items, inner...)
+		}
+		return items, true
+	}
+	id, column, moment := "", "", ""
+	known := true
+	for name := range object {
+		switch {
+		case slices.Contains(idColumns, name):
+			id = name
+		case slices.Contains(timeColumns, name):
+			moment = name
+		case !slices.Contains(payloadColumns, name):
+			known = known && slices.Contains(otherColumns, name)
+		}
+	}
+	for _, name := range payloadColumns {
+		if has(object, name) && column == "" {
+			column = name
+		}
+	}
+	switch {
+	case column == dataColumn && (id != "" || moment != "" || len(object) == 1),
+		column == "sess" && (id != "" || moment != ""),
+		column != "" && known && id != "" && moment != "":
+		return []item{payload(column, object[column])}, true
+	}
+	return nil, false
+}
+
+func has(object map[string]json.RawMessage, name string) bool {
+	_, ok := object[name]
+	return ok
+}
+
+// wrappedRows returns the rows in an object that holds nothing but rows: that of
+// one key, as Navicat and others write it, or one of phpMyAdmin's.
+func wrappedRows(object map[string]json.RawMessage) ([]json.RawMessage, bool) {
+	var list json.RawMessage
+	switch kind := string(object["type"]); {
+	case kind == `"table"` && has(object, "data") && has(object, "name"):
+		list = object["data"]
+	case (kind == `"header"` || kind == `"database"`) && len(object) <= 4:
+		return nil, true
+	case len(object) == 1:
+		for _, list = range object {
+		}
+	}
+	var rows []json.RawMessage
+	if list == nil || json.Unmarshal(list, &rows) != nil || len(rows) == 0 {
+		return nil, false
+	}
+	var row map[string]json.RawMessage
+	if json.Unmarshal(rows[0], &row) != nil || len(row) < 2 {
+		return nil, false
+	}
+	_, enveloped := unwrap(rows[0])
+	return rows, enveloped
+}
+
+// payload returns the session in a column.
+func payload(column string, raw json.RawMessage) item {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return item{text: string(raw)} // JSON itself, in a column of that type
+	}
+	switch {
+	case column == "payload", strings.HasPrefix(text, "BAh"), strings.HasPrefix(text, "_sf2_"):
+		// Laravel's serialize(), Ruby's Marshal, Symfony's attributes.
+		return item{err: fmt.Errorf("%s is of PHP or Ruby; write the sessions as JSON", column)}
+	}
+	return item{text: text}
+}
