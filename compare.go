@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"sessionengine/bench/report"
 	"sessionengine/bench/source"
 	"sessionengine/bench/suite"
+	"sessionengine/internal/cmdflag"
 )
 
 func main() {
@@ -38,7 +40,7 @@ func main() {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "compare: interrupted")
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "compare:", err)
+		fmt.Fprintln(os.Stderr, "compare:", cmdflag.Printable(err.Error()))
 	}
 	os.Exit(exitStatus(err))
 }
@@ -83,7 +85,8 @@ type output struct {
 	flag  string
 	path  string
 	write func(io.Writer, *suite.Report, *report.Document) error
-	file  *os.File // what is to become the file
+	file  *os.File // what is written
+	temp  string   // its path, if it is to become the file in the end
 }
 
 // run compares the engines as args say. The report goes to stdout, progress to
@@ -184,12 +187,26 @@ func progressOn(w io.Writer) (progress func(done float64), end func()) {
 	return progress, func() { bar.Clear() }
 }
 
-// open creates a temporary file beside the one that the output is to be.
-func (o *output) open() (err error) {
+// open creates a temporary file beside the one that the output is to be, with
+// the permissions of that one if it is there, and otherwise with those that the
+// umask leaves. What is no file, such as /dev/stdout, is written to as it is.
+func (o *output) open() error {
 	if o.path == "" {
 		return nil
 	}
-	o.file, err = os.CreateTemp(filepath.Dir(o.path), filepath.Base(o.path)+".*.tmp")
+	old, err := os.Stat(o.path)
+	switch {
+	case err == nil && old.IsDir():
+		err = &fs.PathError{Op: "open", Path: o.path, Err: errors.New("is a directory")}
+	case err == nil && !old.Mode().IsRegular():
+		o.file, err = os.OpenFile(o.path, os.O_WRONLY, 0)
+	default:
+		o.temp = o.path + "." + strings.ToLower(rand.Text()[:10]) + ".tmp"
+		o.file, err = os.OpenFile(o.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil && old != nil {
+			err = o.file.Chmod(old.Mode().Perm())
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("-%s: %w", o.flag, withoutPath(err, o.path))
 	}
@@ -203,14 +220,11 @@ func (o *output) finish(found *suite.Report, document *report.Document) error {
 		return nil
 	}
 	err := o.write(o.file, found, document)
-	if err == nil {
-		err = o.file.Chmod(0o644) // temporary files are for their owner only
-	}
 	if closeErr := o.file.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = os.Rename(o.file.Name(), o.path)
+	if err == nil && o.temp != "" {
+		err = os.Rename(o.temp, o.path)
 	}
 	return err
 }
@@ -219,9 +233,22 @@ func (o *output) finish(found *suite.Report, document *report.Document) error {
 func (o *output) discard() {
 	if o.file != nil {
 		o.file.Close()
-		os.Remove(o.file.Name())
+	}
+	if o.temp != "" {
+		os.Remove(o.temp)
 	}
 }
+
+// databaseVariable is the environment variable that stands in for -db.
+const databaseVariable = "COMPARE_DB"
+
+// minRounds is the least number of measurements whose order gives a confidence
+// interval of their median at 99 %, the level on a noisy machine: that from the
+// least to the greatest has 1-2/2^n.
+const minRounds = 8
+
+// quickRound is the time for a round of two engines with -quick. Tests have less.
+var quickRound = time.Second
 
 // usage is the text of -h, before the list of flags.
 const usage = `Usage: go run . [flags]
@@ -243,7 +270,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.BoolVar(&opts.showKeys, "show-keys", false, "show the names of the heaviest keys of -sessions, which are content")
 	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some of the\n-sessions, tell what it saves on the others, and write it to this `file`")
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
-	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end")
+	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, bytes on the\nwire, load through a server, and the model against measurements")
 	for _, out := range []struct {
 		output
@@ -260,17 +287,17 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		flags.StringVar(&out.path, out.flag, "", out.usage)
 		opts.outputs = append(opts.outputs, &out.output)
 	}
-	flags.IntVar(&opts.rounds, "rounds", 0, "measure everything so `many` times (default 10, or 8 with -quick)")
+	cmdflag.Int(flags, &opts.rounds, "rounds", "measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
 	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
-	flags.DurationVar(&m.RoundTrip, "rtt", m.RoundTrip, "model: `time` from the server to the database and back")
-	flags.Float64Var(&m.Uplink, "uplink", m.Uplink, "model: a visitor's uplink in `Mbit/s`")
-	flags.Float64Var(&m.Downlink, "downlink", m.Downlink, "model: a visitor's downlink in `Mbit/s`")
-	flags.Float64Var(&m.ReadsPerWrite, "reads-per-write", m.ReadsPerWrite, "model: `pages` that read the session for each that changes it")
-	flags.IntVar(&m.RequestsPerPage, "requests-per-page", m.RequestsPerPage, "model: `requests` of a page that carry the cookie")
-	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1, "model: HTTP/1.1, where each request carries the whole cookie")
-	flags.Float64Var(&m.CPUHour, "cpu-price", m.CPUHour, "model: `price` of an hour of a core")
-	flags.Float64Var(&m.GBOut, "egress-price", m.GBOut, "model: `price` of a GB sent to visitors")
-	flags.Float64Var(&m.MillionQueries, "query-price", m.MillionQueries, "model: `price` of a million database queries")
+	cmdflag.Duration(flags, &m.RoundTrip, "rtt", "ms", "model: `time` from the server to the database and back, such as 1ms; 0 for a\ndatabase on the web server")
+	cmdflag.Float(flags, &m.Uplink, "uplink", "Mbit/s", "model: a visitor's uplink in `Mbit/s`, such as 5")
+	cmdflag.Float(flags, &m.Downlink, "downlink", "Mbit/s", "model: a visitor's downlink in `Mbit/s`")
+	cmdflag.Float(flags, &m.ReadsPerWrite, "reads-per-write", "pages", "model: `pages` that only read the session for each page that changes it")
+	cmdflag.Int(flags, &m.RequestsPerPage, "requests-per-page", "model: `requests` of a page that carry the cookie")
+	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1, "model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
+	cmdflag.Float(flags, &m.CPUHour, "cpu-price", "of an hour", "model: `price` of an hour of a core")
+	cmdflag.Float(flags, &m.GBOut, "egress-price", "of a GB", "model: `price` of a GB sent to visitors")
+	cmdflag.Float(flags, &m.MillionQueries, "query-price", "of a million queries", "model: `price` of a million database queries")
 
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -278,7 +305,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 			flags.SetOutput(stdout)
 			flags.PrintDefaults()
 		}
-		return nil, err
+		return nil, cmdflag.Explain(flags, err)
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
@@ -298,6 +325,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, err
 	}
 
+	if !isSet["db"] {
+		*database = os.Getenv(databaseVariable)
+	}
 	names := strings.Split(*engines, ",")
 	if opts.full && !isSet["engines"] {
 		names = strings.Split(engineNames(), ", ")
@@ -309,7 +339,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if opts.engines, err = bench.EnginesNamed(names...); err != nil {
 		return nil, fmt.Errorf("-engines: %w", err)
 	}
-	if isSet["db"] {
+	if *database != "" || isSet["db"] {
 		engine, err := bench.DatabaseEngine(*database)
 		if err != nil {
 			return nil, fmt.Errorf("-db: %w", err)
@@ -317,22 +347,22 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		opts.engines = append(opts.engines, engine)
 	}
 	kinds, rounds := bench.DefaultKinds(), 10
-	round := 4 * time.Second
+	round := 4 * quickRound
 	switch {
 	case *quick && opts.full:
 		return nil, errors.New("-quick and -full contradict each other")
 	case *quick:
 		kinds, rounds = bench.QuickKinds(), 8
-		round = time.Second
+		round = quickRound
 	case opts.full:
 		kinds, rounds = bench.CorpusKinds(), 12
-		round = 6 * time.Second
+		round = 6 * quickRound
 	}
 	if !isSet["rounds"] {
 		opts.rounds = rounds
 	}
-	if opts.rounds < 1 || opts.rounds > 1000 {
-		return nil, fmt.Errorf("-rounds: %d is not between 1 and 1000", opts.rounds)
+	if opts.rounds < minRounds || opts.rounds > 1000 {
+		return nil, fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", opts.rounds, minRounds)
 	}
 	// A round is for two engines; more take longer.
 	opts.duration = time.Duration(opts.rounds*max(len(opts.engines), 2)) * round / 2
@@ -417,7 +447,7 @@ func train(ctx context.Context, opts *options, stdout io.Writer) error {
 	if err := report.WriteTraining(stdout, &opts.taken.Sample, training); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\nIt is in %s.\n", opts.train)
+	_, err = fmt.Fprintf(stdout, "\nIt is in %s.\n", cmdflag.Printable(opts.train))
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	quickRound /= 8 // so that the least number of rounds takes a second
 	testscript.Main(m, map[string]func(){"compare": main})
 }
 
@@ -38,7 +39,7 @@ func compareOnce(t *testing.T, ctx context.Context, args ...string) (stdout, std
 
 func TestReport(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "report.json")
-	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-json", out)
+	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-json", out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("there is no terminal, and still there is progress: %q", stderr)
 	}
 	for _, want := range []string{
-		"signedcookie", "dbstore", "seed 1", "1 rounds",
+		"signedcookie", "dbstore", "seed 1", "8 rounds",
 		"TIME OF A REQUEST", "ALLOCATIONS", "DATABASE QUERIES", "BYTES OF COOKIE",
 		"WHAT NO FIGURE SHOWS", "WHICH ENGINE TO TAKE", "Assumed:",
 		"login, 220 B", "untouched", "anonymous", "read", "write", "login", "logout",
@@ -80,7 +81,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d kinds of request in %s, want %d", len(raw.Requests), out, want)
 	}
 	for _, r := range raw.Requests {
-		if len(r.Times) != 1 {
+		if len(r.Times) != 8 {
 			t.Errorf("%s/%s/%s: %d times", r.Engine, r.Session, r.Kind, len(r.Times))
 		}
 	}
@@ -116,7 +117,7 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +147,14 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-db", "sqlite:"+path)
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(stdout, "Sessions in signedcookie, dbstore-sqlite\n") {
 		t.Errorf("other engines were measured: %.80s", stdout)
 	}
-	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-engines", "dbstore", "-db", "sqlite:"+path)
+	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-engines", "dbstore", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,12 +167,12 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 func TestReportIsWrittenInEveryForm(t *testing.T) {
 	dir := t.TempDir()
 	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "1", "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown); err != nil {
+	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
 		page:       "<title>Sessions in signedcookie, dbstore</title>",
-		table:      "\r\nrequest,dbstore,login,220,read,false,1,",
+		table:      "\r\nrequest,dbstore,login,220,read,false,8,",
 		markdown:   "# Sessions in signedcookie, dbstore\n",
 		benchmarks: "\nBenchmarkRequest/engine=dbstore/session=login/kind=read",
 	} {

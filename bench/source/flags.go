@@ -15,6 +15,9 @@ import (
 // SecretVariable is the environment variable that stands in for -secret-file.
 const SecretVariable = "SESSION_SECRET"
 
+// LocationVariable is the environment variable that stands in for -sessions.
+const LocationVariable = "COMPARE_SESSIONS"
+
 // Flags are a program's flags that tell where sessions are, and how they were
 // written.
 type Flags struct {
@@ -32,7 +35,8 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 	flags.StringVar(&f.Location, "sessions", "", "take the sessions at this `place`, of which no content is shown: a file with one\n"+
 		"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
 		"CSV file, in JSON as \"manage.py dumpdata\" writes it, or at a URL (sqlite:FILE,\n"+
-		"postgres://…, mysql://…); or cookies, see -scheme")
+		"postgres://…, mysql://…); or cookies, see -scheme. By default, what\n"+
+		LocationVariable+" says in the environment, where no other user sees a password")
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
 	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
@@ -48,6 +52,9 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 // Check returns what is wrong with the flags, of which those in isSet were set.
 // They have no effect without -sessions.
 func (f *Flags) Check(isSet map[string]bool) error {
+	if !isSet["sessions"] {
+		f.Location = os.Getenv(LocationVariable)
+	}
 	if err := f.secrets.Check(); err != nil {
 		return err
 	}

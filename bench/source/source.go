@@ -27,6 +27,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/dbstore"
+	"sessionengine/internal/cmdflag"
 	"sessionengine/internal/opendb"
 )
 
@@ -205,7 +206,7 @@ type position struct {
 func (p position) String() string {
 	var parts []string
 	if p.file != "" {
-		parts = append(parts, p.file)
+		parts = append(parts, cmdflag.Printable(p.file))
 	}
 	if p.row > 0 {
 		parts = append(parts, fmt.Sprint("row ", p.row))

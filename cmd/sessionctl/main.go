@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"sessionengine/internal/cmdflag"
 )
 
 func main() {
@@ -23,7 +25,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	err := run(ctx, os.Args[1:], &system{os.Getenv, os.Stdin, os.Stdout, os.Stderr})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "sessionctl:", err)
+		fmt.Fprintln(os.Stderr, "sessionctl:", cmdflag.Printable(err.Error()))
 	}
 	os.Exit(exitStatus(err))
 }
@@ -120,7 +122,7 @@ func (c command) run(ctx context.Context, args []string, sys *system) error {
 		flags.PrintDefaults()
 		return nil
 	case err != nil:
-		err = usageError{err}
+		err = usageError{cmdflag.Explain(flags, err)}
 	case flags.NArg() > 0:
 		// Which one is not said: it may be a token.
 		err = usagef("there are arguments besides the flags")

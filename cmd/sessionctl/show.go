@@ -15,6 +15,7 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/django"
+	"sessionengine/internal/cmdflag"
 	"sessionengine/internal/opencookie"
 	"sessionengine/internal/secrets"
 	"sessionengine/session"
@@ -42,7 +43,8 @@ Sessions that are expired are not shown.
 		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie, to which its value is bound")
 		flags.Var(&s.dictionaries, "dictionary", "a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
 		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")
-		flags.DurationVar(&s.djangoAge, "django-cookie-age", 14*24*time.Hour, "Django's SESSION_COOKIE_AGE, for its signed cookies, as a `duration`")
+		s.djangoAge = 14 * 24 * time.Hour
+		cmdflag.Duration(flags, &s.djangoAge, "django-cookie-age", "h", "Django's SESSION_COOKIE_AGE, for its signed cookies, as a `duration`")
 		return s.run
 	},
 }
