@@ -86,7 +86,7 @@ func (s *Store) beginning() any {
 func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, last any, err error) {
 	for r := (retry{}); ; {
 		keys, last, err = s.findExpiredOnce(ctx, s.expired, from, now)
-		if err == nil || !r.again(ctx, s, err) {
+		if err == nil || !r.again(ctx, s, err, true) {
 			return keys, last, err
 		}
 	}
@@ -120,7 +120,7 @@ func (s *Store) deleteKeys(ctx context.Context, keys []any, now any) (int64, err
 	st := &statement{
 		db:    s.db,
 		text:  s.sql.deleteExpired + s.dialect.placeholders(2, len(keys)+1) + ")",
-		alone: true,
+		alone: true, repeats: true,
 	}
 	return s.exec(ctx, st, append([]any{now}, keys...)...)
 }

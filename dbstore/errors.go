@@ -2,10 +2,14 @@ package dbstore
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"reflect"
 	"strings"
+	"syscall"
 
 	"sessionengine/session"
 )
@@ -16,8 +20,17 @@ type class int
 const (
 	other class = iota
 	// transient: the statement has done nothing, and may succeed if it is
-	// run again: the database was locked, or chose it to break a deadlock.
+	// run again: the database was locked, or chose it to break a deadlock, or
+	// had no connection to spare.
 	transient
+	// moved: the statement has done nothing, and its connection is of no use
+	// any more: the server has become a replica, has left its cluster or shuts
+	// down, or has lost what was prepared there. Another connection may lead to
+	// another server.
+	moved
+	// lost: the connection broke, and nobody knows whether the statement was
+	// run.
+	lost
 	// duplicate: the key of a new row is taken.
 	duplicate
 	// exists: a table or an index that was to be created is there.
@@ -47,6 +60,16 @@ func classify(d Dialect, err error) (class, string) {
 	case MySQL:
 		if number, ok := errorField(err, "Number"); ok {
 			return classifyMySQL(number, err.Error())
+		}
+		if strings.HasSuffix(err.Error(), "invalid connection") { // go-sql-driver's ErrInvalidConn
+			return lost, err.Error()
+		}
+	}
+	for _, broken := range []error{
+		driver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
+	} {
+		if errors.Is(err, broken) {
+			return lost, err.Error()
 		}
 	}
 	return other, err.Error()
@@ -82,6 +105,19 @@ func classifyPostgres(state, text string) (class, string) {
 	switch state {
 	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock not available
 		return transient, text
+	case "53300": // too many connections
+		return transient, text
+	case "25006", "25P02", "57P03": // read-only, in a failed transaction, cannot connect now
+		return moved, text
+	case "26000", "42P05": // no such prepared statement, or there is one already
+		return moved, text
+	case "0A000":
+		if strings.Contains(text, "cached plan must not change result type") { // the table was altered
+			return moved, text
+		}
+		return other, text
+	case "40003", "57P01", "57P02", "57P05": // completion unknown, shutdown, crash, idle for too long
+		return lost, text
 	case "23505":
 		return duplicate, "unique violation (SQLSTATE 23505)"
 	case "42P07", "42710": // duplicate table, duplicate object
@@ -89,7 +125,10 @@ func classifyPostgres(state, text string) (class, string) {
 	case "42P01":
 		return noTable, text
 	}
-	if strings.HasPrefix(state, "22") || strings.HasPrefix(state, "23") {
+	switch state[:min(2, len(state))] {
+	case "08":
+		return lost, text
+	case "22", "23":
 		return other, "SQLSTATE " + state
 	}
 	return other, text
@@ -111,7 +150,7 @@ func refused(err error) bool {
 	case "08", "57", "58", "XX":
 		return false
 	}
-	return true
+	return e.SQLState() != "40003" // statement completion unknown
 }
 
 // classifyMySQL goes by the error references of MySQL and MariaDB. Their
@@ -122,6 +161,17 @@ func classifyMySQL(number uint64, text string) (class, string) {
 	case 1205, 1213: // lock wait timeout, deadlock
 		return transient, text
 	case 1020: // MariaDB with innodb_snapshot_isolation: row has changed since last read
+		return transient, text
+	case 1040, 1203: // too many connections, of all users or of this one
+		return transient, text
+	case 1047, 1053, 1290, 1792, 1836, 1927, 3168, 3169, 4031:
+		// A node outside its cluster (Galera), shutdown, read-only servers and
+		// transactions, killed (MariaDB), not available, killed (MySQL), idle
+		// for too long.
+		return moved, text
+	case 1158, 1159, 1160, 1161: // the server could not read or write
+		return lost, text
+	case 3101: // MySQL's group replication has rolled it back for another's
 		return transient, text
 	case 8005, 9007: // TiDB: write conflict
 		return transient, fmt.Sprintf("error %d: write conflict", number)
@@ -139,8 +189,7 @@ func classifyMySQL(number uint64, text string) (class, string) {
 		return exists, text
 	case 1146:
 		return noTable, text
-	case 1021, 1030, 1040, 1041, 1044, 1045, 1046, 1049, 1053, 1114, 1129, 1130, 1142, 1158, 1159, 1160, 1161,
-		1203, 1206, 1226, 1290, 1317, 1792, 1836, 1927, 3024:
+	case 1021, 1030, 1041, 1044, 1045, 1046, 1049, 1114, 1129, 1130, 1142, 1180, 1206, 1226, 1317, 1969, 3024:
 		// Of the server's state, its limits and the user's rights.
 		return other, text
 	}
@@ -176,6 +225,9 @@ func (s *Store) failure(ctx context.Context, op string, err error) error {
 	class, text := classify(s.dialect, err)
 	if class == noTable {
 		err = fmt.Errorf("%w (Migrate creates the table)", err)
+	} else if class == moved && s.dialect == Postgres && (strings.Contains(text, "26000") || strings.Contains(text, "42P05")) {
+		err = fmt.Errorf("%w (a pooler that does not keep prepared statements, as pgbouncer in transaction mode, needs"+
+			" default_query_exec_mode=cache_describe, exec or simple_protocol in the connection string)", err)
 	} else if text != err.Error() {
 		// What was left out stays out of reach of Unwrap, too.
 		err = errors.New(text)

@@ -1,10 +1,13 @@
 package dbstore
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -95,7 +98,20 @@ func TestErrorsAreKnownWithoutTheirDrivers(t *testing.T) {
 		{Postgres, fmt.Errorf("wrapped: %w", pqError{"40P01"}), transient, "wrapped: pq: hunter2"},
 		{Postgres, pqError{"23505"}, duplicate, "unique violation (SQLSTATE 23505)"},
 		{Postgres, pqError{"22021"}, other, "SQLSTATE 22021"},
-		{Postgres, pqError{"57P01"}, other, "pq: hunter2"},
+		{Postgres, pqError{"57P01"}, lost, "pq: hunter2"},
+		{Postgres, pqError{"08006"}, lost, "pq: hunter2"},
+		{Postgres, pqError{"40003"}, lost, "pq: hunter2"},
+		{Postgres, pqError{"25006"}, moved, "pq: hunter2"},
+		{Postgres, pqError{"25P02"}, moved, "pq: hunter2"},
+		{Postgres, pqError{"57P03"}, moved, "pq: hunter2"},
+		{Postgres, pqError{"53300"}, transient, "pq: hunter2"},
+		{Postgres, pqError{"57014"}, other, "pq: hunter2"},
+		{Postgres, pqError{"0A000"}, other, "pq: hunter2"},
+		{Postgres, fmt.Errorf("cached plan must not change result type: %w", pqError{"0A000"}), moved,
+			"cached plan must not change result type: pq: hunter2"},
+		{Postgres, fmt.Errorf("receive: %w", io.ErrUnexpectedEOF), lost, "receive: unexpected EOF"},
+		{Postgres, fmt.Errorf("write: %w", syscall.EPIPE), lost, "write: broken pipe"},
+		{Postgres, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), other, "dial: connection refused"},
 		{Postgres, pqError{"42P01"}, noTable, "pq: hunter2"},
 		{Postgres, pqError{"42P07"}, exists, "pq: hunter2"},
 		{Postgres, errors.New("dial"), other, "dial"},
@@ -105,6 +121,16 @@ func TestErrorsAreKnownWithoutTheirDrivers(t *testing.T) {
 		{SQLite, errors.New("closed"), other, "closed"},
 		{MySQL, &mysqlError{1213}, transient, "hunter2"},
 		{MySQL, &mysqlError{1205}, transient, "hunter2"},
+		{MySQL, &mysqlError{1040}, transient, "hunter2"},
+		{MySQL, &mysqlError{1047}, moved, "hunter2"},
+		{MySQL, &mysqlError{1053}, moved, "hunter2"},
+		{MySQL, &mysqlError{1290}, moved, "hunter2"},
+		{MySQL, &mysqlError{1836}, moved, "hunter2"},
+		{MySQL, &mysqlError{1927}, moved, "hunter2"},
+		{MySQL, &mysqlError{3101}, transient, "hunter2"},
+		{MySQL, &mysqlError{3024}, other, "hunter2"},
+		{MySQL, driver.ErrBadConn, lost, "driver: bad connection"},
+		{MySQL, errors.New("invalid connection"), lost, "invalid connection"},
 		{MySQL, fmt.Errorf("wrapped: %w", &mysqlError{1062}), duplicate, "error 1062: duplicate entry"},
 		{MySQL, &mysqlError{1064}, other, "error 1064: syntax error"},
 		{MySQL, &mysqlError{9999}, other, "error 9999"},

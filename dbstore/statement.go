@@ -17,6 +17,7 @@ type statement struct {
 	text    string
 	prepare bool // when it is first used
 	alone   bool // may take long: shares no transaction, and has no time limit
+	repeats bool // may be run again where it is not known whether it was run
 
 	mu       sync.Mutex
 	prepared atomic.Pointer[sql.Stmt]
@@ -108,7 +109,7 @@ func (s *Store) read(ctx context.Context, st *statement, key string) (row, error
 	}
 	for r := (retry{}); ; {
 		found, err := readOnce(s.detach(ctx), st, key)
-		if err == nil || errors.Is(err, sql.ErrNoRows) || !r.again(ctx, s, err) {
+		if err == nil || errors.Is(err, sql.ErrNoRows) || !r.again(ctx, s, err, true) {
 			return found, err
 		}
 	}
@@ -149,7 +150,7 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, 
 		} else {
 			n, err = st.exec(ctx, args)
 		}
-		if err == nil || !r.again(ctx, s, err) {
+		if err == nil || !r.again(ctx, s, err, st.repeats) {
 			return n, err
 		}
 	}
@@ -182,12 +183,24 @@ func (s *Store) detach(ctx context.Context) context.Context {
 type retry struct {
 	since time.Time
 	delay time.Duration
+	moves int
 }
 
+// maxMoves is how often a statement is tried on another connection. What is to
+// find the new server is up to the address and the driver; either has done so
+// or cannot yet, and then to wait would keep a request from its error.
+const maxMoves = 3
+
 // again waits and returns true if err is one after which the statement should
-// be tried again.
-func (r *retry) again(ctx context.Context, s *Store, err error) bool {
-	if class, _ := classify(s.dialect, err); class != transient {
+// be tried again. repeats says that running it twice does no harm.
+func (r *retry) again(ctx context.Context, s *Store, err error, repeats bool) bool {
+	switch class, _ := classify(s.dialect, err); class {
+	case transient:
+	case moved, lost:
+		if r.moves++; r.moves > maxMoves || class == lost && !repeats || ctx.Err() != nil {
+			return false
+		}
+	default:
 		return false
 	}
 	if r.since.IsZero() {

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"sessionengine/dbstore"
+	"sessionengine/dbstore/internal/failover"
 	"sessionengine/internal/opendb/pgdsn"
 	"sessionengine/internal/opendb/quiet"
 )
@@ -43,8 +45,14 @@ type Options struct {
 // asking the server. A connection attempt is given up after five seconds unless
 // connString has another connect_timeout.
 //
+// Once the server turns out to be read-only, as after a failover, its
+// connections are given up, and the statement is run again on a new one. So with
+// several hosts and target_session_attrs=read-write in connString, the next
+// change after the roles of two servers were swapped is made on the new primary.
+//
 // Statements are prepared and kept by pgx. Behind a pooler that cannot have
-// that, connString says default_query_exec_mode=exec.
+// that, as pgbouncer in transaction mode, Open fails unless connString says
+// default_query_exec_mode=cache_describe, exec or simple_protocol.
 //
 // Open does not create the table: [dbstore.Store.Migrate] does.
 func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store, error) {
@@ -62,6 +70,9 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...)), db.Close())
 	}
+	if err := checkPooler(ctx, db, config); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...)), db.Close())
+	}
 	opts.OwnDB = true
 	opts.NoPrepare = true
 	store, err := dbstore.New(db, dbstore.Postgres, opts.Options)
@@ -70,6 +81,9 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	}
 	return store, nil
 }
+
+// poolCount is where a connection keeps the count of its [failover.Pool].
+const poolCount = "sessionengine pool count"
 
 func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 	if config.ConnectTimeout == 0 {
@@ -83,12 +97,34 @@ func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	config.DialFunc = dialer.DialContext
+
+	// The first connection that turns out useless takes the others with it, so
+	// that not each of them costs a visitor an error. The driver closes those
+	// whose error is FATAL.
+	var pool failover.Pool
+	onError := config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		switch err.Code {
+		case "25006": // read-only: it has become a standby
+			if count, ok := conn.CustomData()[poolCount].(int); ok {
+				pool.Empty(count)
+			}
+			return false
+		case "25P02", "26000", "42P05": // in a failed transaction, or without what was prepared there
+			return false
+		}
+		return onError(conn, err)
+	}
 	db := stdlib.OpenDB(*config,
+		stdlib.OptionAfterConnect(func(_ context.Context, conn *pgx.Conn) error {
+			conn.PgConn().CustomData()[poolCount] = pool.Count()
+			return nil
+		}),
 		// Unless told otherwise, the driver asks the server after each second
 		// of idleness: a second round trip for most requests of a quiet site.
 		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
 		stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
-			if !alive(conn.PgConn().Conn()) {
+			if conn.PgConn().CustomData()[poolCount] != pool.Count() || !alive(conn.PgConn().Conn()) {
 				return driver.ErrBadConn
 			}
 			return nil

@@ -25,7 +25,13 @@ import (
 
 var server = testserver.Postgres()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server, syncing)) }
+// other is a second server, and bouncer a pooler before the first.
+var (
+	other   = testserver.Postgres()
+	bouncer = testserver.PgBouncer(server)
+)
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, bouncer, server, other, syncing)) }
 
 var backend = storetest.Backend{
 	Dialect: dbstore.Postgres,

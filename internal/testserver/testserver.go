@@ -37,7 +37,7 @@ import (
 const requireVariable = "SESSIONENGINE_REQUIRE_SERVERS"
 
 // startTimeout is how long a server may take to answer.
-const startTimeout = time.Minute
+const startTimeout = 2 * time.Minute
 
 // Server is a database server, started or not. Its methods are not for
 // concurrent use, unless they say so.
@@ -66,6 +66,11 @@ type kind struct {
 	run   func(dir, host, port string) (*exec.Cmd, error)
 	// open returns the driver's name and what it opens.
 	open func(addr string) (driver, url string)
+	// ready, unless nil, is an error as long as a server that answers does not
+	// serve yet.
+	ready func(ctx context.Context, db *sql.DB) error
+	// promote makes a standby the primary.
+	promote func(dir string, user *credential) error
 }
 
 // errUnavailable says that a server is not installed.
@@ -76,7 +81,7 @@ var errUnavailable = errors.New("not installed")
 func Main(m *testing.M, servers ...*Server) int {
 	defer func() {
 		for _, s := range servers {
-			s.stop()
+			s.Stop()
 		}
 	}()
 	return m.Run()
@@ -109,6 +114,18 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	if err := s.start(); err != nil {
 		t.Fatalf("restart %s: %v", s.kind.name, err)
+	}
+}
+
+// Promote makes a standby the primary, and waits until it accepts writes.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	user, err := lookUp(s.kind.user)
+	if err == nil {
+		err = s.kind.promote(s.dir, user)
+	}
+	if err != nil {
+		t.Fatalf("promote %s: %v", s.kind.name, err)
 	}
 }
 
@@ -195,6 +212,9 @@ func (s *Server) wait() error {
 	defer cancel()
 	for {
 		err := db.PingContext(ctx)
+		if err == nil && s.kind.ready != nil {
+			err = s.kind.ready(ctx, db)
+		}
 		if err == nil {
 			return nil
 		}
@@ -208,8 +228,8 @@ func (s *Server) wait() error {
 	}
 }
 
-// stop ends the server for good, and deletes its folder.
-func (s *Server) stop() {
+// Stop ends the server for good, and deletes its folder. [Main] does so.
+func (s *Server) Stop() {
 	if s.proc != nil {
 		s.proc.kill()
 	}

@@ -10,12 +10,15 @@ import (
 var (
 	postgres = testserver.Postgres()
 	mysql    = testserver.MySQL()
+	mysql9   = testserver.MySQL9()
+	standby  = testserver.PostgresStandby(postgres)
+	bouncer  = testserver.PgBouncer(postgres)
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres, mysql)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9)) }
 
 func TestServersKeepWhatWasCommittedWhenTheyAreKilled(t *testing.T) {
-	for name, server := range map[string]*testserver.Server{"postgres": postgres, "mysql": mysql} {
+	for name, server := range map[string]*testserver.Server{"postgres": postgres, "mysql": mysql, "mysql9": mysql9} {
 		t.Run(name, func(t *testing.T) {
 			db := server.Start(t).Open(t)
 			for _, statement := range []string{"CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7)"} {
@@ -35,5 +38,34 @@ func TestServersKeepWhatWasCommittedWhenTheyAreKilled(t *testing.T) {
 				t.Errorf("after a restart: %d, %v; want 7", n, err)
 			}
 		})
+	}
+}
+
+func TestStandbyFollowsUntilItIsPromoted(t *testing.T) {
+	primary := postgres.Start(t).Open(t)
+	db := standby.Start(t).Open(t)
+	if _, err := primary.Exec("CREATE TABLE followed (n int); INSERT INTO followed VALUES (7)"); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n == 0; {
+		if db.QueryRow("SELECT n FROM followed").Scan(&n); t.Context().Err() != nil {
+			t.Fatal("the standby does not follow")
+		}
+	}
+	if _, err := db.Exec("INSERT INTO followed VALUES (8)"); err == nil {
+		t.Error("a standby accepts writes")
+	}
+	standby.Promote(t)
+	if _, err := db.Exec("INSERT INTO followed VALUES (8)"); err != nil {
+		t.Errorf("a standby that was promoted: %v", err)
+	}
+}
+
+func TestPoolerSharesConnections(t *testing.T) {
+	postgres.Start(t)
+	db := bouncer.Start(t).Open(t)
+	var n int
+	if err := db.QueryRow("SELECT 7").Scan(&n); err != nil || n != 7 {
+		t.Errorf("%d, %v; want 7", n, err)
 	}
 }
