@@ -181,6 +181,8 @@ func classifyMySQL(number uint64, text string) (class, string) {
 		return other, "error 1064: syntax error"
 	case 1153:
 		return other, "error 1153: longer than max_allowed_packet"
+	case 3988: // MySQL compares a text of utf8mb4 with a column that lacks its characters
+		return other, "error 3988: characters that the column's character set lacks"
 	case 1366:
 		return other, "error 1366: incorrect value for the column's type or character set"
 	case 1406:

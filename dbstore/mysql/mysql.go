@@ -44,6 +44,12 @@ type Options struct {
 // an hour in all, and one that the server has closed is noticed before it is
 // used.
 //
+// A statement that a read-only server has refused, one that shuts down or a
+// node that is not part of its Galera cluster, is run again on a new connection:
+// whatever stands for several servers, a virtual address, a name or a proxy, may
+// lead it to another one. On a Galera cluster, connections wait for what other
+// nodes have committed (wsrep_sync_wait=7, unless dsn sets it).
+//
 // Open does not create the table: [dbstore.Store.Migrate] does.
 func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error) {
 	if opts.MaxConns < 0 {
@@ -63,6 +69,13 @@ func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error)
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("mysql: open: %w", quiet.Error(err, secrets...)), db.Close())
 	}
+	if _, ok := config.Params[syncWait]; !ok && isGalera(ctx, db) {
+		db.Close()
+		config.Params[syncWait] = "7" // for reads, updates and inserts
+		if db, err = open(config, opts); err != nil {
+			return nil, fmt.Errorf("mysql: %w", quiet.Error(err, secrets...))
+		}
+	}
 	opts.OwnDB = true
 	store, err := dbstore.New(db, dbstore.MySQL, opts.Options)
 	if err != nil {
@@ -71,9 +84,14 @@ func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error)
 	return store, nil
 }
 
+// syncWait is the variable with which a node of a Galera cluster waits, before
+// it runs a statement, until it has what the others have committed: without, a
+// visitor who logged in through another node would be logged out again.
+const syncWait = "wsrep_sync_wait"
+
 func open(config *mysql.Config, opts Options) (*sql.DB, error) {
 	config.ClientFoundRows = true
-	config.RejectReadOnly = true
+	config.RejectReadOnly = false // conn sees to it, and keeps the error
 	config.CheckConnLiveness = true
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -92,11 +110,11 @@ func open(config *mysql.Config, opts Options) (*sql.DB, error) {
 	if err := config.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, err
 	}
-	connector, err := mysql.NewConnector(config)
+	inner, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&connector{Connector: inner})
 	db.SetMaxOpenConns(opts.MaxConns)
 	db.SetMaxIdleConns(opts.MaxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)

@@ -23,7 +23,17 @@ import (
 
 var server = testserver.MySQL()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server, syncing)) }
+var (
+	mysql9 = testserver.MySQL9()
+	galera = testserver.Galera(3)
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(testserver.Main(m, append(galera, server, syncing, mysql9)...))
+}
+
+// both are the servers that a test of one server is run on.
+var both = map[string]*testserver.Server{"MariaDB": server, "MySQL 9": mysql9}
 
 var backend = storetest.Backend{
 	Dialect: dbstore.MySQL,
@@ -57,9 +67,21 @@ var backend = storetest.Backend{
 	FullScan:   " ALL ",
 }
 
+// backend9 is backend on MySQL 9, whose plans look the same only on request.
+func backend9() storetest.Backend {
+	b := backend
+	b.Place = func(t testing.TB) string { return mysql9.Start(t).URL }
+	b.Explain = "EXPLAIN FORMAT=TRADITIONAL"
+	return b
+}
+
 func TestStore(t *testing.T) { storetest.Run(t, backend) }
 
 func TestFaults(t *testing.T) { storetest.RunFaults(t, backend, server) }
+
+func TestStoreOnMySQL9(t *testing.T) { storetest.Run(t, backend9()) }
+
+func TestFaultsOfMySQL9(t *testing.T) { storetest.RunFaults(t, backend9(), mysql9) }
 
 // open opens a store that is closed at the test's end.
 func open(t testing.TB, dsn string, opts mysql.Options) *dbstore.Store {
@@ -79,6 +101,12 @@ func open(t testing.TB, dsn string, opts mysql.Options) *dbstore.Store {
 // A request waits for a row that somebody holds for longer than the server lets
 // it wait.
 func TestLockWaitTimeoutIsTriedAgain(t *testing.T) {
+	for name, server := range both {
+		t.Run(name, func(t *testing.T) { testLockWaitTimeout(t, server) })
+	}
+}
+
+func testLockWaitTimeout(t *testing.T, server *testserver.Server) {
 	ctx := t.Context()
 	var updates atomic.Int64
 	calls := storetest.Calls{Before: func(query string, _ []driver.NamedValue) {
@@ -132,12 +160,23 @@ func TestLockWaitTimeoutIsTriedAgain(t *testing.T) {
 
 // A table that was not made for it keeps every character, or refuses it.
 func TestTableInAnotherCharacterSet(t *testing.T) {
+	for name, server := range both {
+		t.Run(name, func(t *testing.T) { testCharacterSets(t, server) })
+	}
+}
+
+func testCharacterSets(t *testing.T, server *testserver.Server) {
 	ctx := t.Context()
 	for _, charset := range []string{"latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_general_ci", "utf8mb4 COLLATE utf8mb4_unicode_ci"} {
 		t.Run(charset, func(t *testing.T) {
 			db := server.Start(t).Open(t)
-			if _, err := db.Exec("CREATE OR REPLACE TABLE charsets (session_key varchar(40) PRIMARY KEY, session_data longtext NOT NULL, expire_date datetime(6) NOT NULL) DEFAULT CHARSET " + charset); err != nil {
-				t.Fatal(err)
+			for _, statement := range []string{
+				"DROP TABLE IF EXISTS charsets",
+				"CREATE TABLE charsets (session_key varchar(40) PRIMARY KEY, session_data longtext NOT NULL, expire_date datetime(6) NOT NULL) DEFAULT CHARSET " + charset,
+			} {
+				if _, err := db.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
 			}
 			store := open(t, server.URL, mysql.Options{Options: dbstore.Options{Table: "charsets"}})
 			if err := store.Migrate(ctx); err != nil {

@@ -297,7 +297,7 @@ func testIndex(t *testing.T, b Backend) {
 			continue
 		}
 		plan := b.explain(t, db, s.query, s.args...)
-		if strings.Contains(plan, "reading const tables") {
+		if strings.Contains(plan, "reading const tables") || strings.Contains(plan, "in const table") {
 			continue // MySQL has looked the key up to make the plan
 		}
 		want := b.KeyIndex

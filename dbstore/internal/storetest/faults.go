@@ -28,6 +28,10 @@ func RunFaults(t *testing.T, b Backend, server *testserver.Server) {
 	t.Run("a connection that was slow is used again", f.testSlow)
 }
 
+// RunKill runs the one of them that kills the server and starts it again, for a
+// cluster of which it is a part.
+func RunKill(t *testing.T, b Backend, server *testserver.Server) { faults{b, server}.testKill(t) }
+
 type faults struct {
 	Backend
 	server *testserver.Server
