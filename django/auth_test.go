@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sessionengine/django"
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 )
@@ -189,21 +190,23 @@ func TestSessionUserNeedsAllOfIt(t *testing.T) {
 }
 
 func TestTheHashIsDjangos(t *testing.T) {
-	p := newPeer(t, ask{})
-	auth := newAuth(t, django.Options{})
-	s := newSite(t, sessiontest.NewMemory(), session.Options{})
-	for _, password := range []string{adasHash, bobsHash, "", "mật khẩu 🔑", strings.Repeat("long", 100)} {
-		var answer struct{ Hash string }
-		p.do("user_hash", ask{"password": password}, &answer)
-		token := s.visit("", func(s *session.Session) { s.Set("_auth_user_hash", answer.Hash) })
-		s.visit(token, func(s *session.Session) {
-			if !auth.Verify(s, password) {
-				t.Errorf("Django's hash of %q is refused", password)
-			}
-			auth.Login(s, ada, password)
-			if hash, _ := session.Get[string](s, "_auth_user_hash"); hash != answer.Hash {
-				t.Errorf("the hash of %q is %s, want %s", password, hash, answer.Hash)
-			}
-		})
-	}
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		p := newPeer(t, d, ask{})
+		auth := newAuth(t, django.Options{})
+		s := newSite(t, sessiontest.NewMemory(), session.Options{})
+		for _, password := range []string{adasHash, bobsHash, "", "mật khẩu 🔑", strings.Repeat("long", 100)} {
+			var answer struct{ Hash string }
+			p.do("user_hash", ask{"password": password}, &answer)
+			token := s.visit("", func(s *session.Session) { s.Set("_auth_user_hash", answer.Hash) })
+			s.visit(token, func(s *session.Session) {
+				if !auth.Verify(s, password) {
+					t.Errorf("Django's hash of %q is refused", password)
+				}
+				auth.Login(s, ada, password)
+				if hash, _ := session.Get[string](s, "_auth_user_hash"); hash != answer.Hash {
+					t.Errorf("the hash of %q is %s, want %s", password, hash, answer.Hash)
+				}
+			})
+		}
+	})
 }

@@ -5,43 +5,51 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"sessionengine/internal/testserver"
 )
 
 // secretKey is the SECRET_KEY of the sites of these tests.
 const secretKey = "for tests only: 7h3*k#v2!qz9m$w1^x8r&c5(n4)p6_t0+y=Ωж"
 
-// python returns an interpreter that has Django. Without one the test is
-// skipped, or fails if the environment variable SESSIONENGINE_REQUIRE_SERVERS
-// is 1. SESSIONENGINE_PYTHON names an interpreter to use instead.
-func python(t testing.TB) string {
+// eachDjango runs a test with each version of Django that there is.
+func eachDjango(t *testing.T, test func(t *testing.T, d testserver.Django)) {
 	t.Helper()
-	path, err := findPython()
-	switch {
-	case err == nil:
-	case os.Getenv("SESSIONENGINE_REQUIRE_SERVERS") == "1":
-		t.Fatalf("no Python with Django: %v", err)
-	default:
-		t.Skipf("no Python with Django: %v", err)
+	for _, d := range testserver.Djangos(t) {
+		t.Run("django="+d.Version, func(t *testing.T) { test(t, d) })
 	}
-	return path
 }
 
-var findPython = sync.OnceValues(func() (path string, err error) {
-	candidates := []string{"/usr/bin/python3", "python3"}
-	if p := os.Getenv("SESSIONENGINE_PYTHON"); p != "" {
-		candidates = []string{p}
-	}
-	for _, path = range candidates {
-		if err = exec.Command(path, "-c", "import django").Run(); err == nil {
-			return path, nil
+// databaseFile returns an SQLite file of the test's own, with Django's tables
+// and the users of testdata/site/site.py. Migrating takes most of the time that
+// a site takes to start, so it is done once for each version.
+func databaseFile(t testing.TB, d testserver.Django) string {
+	t.Helper()
+	content, ok := migrated[d.Version]
+	if !ok {
+		file := filepath.Join(t.TempDir(), "migrated.sqlite3")
+		if out, err := d.Command("-W", "ignore", "testdata/site/site.py", rows, file, secretKey, "{}").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
 		}
+		var err error
+		if content, err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+		migrated[d.Version] = content
 	}
-	return "", err
-})
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// migrated holds the contents of databases by version of Django. The tests of
+// this package do not run in parallel.
+var migrated = make(map[string][]byte)
 
 // process is a Python program that ends with the test, or with the test's
 // process, since its standard input does.
@@ -50,9 +58,9 @@ type process struct {
 	out *bufio.Reader
 }
 
-func startPython(t testing.TB, script string, args ...string) *process {
+func startPython(t testing.TB, d testserver.Django, script string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command(python(t), append([]string{"-W", "ignore", script}, args...)...)
+	cmd := d.Command(append([]string{"-W", "ignore", script}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,9 +93,9 @@ type peer struct {
 // ask is the arguments of an op of peer.py.
 type ask map[string]any
 
-func newPeer(t testing.TB, settings ask) *peer {
+func newPeer(t testing.TB, d testserver.Django, settings ask) *peer {
 	t.Helper()
-	p := &peer{t: t, process: startPython(t, "testdata/peer.py")}
+	p := &peer{t: t, process: startPython(t, d, "testdata/peer.py")}
 	if settings["secret"] == nil {
 		settings["secret"] = secretKey
 	}

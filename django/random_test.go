@@ -11,12 +11,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"sessionengine/django"
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 )
 
@@ -123,59 +123,63 @@ func encode(t testing.TB, v any) string {
 }
 
 func TestWhatDjangoWritesIsReadByGo(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	p := newPeer(t, ask{"database": file})
-	var answer randomAnswer
-	count := numberOfSessions()
-	p.do("random_sessions", ask{"seed": seed, "count": count}, &answer)
-	if len(answer.Sessions) != count {
-		t.Fatalf("Django wrote %d sessions", len(answer.Sessions))
-	}
-	for _, engine := range []string{cookies, rows} {
-		s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
-		for i, sent := range answer.Sessions {
-			token := sent.Keys[engine]
-			want := decode(t, sent.Session)
-			got := decode(t, encode(t, s.entries(token)))
-			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("%s: session %d:\ngot  %q\nwant %q", engine, i, encode(t, got), sent.Session)
-			}
-			// Django gets back what it has written, with what Go adds.
-			if i%10 == 0 {
-				token = s.visit(token, func(sess *session.Session) { sess.Set("added", "in Go ✓") })
-				want["added"] = "in Go ✓"
-				if got := p.read(engine, token, encode(t, want)); !got.Equal {
-					t.Fatalf("%s: session %d back at Django:\ngot  %q\nwant %q", engine, i, got.Session, encode(t, want))
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file})
+		var answer randomAnswer
+		count := numberOfSessions()
+		p.do("random_sessions", ask{"seed": seed, "count": count}, &answer)
+		if len(answer.Sessions) != count {
+			t.Fatalf("Django wrote %d sessions", len(answer.Sessions))
+		}
+		for _, engine := range []string{cookies, rows} {
+			s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
+			for i, sent := range answer.Sessions {
+				token := sent.Keys[engine]
+				want := decode(t, sent.Session)
+				got := decode(t, encode(t, s.entries(token)))
+				if !reflect.DeepEqual(got, want) {
+					t.Fatalf("%s: session %d:\ngot  %q\nwant %q", engine, i, encode(t, got), sent.Session)
+				}
+				// Django gets back what it has written, with what Go adds.
+				if i%10 == 0 {
+					token = s.visit(token, func(sess *session.Session) { sess.Set("added", "in Go ✓") })
+					want["added"] = "in Go ✓"
+					if got := p.read(engine, token, encode(t, want)); !got.Equal {
+						t.Fatalf("%s: session %d back at Django:\ngot  %q\nwant %q", engine, i, got.Session, encode(t, want))
+					}
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestWhatGoWritesIsReadByDjango(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	p := newPeer(t, ask{"database": file})
-	r := rand.New(rand.NewPCG(seed, 0))
-	sites := make(map[string]*site)
-	for _, engine := range []string{cookies, rows} {
-		sites[engine] = newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
-	}
-	for i := range numberOfSessions() {
-		values := randomObject(r, 3)
-		want := encode(t, values)
-		for engine, s := range sites {
-			token := s.visit("", func(sess *session.Session) { sess.Update(values) })
-			if token == "" {
-				if len(values) > 0 {
-					t.Fatalf("%s: session %d was not saved", engine, i)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file})
+		r := rand.New(rand.NewPCG(seed, 0))
+		sites := make(map[string]*site)
+		for _, engine := range []string{cookies, rows} {
+			sites[engine] = newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
+		}
+		for i := range numberOfSessions() {
+			values := randomObject(r, 3)
+			want := encode(t, values)
+			for engine, s := range sites {
+				token := s.visit("", func(sess *session.Session) { sess.Update(values) })
+				if token == "" {
+					if len(values) > 0 {
+						t.Fatalf("%s: session %d was not saved", engine, i)
+					}
+					continue
 				}
-				continue
-			}
-			if got := p.read(engine, token, want); !got.Equal {
-				t.Fatalf("%s: session %d:\ngot  %q\nwant %q", engine, i, got.Session, want)
+				if got := p.read(engine, token, want); !got.Equal {
+					t.Fatalf("%s: session %d:\ngot  %q\nwant %q", engine, i, got.Session, want)
+				}
 			}
 		}
-	}
+	})
 }
 
 func randomObject(r *rand.Rand, depth int) map[string]any {

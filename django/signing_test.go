@@ -10,13 +10,13 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"sessionengine/django"
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 )
 
@@ -28,82 +28,88 @@ func inAnHour(data string) *session.Record {
 }
 
 func TestASecretKeyIsReplacedWithoutALogout(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	before := newPeer(t, ask{"secret": oldKey, "database": file})
-	after := newPeer(t, ask{"database": file})
-	opts := django.Options{Fallbacks: []string{"unrelated", oldKey}}
-	for _, engine := range []string{cookies, rows} {
-		s := newSite(t, open(t, engine, secretKey, file, opts), session.Options{})
-		token := before.write(engine, `{"team":"red"}`, nil)
-		if got := after.read(engine, token, ""); !got.Empty {
-			t.Fatalf("%s: Django reads the old key's signature: %q", engine, got.Session)
-		}
-		token = s.visit(token, func(s *session.Session) {
-			if team, _ := session.Get[string](s, "team"); team != "red" {
-				t.Errorf("%s: team is %q", engine, team)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		before := newPeer(t, d, ask{"secret": oldKey, "database": file})
+		after := newPeer(t, d, ask{"database": file})
+		opts := django.Options{Fallbacks: []string{"unrelated", oldKey}}
+		for _, engine := range []string{cookies, rows} {
+			s := newSite(t, open(t, engine, secretKey, file, opts), session.Options{})
+			token := before.write(engine, `{"team":"red"}`, nil)
+			if got := after.read(engine, token, ""); !got.Empty {
+				t.Fatalf("%s: Django reads the old key's signature: %q", engine, got.Session)
 			}
-			s.Set("n", 1)
-		})
-		if got := after.read(engine, token, `{"team":"red","n":1}`); !got.Equal {
-			t.Errorf("%s: saved, and not signed with the new key: Django reads %q", engine, got.Session)
+			token = s.visit(token, func(s *session.Session) {
+				if team, _ := session.Get[string](s, "team"); team != "red" {
+					t.Errorf("%s: team is %q", engine, team)
+				}
+				s.Set("n", 1)
+			})
+			if got := after.read(engine, token, `{"team":"red","n":1}`); !got.Equal {
+				t.Errorf("%s: saved, and not signed with the new key: Django reads %q", engine, got.Session)
+			}
+			// A node that is not switched yet has been told the new key.
+			token = after.write(engine, `{"team":"red"}`, nil)
+			early := django.Options{Fallbacks: []string{secretKey}}
+			if n := len(newSite(t, open(t, engine, oldKey, file, early), session.Options{}).entries(token)); n != 1 {
+				t.Errorf("%s: the new key's signature is not read before the switch", engine)
+			}
 		}
-		// A node that is not switched yet has been told the new key.
-		token = after.write(engine, `{"team":"red"}`, nil)
-		early := django.Options{Fallbacks: []string{secretKey}}
-		if n := len(newSite(t, open(t, engine, oldKey, file, early), session.Options{}).entries(token)); n != 1 {
-			t.Errorf("%s: the new key's signature is not read before the switch", engine)
-		}
-	}
+	})
 }
 
 func TestWhatOldDjangoSignedIsReadOnRequest(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	p := newPeer(t, ask{"database": file, "algorithm": "sha1"})
-	if !strings.HasPrefix(p.version, "3.") {
-		t.Skipf("Django %s cannot write SHA-1", p.version)
-	}
-	const data = `{"tên":"Nguyễn","n":18446744073709551616,"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`
-	for _, engine := range []string{cookies, rows} {
-		token := p.write(engine, data, nil)
-		for _, ask := range []bool{false, true} {
-			s := newSite(t, open(t, engine, secretKey, file, django.Options{ReadSHA1: ask}), session.Options{})
-			if got := len(s.entries(token)); got != 3 && ask || got != 0 && !ask {
-				t.Errorf("%s, ReadSHA1 %v: %d entries", engine, ask, got)
-			}
-			if !ask {
-				continue
-			}
-			// What is written is in the present format.
-			token = s.visit(token, func(s *session.Session) { s.Set("n", 1) })
-			signed := token
-			if engine == rows {
-				var row struct{ Data string }
-				p.do("raw_row", map[string]any{"key": token}, &row)
-				signed = row.Data
-			}
-			if parts := strings.Split(signed, ":"); len(parts) != 3 || len(parts[2]) != 43 {
-				t.Errorf("%s: saved as %q", engine, signed)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file, "algorithm": "sha1"})
+		if !strings.HasPrefix(p.version, "3.") {
+			t.Skipf("Django %s cannot write SHA-1", p.version)
+		}
+		const data = `{"tên":"Nguyễn","n":18446744073709551616,"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`
+		for _, engine := range []string{cookies, rows} {
+			token := p.write(engine, data, nil)
+			for _, ask := range []bool{false, true} {
+				s := newSite(t, open(t, engine, secretKey, file, django.Options{ReadSHA1: ask}), session.Options{})
+				if got := len(s.entries(token)); got != 3 && ask || got != 0 && !ask {
+					t.Errorf("%s, ReadSHA1 %v: %d entries", engine, ask, got)
+				}
+				if !ask {
+					continue
+				}
+				// What is written is in the present format.
+				token = s.visit(token, func(s *session.Session) { s.Set("n", 1) })
+				signed := token
+				if engine == rows {
+					var row struct{ Data string }
+					p.do("raw_row", map[string]any{"key": token}, &row)
+					signed = row.Data
+				}
+				if parts := strings.Split(signed, ":"); len(parts) != 3 || len(parts[2]) != 43 {
+					t.Errorf("%s: saved as %q", engine, signed)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestPicklesAreRefusedAndSaidToBeSo(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	p := newPeer(t, ask{"database": file, "serializer": "PickleSerializer"})
-	if !strings.HasPrefix(p.version, "3.") && !strings.HasPrefix(p.version, "4.") {
-		t.Skipf("Django %s has no PickleSerializer", p.version)
-	}
-	for _, engine := range []string{cookies, rows} {
-		store := open(t, engine, secretKey, file, django.Options{})
-		for _, data := range []string{`{}`, `{"team":"red"}`, `{"long":"` + strings.Repeat("a", 300) + `"}`} {
-			token := p.write(engine, data, nil)
-			_, err := store.Load(t.Context(), token)
-			if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "PickleSerializer") || !strings.Contains(err.Error(), "JSONSerializer") {
-				t.Errorf("%s: %v, want session.ErrInvalidToken and what to do", engine, err)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file, "serializer": "PickleSerializer"})
+		if !strings.HasPrefix(p.version, "3.") && !strings.HasPrefix(p.version, "4.") {
+			t.Skipf("Django %s has no PickleSerializer", p.version)
+		}
+		for _, engine := range []string{cookies, rows} {
+			store := open(t, engine, secretKey, file, django.Options{})
+			for _, data := range []string{`{}`, `{"team":"red"}`, `{"long":"` + strings.Repeat("a", 300) + `"}`} {
+				token := p.write(engine, data, nil)
+				_, err := store.Load(t.Context(), token)
+				if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "PickleSerializer") || !strings.Contains(err.Error(), "JSONSerializer") {
+					t.Errorf("%s: %v, want session.ErrInvalidToken and what to do", engine, err)
+				}
 			}
 		}
-	}
+	})
 }
 
 // sign returns a cookie, and a session_data, of any bytes, compressed or not.
@@ -407,27 +413,29 @@ func TestNothingThatIsPrintedShowsAKey(t *testing.T) {
 }
 
 func TestACookieIsAboutAsSmallAsDjangos(t *testing.T) {
-	p := newPeer(t, ask{})
-	store := newCookieStore(t, django.Options{})
-	sessions := []string{
-		`{}`,
-		`{"team":"red"}`,
-		`{"_auth_user_id":"1024","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"5b2b7bbd0d1d2f4f7b9d7a7d7e6b5a40f3b6f2c9e1a8d7c6b5a4938271605f4e"}`,
-		`{"tên":"Nguyễn Thị Ánh","имя":"Мария","名前":"太郎","🍪":"🥠"}`,
-		`{"cart":[` + strings.Repeat(`{"sku":"SKU-01932","name":"Article","quantity":1,"price":"31.90"},`, 30) + `{}]}`,
-		`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(60)) + `"}`,
-		`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(2000)) + `"}`,
-	}
-	for _, data := range sessions {
-		token, err := store.Save(t.Context(), "", inAnHour(data))
-		if err != nil {
-			t.Fatal(err)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		p := newPeer(t, d, ask{})
+		store := newCookieStore(t, django.Options{})
+		sessions := []string{
+			`{}`,
+			`{"team":"red"}`,
+			`{"_auth_user_id":"1024","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"5b2b7bbd0d1d2f4f7b9d7a7d7e6b5a40f3b6f2c9e1a8d7c6b5a4938271605f4e"}`,
+			`{"tên":"Nguyễn Thị Ánh","имя":"Мария","名前":"太郎","🍪":"🥠"}`,
+			`{"cart":[` + strings.Repeat(`{"sku":"SKU-01932","name":"Article","quantity":1,"price":"31.90"},`, 30) + `{}]}`,
+			`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(60)) + `"}`,
+			`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(2000)) + `"}`,
 		}
-		// The mark takes two or three bytes, and no two encoders agree on all.
-		if ours, theirs := len(token), len(p.write(cookies, data, nil)); ours > theirs+4+theirs/25 {
-			t.Errorf("%d bytes, and %d from Django, for %.60s…", ours, theirs, data)
+		for _, data := range sessions {
+			token, err := store.Save(t.Context(), "", inAnHour(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The mark takes two or three bytes, and no two encoders agree on all.
+			if ours, theirs := len(token), len(p.write(cookies, data, nil)); ours > theirs+4+theirs/25 {
+				t.Errorf("%d bytes, and %d from Django, for %.60s…", ours, theirs, data)
+			}
 		}
-	}
+	})
 }
 
 func TestTheNameOfTheCookieCountsTowardsTheLimit(t *testing.T) {

@@ -12,12 +12,12 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"sessionengine/django"
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 )
 
@@ -33,17 +33,17 @@ type migration struct {
 	store   session.SessionStore
 }
 
-func newMigration(t *testing.T, engine string) *migration {
+func newMigration(t *testing.T, d testserver.Django, engine string) *migration {
 	t.Helper()
-	return newMigrationWith(t, engine, ask{}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+	return newMigrationWith(t, d, engine, ask{}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
 }
 
 // newMigrationWith is newMigration with other settings at Django and the options
 // in Go that stand for them.
-func newMigrationWith(t *testing.T, engine string, settings ask, djangoOpts django.Options, opts session.Options) *migration {
+func newMigrationWith(t *testing.T, d testserver.Django, engine string, settings ask, djangoOpts django.Options, opts session.Options) *migration {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	m := &migration{t: t, python: startPython(t, "testdata/site/site.py", engine, file, secretKey, encode(t, settings))}
+	file := databaseFile(t, d)
+	m := &migration{t: t, python: startPython(t, d, "testdata/site/site.py", engine, file, secretKey, encode(t, settings))}
 	port, version, _ := strings.Cut(m.line(), " ")
 	m.django, m.version = "http://127.0.0.1:"+port, version
 
@@ -290,15 +290,19 @@ func (m *migration) with(token string) *browser {
 	return b
 }
 
-func eachEngine(t *testing.T, test func(t *testing.T, engine string)) {
-	for _, engine := range []string{cookies, rows} {
-		t.Run("engine="+engine, func(t *testing.T) { test(t, engine) })
-	}
+// eachEngine runs a test with each version of Django and each of its engines.
+func eachEngine(t *testing.T, test func(t *testing.T, d testserver.Django, engine string)) {
+	t.Helper()
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		for _, engine := range []string{cookies, rows} {
+			t.Run("engine="+engine, func(t *testing.T) { test(t, d, engine) })
+		}
+	})
 }
 
 func TestADjangoSiteAndAGoServerShareTheirSessions(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		for _, tc := range []struct{ name, one, other string }{
 			{"login at Django, logout in Go", m.django, m.golang},
 			{"login in Go, logout at Django", m.golang, m.django},
@@ -337,8 +341,8 @@ func TestADjangoSiteAndAGoServerShareTheirSessions(t *testing.T) {
 }
 
 func TestPagesMoveOneAtATime(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		b := m.newBrowser()
 		// Of all these, only what is not under /old/ has moved.
 		b.do(m.golang, "/old/login", "user", "ada", "password", "secret of ada")
@@ -357,149 +361,155 @@ func TestPagesMoveOneAtATime(t *testing.T) {
 }
 
 func TestTheSettingsOfTheGuide(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		django ask
-		opts   session.Options
-		own    django.Options
-		both   bool // engines; cookies otherwise, where what is tested does not depend on the engine
-	}{
-		{
-			name:   "Django's defaults, of which Go needs to be told that cookies go over HTTP",
-			django: ask{},
-			opts:   session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}},
-		},
-		{
-			name:   "Go's defaults, of which Django needs to be told that cookies do not go over HTTP",
-			django: ask{"SESSION_COOKIE_SECURE": true},
-		},
-		{
-			name: "the cookie's attributes",
-			django: ask{
-				"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_PATH": "/app/", "SESSION_COOKIE_DOMAIN": "example.com",
-				"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "Strict",
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		for _, tc := range []struct {
+			name   string
+			django ask
+			opts   session.Options
+			own    django.Options
+			both   bool // engines; cookies otherwise, where what is tested does not depend on the engine
+		}{
+			{
+				name:   "Django's defaults, of which Go needs to be told that cookies go over HTTP",
+				django: ask{},
+				opts:   session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}},
 			},
-			opts: session.Options{Cookie: session.CookieOptions{Name: "sid", Path: "/app/", Domain: "example.com", SameSite: http.SameSiteStrictMode}},
-		},
-		{
-			name:   "a cookie for other sites, and for scripts",
-			django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "None", "SESSION_COOKIE_HTTPONLY": false},
-			opts:   session.Options{Cookie: session.CookieOptions{SameSite: http.SameSiteNoneMode, InsecureAllowScript: true}},
-		},
-		{
-			name:   "a shorter life",
-			django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_AGE": 3600},
-			opts:   session.Options{Lifetime: time.Hour},
-			own:    django.Options{CookieAge: time.Hour},
-			both:   true,
-		},
-		{
-			name:   "a life until the browser is closed",
-			django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_EXPIRE_AT_BROWSER_CLOSE": true},
-			opts:   session.Options{ExpireAtBrowserClose: true},
-		},
-		{
-			name:   "saving with every request",
-			django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_SAVE_EVERY_REQUEST": true},
-			opts:   session.Options{SaveEveryRequest: true},
-			both:   true,
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			engines := []string{cookies}
-			if tc.both {
-				engines = append(engines, rows)
-			}
-			for _, engine := range engines {
-				m := newMigrationWith(t, engine, tc.django, tc.own, tc.opts)
-				name := "sessionid"
-				if tc.opts.Cookie.Name != "" {
-					name = tc.opts.Cookie.Name
+			{
+				name:   "Go's defaults, of which Django needs to be told that cookies do not go over HTTP",
+				django: ask{"SESSION_COOKIE_SECURE": true},
+			},
+			{
+				name: "the cookie's attributes",
+				django: ask{
+					"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_PATH": "/app/", "SESSION_COOKIE_DOMAIN": "example.com",
+					"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "Strict",
+				},
+				opts: session.Options{Cookie: session.CookieOptions{Name: "sid", Path: "/app/", Domain: "example.com", SameSite: http.SameSiteStrictMode}},
+			},
+			{
+				name:   "a cookie for other sites, and for scripts",
+				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "None", "SESSION_COOKIE_HTTPONLY": false},
+				opts:   session.Options{Cookie: session.CookieOptions{SameSite: http.SameSiteNoneMode, InsecureAllowScript: true}},
+			},
+			{
+				name:   "a shorter life",
+				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_AGE": 3600},
+				opts:   session.Options{Lifetime: time.Hour},
+				own:    django.Options{CookieAge: time.Hour},
+				both:   true,
+			},
+			{
+				name:   "a life until the browser is closed",
+				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_EXPIRE_AT_BROWSER_CLOSE": true},
+				opts:   session.Options{ExpireAtBrowserClose: true},
+			},
+			{
+				name:   "saving with every request",
+				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_SAVE_EVERY_REQUEST": true},
+				opts:   session.Options{SaveEveryRequest: true},
+				both:   true,
+			},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				engines := []string{cookies}
+				if tc.both {
+					engines = append(engines, rows)
 				}
-				// The cookie that a side sends for a request with a token.
-				get := func(side, path, token string) *http.Cookie {
-					t.Helper()
-					r, err := http.NewRequest("GET", side+path, nil)
-					if err != nil {
-						t.Fatal(err)
+				for _, engine := range engines {
+					m := newMigrationWith(t, d, engine, tc.django, tc.own, tc.opts)
+					name := "sessionid"
+					if tc.opts.Cookie.Name != "" {
+						name = tc.opts.Cookie.Name
 					}
-					if token != "" {
-						r.Header.Set("Cookie", name+"="+token)
+					// The cookie that a side sends for a request with a token.
+					get := func(side, path, token string) *http.Cookie {
+						t.Helper()
+						r, err := http.NewRequest("GET", side+path, nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if token != "" {
+							r.Header.Set("Cookie", name+"="+token)
+						}
+						res, err := http.DefaultClient.Do(r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer res.Body.Close()
+						for _, c := range res.Cookies() {
+							if c.Name == name {
+								return c
+							}
+						}
+						return nil
 					}
-					res, err := http.DefaultClient.Do(r)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer res.Body.Close()
-					for _, c := range res.Cookies() {
-						if c.Name == name {
-							return c
+					for one, other := range map[string]string{m.django: m.golang, m.golang: m.django} {
+						theirs := get(one, "/set?key=a&value=1", "")
+						ours := get(other, "/set?key=b&value=2", theirs.Value)
+						if ours == nil {
+							t.Fatal("no cookie")
+						}
+						if theirs.Path != ours.Path || theirs.Domain != ours.Domain || theirs.Secure != ours.Secure ||
+							theirs.HttpOnly != ours.HttpOnly || theirs.SameSite != ours.SameSite ||
+							(theirs.MaxAge == 0) != (ours.MaxAge == 0) || max(theirs.MaxAge-ours.MaxAge, ours.MaxAge-theirs.MaxAge) > 5 {
+							t.Errorf("%s: the cookies differ:\n%v\n%v", engine, theirs.Raw, ours.Raw)
+						}
+						saved := tc.opts.SaveEveryRequest
+						if saved {
+							time.Sleep(1100 * time.Millisecond) // Go extends a life by whole seconds
+						}
+						for _, side := range []string{one, other} {
+							if c := get(side, "/show", ours.Value); (c != nil) != saved {
+								t.Errorf("%s: a request that reads the session gets the cookie %v", engine, c)
+							}
 						}
 					}
-					return nil
 				}
-				for one, other := range map[string]string{m.django: m.golang, m.golang: m.django} {
-					theirs := get(one, "/set?key=a&value=1", "")
-					ours := get(other, "/set?key=b&value=2", theirs.Value)
-					if ours == nil {
-						t.Fatal("no cookie")
-					}
-					if theirs.Path != ours.Path || theirs.Domain != ours.Domain || theirs.Secure != ours.Secure ||
-						theirs.HttpOnly != ours.HttpOnly || theirs.SameSite != ours.SameSite ||
-						(theirs.MaxAge == 0) != (ours.MaxAge == 0) || max(theirs.MaxAge-ours.MaxAge, ours.MaxAge-theirs.MaxAge) > 5 {
-						t.Errorf("%s: the cookies differ:\n%v\n%v", engine, theirs.Raw, ours.Raw)
-					}
-					saved := tc.opts.SaveEveryRequest
-					if saved {
-						time.Sleep(1100 * time.Millisecond) // Go extends a life by whole seconds
-					}
-					for _, side := range []string{one, other} {
-						if c := get(side, "/show", ours.Value); (c != nil) != saved {
-							t.Errorf("%s: a request that reads the session gets the cookie %v", engine, c)
-						}
-					}
-				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 func TestASessionThatBecomesEmptyEndsInGoOnly(t *testing.T) {
-	m := newMigration(t, rows)
-	for name, tc := range map[string]struct {
-		side string
-		ends bool
-	}{"Django": {m.django, false}, "Go": {m.golang, true}} {
-		b := m.newBrowser()
-		b.do(m.django, "/set", "key", "n", "value", "1")
-		token := b.token()
-		b.do(tc.side, "/delete", "key", "n")
-		_, err := m.store.Load(t.Context(), token)
-		if ended := errors.Is(err, session.ErrNotFound); ended != tc.ends || (b.token() == "") != tc.ends {
-			t.Errorf("%s: the row is gone: %v, the cookie: %v", name, ended, b.token() == "")
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		m := newMigration(t, d, rows)
+		for name, tc := range map[string]struct {
+			side string
+			ends bool
+		}{"Django": {m.django, false}, "Go": {m.golang, true}} {
+			b := m.newBrowser()
+			b.do(m.django, "/set", "key", "n", "value", "1")
+			token := b.token()
+			b.do(tc.side, "/delete", "key", "n")
+			_, err := m.store.Load(t.Context(), token)
+			if ended := errors.Is(err, session.ErrNotFound); ended != tc.ends || (b.token() == "") != tc.ends {
+				t.Errorf("%s: the row is gone: %v, the cookie: %v", name, ended, b.token() == "")
+			}
 		}
-	}
+	})
 }
 
 func TestASessionThatIsTooLargeForACookie(t *testing.T) {
-	m := newMigration(t, cookies)
-	b := m.newBrowser()
-	large := `"` + base64.StdEncoding.EncodeToString(randomBytes(4000)) + `"`
-	res, err := b.client.Get(m.django + "/set?key=large&value=" + url.QueryEscape(large))
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if c := res.Cookies(); len(c) != 1 || len(c[0].Name)+len(c[0].Value) <= 4096 {
-		t.Error("Django sends no cookie that browsers drop")
-	}
-	if status, _ := m.newBrowser().get(m.golang, "/set", "key", "large", "value", large); status != http.StatusInternalServerError {
-		t.Errorf("Go answers %d, want 500", status)
-	}
-	// A client that keeps the cookie can still use it in Go.
-	if n := len(newSite(t, m.store, session.Options{}).entries(res.Cookies()[0].Value)); n != 1 {
-		t.Error("Go does not read the cookie")
-	}
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		m := newMigration(t, d, cookies)
+		b := m.newBrowser()
+		large := `"` + base64.StdEncoding.EncodeToString(randomBytes(4000)) + `"`
+		res, err := b.client.Get(m.django + "/set?key=large&value=" + url.QueryEscape(large))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if c := res.Cookies(); len(c) != 1 || len(c[0].Name)+len(c[0].Value) <= 4096 {
+			t.Error("Django sends no cookie that browsers drop")
+		}
+		if status, _ := m.newBrowser().get(m.golang, "/set", "key", "large", "value", large); status != http.StatusInternalServerError {
+			t.Errorf("Go answers %d, want 500", status)
+		}
+		// A client that keeps the cookie can still use it in Go.
+		if n := len(newSite(t, m.store, session.Options{}).entries(res.Cookies()[0].Value)); n != 1 {
+			t.Error("Go does not read the cookie")
+		}
+	})
 }
 
 func randomBytes(n int) []byte {
@@ -512,28 +522,30 @@ func randomBytes(n int) []byte {
 }
 
 func TestTheCachedEngineDoesNotSeeWhatGoSaves(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "db.sqlite3")
-	p := newPeer(t, ask{"database": file})
-	s := newSite(t, openRows(t, file, django.Options{}), session.Options{})
-	const cached = "cached_db"
-	key := p.write(cached, `{"n":1}`, nil)
-	s.visit(key, func(s *session.Session) {
-		if n, _ := session.Get[int](s, "n"); n != 1 {
-			t.Errorf("Go reads %d, want 1", n)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file})
+		s := newSite(t, openRows(t, file, django.Options{}), session.Options{})
+		const cached = "cached_db"
+		key := p.write(cached, `{"n":1}`, nil)
+		s.visit(key, func(s *session.Session) {
+			if n, _ := session.Get[int](s, "n"); n != 1 {
+				t.Errorf("Go reads %d, want 1", n)
+			}
+			s.Set("n", 2)
+		})
+		if got := p.read(cached, key, `{"n":1}`); !got.Equal {
+			t.Errorf("Django reads %s; it has seen what Go saved", got.Session)
 		}
-		s.Set("n", 2)
+		if got := p.read(rows, key, `{"n":2}`); !got.Equal {
+			t.Errorf("without its cache Django reads %s", got.Session)
+		}
 	})
-	if got := p.read(cached, key, `{"n":1}`); !got.Equal {
-		t.Errorf("Django reads %s; it has seen what Go saved", got.Session)
-	}
-	if got := p.read(rows, key, `{"n":2}`); !got.Equal {
-		t.Errorf("without its cache Django reads %s", got.Session)
-	}
 }
 
 func TestAPasswordThatIsChangedAtDjangoEndsTheLoginInGo(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		here, there, last := m.newBrowser(), m.newBrowser(), m.newBrowser()
 		here.do(m.django, "/login", "user", "ada", "password", "secret of ada")
 		there.do(m.golang, "/login", "user", "ada")
@@ -552,8 +564,8 @@ func TestAPasswordThatIsChangedAtDjangoEndsTheLoginInGo(t *testing.T) {
 }
 
 func TestAUserWhoIsDeactivatedIsLoggedOutOfBothSides(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		b := m.newBrowser()
 		b.do(m.golang, "/login", "user", "bob")
 		b.want("after the login", "bob", `{}`)
@@ -563,8 +575,8 @@ func TestAUserWhoIsDeactivatedIsLoggedOutOfBothSides(t *testing.T) {
 }
 
 func TestALoginInGoChangesTheCSRFTokenOfTheSession(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigrationWith(t, engine, ask{"CSRF_USE_SESSIONS": true}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigrationWith(t, d, engine, ask{"CSRF_USE_SESSIONS": true}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
 		b := m.newBrowser()
 		csrfToken := func() string {
 			t.Helper()
@@ -591,8 +603,8 @@ func TestALoginInGoChangesTheCSRFTokenOfTheSession(t *testing.T) {
 }
 
 func TestTheTestCookieWorksAcrossBothSides(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		for one, other := range map[string]string{m.django: m.golang, m.golang: m.django} {
 			b := m.newBrowser()
 			if body := b.do(other, "/test-cookie"); !strings.Contains(body, "false") {
@@ -608,8 +620,8 @@ func TestTheTestCookieWorksAcrossBothSides(t *testing.T) {
 }
 
 func TestDjangosCookieAgeReachesTheBrowserFromBothSides(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		for name, side := range map[string]string{"Django": m.django, "Go": m.golang} {
 			b := m.newBrowser()
 			b.do(m.django, "/expiry", "seconds", "90")
@@ -626,8 +638,8 @@ func TestDjangosCookieAgeReachesTheBrowserFromBothSides(t *testing.T) {
 }
 
 func TestASessionThatEndsAtAFixedTimeNeedsDjango41(t *testing.T) {
-	eachEngine(t, func(t *testing.T, engine string) {
-		m := newMigration(t, engine)
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		m := newMigration(t, d, engine)
 		b := m.newBrowser()
 		b.do(m.golang, "/expire-tomorrow")
 		b.want("before Django saves it", "", `{"n":1}`)
@@ -642,67 +654,69 @@ func TestASessionThatEndsAtAFixedTimeNeedsDjango41(t *testing.T) {
 }
 
 func TestAtTheSameTime(t *testing.T) {
-	t.Run("a change that Django makes meanwhile is kept by Go", func(t *testing.T) {
-		m := newMigration(t, rows)
-		b := m.newBrowser()
-		b.do(m.golang, "/set", "key", "a", "value", "1")
-		s := newSite(t, m.store, session.Options{})
-		s.visit(b.token(), func(s *session.Session) {
-			s.Set("go", true)
-			b.do(m.django, "/set", "key", "django", "value", "true")
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		t.Run("a change that Django makes meanwhile is kept by Go", func(t *testing.T) {
+			m := newMigration(t, d, rows)
+			b := m.newBrowser()
+			b.do(m.golang, "/set", "key", "a", "value", "1")
+			s := newSite(t, m.store, session.Options{})
+			s.visit(b.token(), func(s *session.Session) {
+				s.Set("go", true)
+				b.do(m.django, "/set", "key", "django", "value", "true")
+			})
+			b.want("after both", "", `{"a":1,"django":true,"go":true}`)
 		})
-		b.want("after both", "", `{"a":1,"django":true,"go":true}`)
-	})
-	t.Run("a change that Go makes meanwhile is overwritten by Django", func(t *testing.T) {
-		m := newMigration(t, rows)
-		b := m.newBrowser()
-		b.do(m.golang, "/set", "key", "a", "value", "1")
-		done := m.slow(b)
-		b.do(m.golang, "/set", "key", "go", "value", "true")
-		if status := done(); status != http.StatusOK {
-			t.Errorf("Django answers %d", status)
-		}
-		b.want("after both", "", `{"a":1,"slow":true}`)
-	})
-	t.Run("a logout in Go is not undone by Django", func(t *testing.T) {
-		m := newMigration(t, rows)
-		b := m.newBrowser()
-		b.do(m.golang, "/login", "user", "ada")
-		token := b.token()
-		done := m.slow(b)
-		b.do(m.golang, "/logout")
-		if status := done(); status != http.StatusBadRequest {
-			t.Errorf("Django answers %d, want 400", status)
-		}
-		m.with(token).want("after the logout", "", `{}`)
-	})
-	t.Run("a logout at Django is not undone by Go", func(t *testing.T) {
-		m := newMigration(t, rows)
-		b := m.newBrowser()
-		b.do(m.django, "/login", "user", "ada", "password", "secret of ada")
-		token := b.token()
-		manager, err := session.NewManager(m.store, session.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := httptest.NewRequest("GET", "/", nil)
-		r.AddCookie(&http.Cookie{Name: "sessionid", Value: token})
-		w := httptest.NewRecorder()
-		manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, err := session.Load(r)
+		t.Run("a change that Go makes meanwhile is overwritten by Django", func(t *testing.T) {
+			m := newMigration(t, d, rows)
+			b := m.newBrowser()
+			b.do(m.golang, "/set", "key", "a", "value", "1")
+			done := m.slow(b)
+			b.do(m.golang, "/set", "key", "go", "value", "true")
+			if status := done(); status != http.StatusOK {
+				t.Errorf("Django answers %d", status)
+			}
+			b.want("after both", "", `{"a":1,"slow":true}`)
+		})
+		t.Run("a logout in Go is not undone by Django", func(t *testing.T) {
+			m := newMigration(t, d, rows)
+			b := m.newBrowser()
+			b.do(m.golang, "/login", "user", "ada")
+			token := b.token()
+			done := m.slow(b)
+			b.do(m.golang, "/logout")
+			if status := done(); status != http.StatusBadRequest {
+				t.Errorf("Django answers %d, want 400", status)
+			}
+			m.with(token).want("after the logout", "", `{}`)
+		})
+		t.Run("a logout at Django is not undone by Go", func(t *testing.T) {
+			m := newMigration(t, d, rows)
+			b := m.newBrowser()
+			b.do(m.django, "/login", "user", "ada", "password", "secret of ada")
+			token := b.token()
+			manager, err := session.NewManager(m.store, session.Options{})
 			if err != nil {
-				t.Error(err)
-				return
+				t.Fatal(err)
 			}
-			s.Set("go", true)
-			b.do(m.django, "/logout")
-			if err := s.Save(r.Context()); !errors.Is(err, session.ErrGone) {
-				t.Errorf("%v, want session.ErrGone", err)
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(&http.Cookie{Name: "sessionid", Value: token})
+			w := httptest.NewRecorder()
+			manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s, err := session.Load(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Set("go", true)
+				b.do(m.django, "/logout")
+				if err := s.Save(r.Context()); !errors.Is(err, session.ErrGone) {
+					t.Errorf("%v, want session.ErrGone", err)
+				}
+			})).ServeHTTP(w, r)
+			if w.Code != http.StatusBadRequest {
+				t.Errorf("Go answers %d, want 400", w.Code)
 			}
-		})).ServeHTTP(w, r)
-		if w.Code != http.StatusBadRequest {
-			t.Errorf("Go answers %d, want 400", w.Code)
-		}
-		m.with(token).want("after the logout", "", `{}`)
+			m.with(token).want("after the logout", "", `{}`)
+		})
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessionengine/django"
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 )
@@ -196,51 +197,53 @@ func (v *vector) testHash(t *testing.T) {
 // TestDjangoReadsTheVectors holds the vectors against Django: what they promise
 // is what Django itself does, apart from what the package documentation says.
 func TestDjangoReadsTheVectors(t *testing.T) {
-	p := newPeer(t, ask{})
-	for _, v := range readVectors(t) {
-		if v.headers["fallback"] != "" && strings.HasPrefix(p.version, "3.") {
-			continue // it has no SECRET_KEY_FALLBACKS
-		}
-		if v.headers["read-sha1"] != "" && !strings.HasPrefix(p.version, "3.") {
-			continue // it reads none
-		}
-		age := "1209600"
-		if v.headers["cookie-age"] != "" {
-			age = v.headers["cookie-age"]
-		}
-		seconds, err := strconv.Atoi(age)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.do("change", ask{"SECRET_KEY": v.headers["secret"], "SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]}, "SESSION_COOKIE_AGE": seconds}, nil)
-		p.do("set_time", ask{"now": v.number(t, "now")}, nil)
-		success := v.headers["expect"] == "success"
-		var got stored
-		switch v.headers["format"] {
-		case "cookie":
-			got = p.read(cookies, v.payload, v.headers["session"])
-		case "row":
-			p.do("decode_row", ask{"data": v.payload, "expect": v.headers["session"]}, &got)
-		case "hash":
-			var answer struct{ Hash string }
-			p.do("user_hash", ask{"password": v.headers["password"]}, &answer)
-			if (answer.Hash == v.payload) != success {
-				t.Errorf("%s: Django's hash is the same: %v", v.name, !success)
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		p := newPeer(t, d, ask{})
+		for _, v := range readVectors(t) {
+			if v.headers["fallback"] != "" && strings.HasPrefix(p.version, "3.") {
+				continue // it has no SECRET_KEY_FALLBACKS
 			}
-			continue
-		}
-		// A session that Django refuses is an empty one.
-		success = success && v.headers["session"] != "{}"
-		if why := lenient[v.name]; why != "" {
-			if got.Empty {
-				t.Errorf("%s: Django does not differ in that %s", v.name, why)
+			if v.headers["read-sha1"] != "" && !strings.HasPrefix(p.version, "3.") {
+				continue // it reads none
 			}
-		} else if got.Empty == success {
-			t.Errorf("%s: Django reads %q", v.name, got.Session)
-		} else if success && !got.Equal && v.name != "cookie-not-a-number" { // where Django has NaN, we have null
-			t.Errorf("%s:\ngot  %q\nwant %q", v.name, got.Session, v.headers["session"])
+			age := "1209600"
+			if v.headers["cookie-age"] != "" {
+				age = v.headers["cookie-age"]
+			}
+			seconds, err := strconv.Atoi(age)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.do("change", ask{"SECRET_KEY": v.headers["secret"], "SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]}, "SESSION_COOKIE_AGE": seconds}, nil)
+			p.do("set_time", ask{"now": v.number(t, "now")}, nil)
+			success := v.headers["expect"] == "success"
+			var got stored
+			switch v.headers["format"] {
+			case "cookie":
+				got = p.read(cookies, v.payload, v.headers["session"])
+			case "row":
+				p.do("decode_row", ask{"data": v.payload, "expect": v.headers["session"]}, &got)
+			case "hash":
+				var answer struct{ Hash string }
+				p.do("user_hash", ask{"password": v.headers["password"]}, &answer)
+				if (answer.Hash == v.payload) != success {
+					t.Errorf("%s: Django's hash is the same: %v", v.name, !success)
+				}
+				continue
+			}
+			// A session that Django refuses is an empty one.
+			success = success && v.headers["session"] != "{}"
+			if why := lenient[v.name]; why != "" {
+				if got.Empty {
+					t.Errorf("%s: Django does not differ in that %s", v.name, why)
+				}
+			} else if got.Empty == success {
+				t.Errorf("%s: Django reads %q", v.name, got.Session)
+			} else if success && !got.Equal && v.name != "cookie-not-a-number" { // where Django has NaN, we have null
+				t.Errorf("%s:\ngot  %q\nwant %q", v.name, got.Session, v.headers["session"])
+			}
 		}
-	}
+	})
 }
 
 // lenient is what Django reads and this package does not.

@@ -52,7 +52,8 @@ def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256
     from django.db.backends.signals import connection_created
     if "sqlite" in database["ENGINE"]:
         connection_created.connect(not_durable)
-    call_command("migrate", verbosity=0)
+    if not os.path.exists(database["NAME"]):
+        call_command("migrate", verbosity=0)
     return {"version": django.get_version()}
 
 

@@ -5,8 +5,8 @@
 The last one is a JSON object of further settings. There are all pages twice,
 once under /old/.
 
-It prints its port on the loopback interface and Django's version, and ends when its standard input
-does.
+It makes the database if there is none. Then it prints its port on the loopback
+interface and Django's version, and ends when its standard input does.
 """
 
 import json
@@ -155,9 +155,10 @@ connection_created.connect(not_durable)
 
 
 def main():
-    call_command("migrate", verbosity=0)
-    for name in "ada", "bob":
-        User.objects.create_user(name, password="secret of " + name)
+    if not os.path.exists(database):
+        call_command("migrate", verbosity=0)
+        for name in "ada", "bob":
+            User.objects.create_user(name, password="secret of " + name)
     server = make_server("127.0.0.1", 0, get_wsgi_application(), handler_class=Quiet)
     print(server.server_port, django.get_version(), flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
