@@ -109,7 +109,7 @@ func (s *Store) findExpiredOnce(ctx context.Context, st *statement, from, now an
 	case []byte:
 		last = string(v)
 	case time.Time:
-		last = s.dialect.timeArg(v)
+		last = s.timeArg(v)
 	}
 	return keys, last, rows.Err()
 }

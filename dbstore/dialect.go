@@ -204,10 +204,17 @@ func clamp(t time.Time) time.Time {
 // bound as text, so that no driver puts another time zone or format in its
 // place. Python writes a fraction of a second as six digits, or not at all; so
 // written, the text's order is the order of time.
-func (d Dialect) timeArg(t time.Time) any {
+//
+// zone is [Options.TimeZone]; nil is UTC.
+func (d Dialect) timeArg(t time.Time, zone *time.Location) any {
 	t = clamp(t)
 	if d == Postgres {
 		return t
+	}
+	if zone != nil {
+		if t = t.In(zone); t.Year() > maxTime.Year() {
+			t = maxTime
+		}
 	}
 	if t.Nanosecond() == 0 {
 		return t.Format("2006-01-02 15:04:05")
@@ -218,8 +225,11 @@ func (d Dialect) timeArg(t time.Time) any {
 // errUnreadable says that a row holds something that is no session.
 var errUnreadable = errors.New("the stored row cannot be read")
 
-// dbTime scans an expire_date: a time, or its text in UTC.
-type dbTime struct{ time.Time }
+// dbTime scans an expire_date: a time, or its text.
+type dbTime struct {
+	time.Time
+	zone *time.Location // of a text without an offset; nil is UTC
+}
 
 func (t *dbTime) Scan(src any) error {
 	switch v := src.(type) {
@@ -235,13 +245,17 @@ func (t *dbTime) Scan(src any) error {
 }
 
 func (t *dbTime) parse(s string) error {
+	zone := t.zone
+	if zone == nil {
+		zone = time.UTC
+	}
 	for _, layout := range [...]string{
 		"2006-01-02 15:04:05", // with or without a fraction
 		"2006-01-02 15:04:05Z07:00",
 		"2006-01-02T15:04:05",
 		time.RFC3339,
 	} {
-		if parsed, err := time.Parse(layout, s); err == nil {
+		if parsed, err := time.ParseInLocation(layout, s, zone); err == nil {
 			t.Time = parsed.UTC()
 			return nil
 		}

@@ -24,8 +24,8 @@
 //
 // [Store.Migrate] creates it. A table that Django created is used as it is; one
 // that Django also writes to needs [Options.RawKeys] and an [Encoding] that
-// signs as Django does, and in SQLite and MySQL Django's setting USE_TZ, without
-// which Django stores local times.
+// signs as Django does, and in SQLite and MySQL either Django's setting USE_TZ or
+// [Options.TimeZone], since without the former Django stores local times there.
 //
 // # Security
 //

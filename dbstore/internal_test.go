@@ -158,7 +158,7 @@ func TestTimesAreRoundedDownToWhatAColumnHolds(t *testing.T) {
 		{time.Time{}, "1970-01-01 00:00:00"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "9999-12-31 23:59:59"},
 	} {
-		if got := SQLite.timeArg(tc.t); got != tc.want {
+		if got := SQLite.timeArg(tc.t, nil); got != tc.want {
 			t.Errorf("%v is written as %v, want %s", tc.t, got, tc.want)
 		}
 	}
@@ -196,6 +196,35 @@ func TestTimesAreRead(t *testing.T) {
 	}
 }
 
+func TestTimesInAZoneOfTheSite(t *testing.T) {
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	east := time.FixedZone("", 14*3600)
+	for _, tc := range []struct {
+		dialect Dialect
+		zone    *time.Location
+		t       time.Time
+		want    any
+	}{
+		{SQLite, newYork, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "2026-01-01 22:04:05"},
+		{MySQL, newYork, time.Date(2026, 7, 2, 3, 4, 5, 1000, time.UTC), "2026-07-01 23:04:05.000001"},
+		{Postgres, newYork, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		{SQLite, east, maxTime, "9999-12-31 23:59:59"}, // a year of four digits, for Django and the order
+		{SQLite, newYork, minTime, "1969-12-31 19:00:00"},
+	} {
+		got := tc.dialect.timeArg(tc.t, tc.zone)
+		if got != tc.want {
+			t.Errorf("%v, %v in %v: %v, want %v", tc.dialect, tc.t, tc.zone, got, tc.want)
+		}
+		back := dbTime{zone: tc.zone}
+		if err := back.Scan(got); err != nil || !back.Equal(tc.t) && tc.t != maxTime {
+			t.Errorf("%v, %v in %v: read again as %v, %v", tc.dialect, tc.t, tc.zone, back, err)
+		}
+	}
+}
+
 func FuzzTimeIsReadAsItIsWritten(f *testing.F) {
 	f.Add("2026-01-02 03:04:05.123456")
 	f.Add("2026-01-02T03:04:05+07:00")
@@ -205,7 +234,7 @@ func FuzzTimeIsReadAsItIsWritten(f *testing.F) {
 		if read.Scan(s) != nil {
 			return
 		}
-		written := SQLite.timeArg(read.Time)
+		written := SQLite.timeArg(read.Time, nil)
 		if err := again.Scan(written); err != nil || !again.Equal(clamp(read.Time)) {
 			t.Errorf("%q is read as %v, written as %v and read again as %v, %v", s, read, written, again, err)
 		}

@@ -495,7 +495,7 @@ func (o *owners) index(ctx context.Context, s *Store) (noted int64, err error) {
 		after = last
 	}
 	now := s.now()
-	_, err = s.exec(ctx, &o.markAsComplete, s.ownerArg(""), now, now, s.dialect.timeArg(maxTime))
+	_, err = s.exec(ctx, &o.markAsComplete, s.ownerArg(""), now, now, s.timeArg(maxTime))
 	return noted, err
 }
 
@@ -516,7 +516,7 @@ func (o *owners) scanSessions(ctx context.Context, s *Store, after string) (foun
 	n := 0
 	for ; rows.Next(); n++ {
 		var text string
-		var expires dbTime
+		expires := s.dbTime()
 		if err := rows.Scan(&last, &text, &expires); err != nil {
 			return nil, "", err
 		}
@@ -551,7 +551,7 @@ func (o *owners) noteMissing(ctx context.Context, s *Store, sessions []unnoted) 
 				text += ", "
 			}
 			text += "(?, ?, ?, 0, '', ?, ?, ?)"
-			args = append(args, u.key, s.ownerArg(u.owner), sessionID(u.key), now, now, s.dialect.timeArg(u.expires))
+			args = append(args, u.key, s.ownerArg(u.owner), sessionID(u.key), now, now, s.timeArg(u.expires))
 		}
 		if args == nil {
 			continue
@@ -619,7 +619,7 @@ func (o *owners) raise(ctx context.Context, s *Store, owner string) (generation 
 // fence puts up a fence.
 func (o *owners) fence(ctx context.Context, s *Store, key, owner string, generation int64) error {
 	now := time.Now()
-	_, err := s.exec(ctx, &o.raiseTo, key, s.ownerArg(owner), generation, s.dialect.timeArg(now), s.dialect.timeArg(now), s.dialect.timeArg(now.Add(inFlight)))
+	_, err := s.exec(ctx, &o.raiseTo, key, s.ownerArg(owner), generation, s.timeArg(now), s.timeArg(now), s.timeArg(now.Add(inFlight)))
 	return err
 }
 
@@ -665,7 +665,7 @@ func (s *Store) noteOwner(ctx context.Context, key string, rec *session.Record) 
 		return err
 	}
 	now, owner := s.now(), s.ownerArg(rec.Owner)
-	_, err := s.exec(ctx, &s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires))
+	_, err := s.exec(ctx, &s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now, s.timeArg(rec.Expires))
 	return err
 }
 
@@ -678,14 +678,14 @@ func (s *Store) noteRenewal(ctx context.Context, newKey, key string, rec *sessio
 		return err
 	}
 	now, owner := s.now(), s.ownerArg(rec.Owner)
-	_, err := s.exec(ctx, &s.owners.renew, newKey, owner, sessionID(newKey), owner, storedLabel(rec.Label), now, now, s.dialect.timeArg(rec.Expires), key, owner)
+	_, err := s.exec(ctx, &s.owners.renew, newKey, owner, sessionID(newKey), owner, storedLabel(rec.Label), now, now, s.timeArg(rec.Expires), key, owner)
 	return err
 }
 
 // renewAs gives a session another key, if it is noted under it and no fence is in
 // the way.
 func (s *Store) renewAs(ctx context.Context, newKey, key, text string, rec *session.Record) error {
-	args := []any{newKey, text, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now()}
+	args := []any{newKey, text, s.timeArg(rec.Expires), key, rec.Version, s.now()}
 	if s.owners == nil || rec.Owner == "" {
 		n, err := s.exec(ctx, s.renew, args...)
 		if err == nil && n == 0 {
@@ -824,7 +824,7 @@ func (o *owners) page(ctx context.Context, s *Store, owner string, at cursor, li
 			}
 		}
 		if len(stale) > 0 {
-			_, err := s.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ? AND session_key IN (", []any{s.ownerArg(owner), s.dialect.timeArg(old)}, stale)
+			_, err := s.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ? AND session_key IN (", []any{s.ownerArg(owner), s.timeArg(old)}, stale)
 			if err != nil {
 				return nil, err
 			}
@@ -839,7 +839,7 @@ func (o *owners) page(ctx context.Context, s *Store, owner string, at cursor, li
 
 // rows returns a batch of what is noted about an owner.
 func (o *owners) rows(ctx context.Context, s *Store, owner string, at cursor) (found []noteRow, err error) {
-	created := s.dialect.timeArg(at.created)
+	created := s.timeArg(at.created)
 	rows, err := o.list.query(ctx, []any{s.ownerArg(owner), created, created, idPrefix + at.id})
 	if err != nil {
 		return nil, err
@@ -847,7 +847,7 @@ func (o *owners) rows(ctx context.Context, s *Store, owner string, at cursor) (f
 	defer rows.Close()
 	for rows.Next() {
 		var r noteRow
-		var created, seen dbTime
+		created, seen := s.dbTime(), s.dbTime()
 		if err := rows.Scan(&r.key, &r.info.ID, &r.info.Label, &created, &seen); err != nil {
 			return nil, err
 		}
@@ -883,7 +883,7 @@ func (o *owners) lookUp(ctx context.Context, s *Store, owner string, keys []stri
 	now := time.Now()
 	for rows.Next() {
 		var key, text string
-		var expires dbTime
+		expires := s.dbTime()
 		if err := rows.Scan(&key, &text, &expires); err != nil {
 			return nil, err
 		}
@@ -952,7 +952,7 @@ func (o *owners) findExpired(ctx context.Context, s *Store, from any, after stri
 	case []byte:
 		last = string(v)
 	case time.Time:
-		last = s.dialect.timeArg(v)
+		last = s.timeArg(v)
 	}
 	return keys, last, rows.Err()
 }

@@ -108,14 +108,14 @@ func (s *Store) read(ctx context.Context, st *statement, key string) (row, error
 		return row{}, err
 	}
 	for r := (retry{}); ; {
-		found, err := readOnce(s.detach(ctx), st, key)
+		found, err := s.readOnce(s.detach(ctx), st, key)
 		if err == nil || errors.Is(err, sql.ErrNoRows) || !r.again(ctx, s, err, true) {
 			return found, err
 		}
 	}
 }
 
-func readOnce(ctx context.Context, st *statement, key string) (row, error) {
+func (s *Store) readOnce(ctx context.Context, st *statement, key string) (row, error) {
 	rows, err := st.query(ctx, []any{key})
 	if err != nil {
 		return row{}, err
@@ -128,7 +128,7 @@ func readOnce(ctx context.Context, st *statement, key string) (row, error) {
 		return row{}, sql.ErrNoRows
 	}
 	var found row
-	var expires dbTime
+	expires := s.dbTime()
 	if err := rows.Scan(&found.text, &expires); err != nil {
 		return row{}, err
 	}

@@ -49,6 +49,13 @@ type Options struct {
 	// again is bounded.
 	Timeout time.Duration
 
+	// TimeZone is the zone of the times that are stored in SQLite and MySQL,
+	// which have no type for a moment; nil is UTC. It is for a table that a
+	// Django site without USE_TZ shares, and then the site's TIME_ZONE. A
+	// session that ends in the hour that comes twice when daylight saving time
+	// ends may end an hour early or late, as at Django.
+	TimeZone *time.Location
+
 	// Encoding is how a session is written in the column session_data; nil
 	// stores the JSON text as it is.
 	Encoding Encoding
@@ -88,8 +95,9 @@ type Encoding interface {
 	// The text is valid UTF-8 without NUL characters.
 	Encode(data []byte) (text string, err error)
 	// Decode returns what was given to Encode. A text that is not genuine is an
-	// error, and its session is taken for one that does not exist. Errors do
-	// not contain parts of the text.
+	// error, and its session is taken for one that does not exist; an error that
+	// matches session.ErrMisuse is passed on as it is. Errors do not contain
+	// parts of the text.
 	Decode(text string) (data []byte, err error)
 }
 
@@ -290,6 +298,9 @@ func (s *Store) Load(ctx context.Context, token string) (*session.Record, error)
 	if s.opts.Encoding == nil {
 		rec.Data = []byte(row.text)
 	} else if rec.Data, err = s.opts.Encoding.Decode(row.text); err != nil {
+		if errors.Is(err, session.ErrMisuse) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("dbstore: load: decode: %w: %w", session.ErrInvalidToken, err)
 	}
 	return rec, nil
@@ -333,7 +344,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	if err := s.noteOwner(ctx, key, rec); err != nil {
 		return "", s.failure(ctx, "save", err)
 	}
-	expires := s.dialect.timeArg(rec.Expires)
+	expires := s.timeArg(rec.Expires)
 	n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
 	if err == nil && n == 0 {
 		err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
@@ -391,7 +402,7 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 	if err := s.noteOwner(ctx, key, rec); err != nil {
 		return s.failure(ctx, "touch", err)
 	}
-	n, err := s.exec(ctx, s.touch, s.dialect.timeArg(rec.Expires), key, rec.Version, s.now())
+	n, err := s.exec(ctx, s.touch, s.timeArg(rec.Expires), key, rec.Version, s.now())
 	if err == nil && n == 0 {
 		err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
 	}
@@ -454,7 +465,7 @@ func (s *Store) create(ctx context.Context, op string, rec *session.Record) (str
 		if err := s.noteOwner(ctx, key, rec); err != nil {
 			return err
 		}
-		_, err := s.exec(ctx, s.insert, key, text, s.dialect.timeArg(rec.Expires))
+		_, err := s.exec(ctx, s.insert, key, text, s.timeArg(rec.Expires))
 		return err
 	})
 	if err != nil {
@@ -520,4 +531,8 @@ func (s *Store) encode(data []byte) (string, error) {
 
 // now is the present as an argument of a statement. The clock is this
 // process's: databases have clocks of their own, and time zones.
-func (s *Store) now() any { return s.dialect.timeArg(time.Now()) }
+func (s *Store) now() any { return s.timeArg(time.Now()) }
+
+func (s *Store) timeArg(t time.Time) any { return s.dialect.timeArg(t, s.opts.TimeZone) }
+
+func (s *Store) dbTime() dbTime { return dbTime{zone: s.opts.TimeZone} }

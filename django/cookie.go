@@ -31,8 +31,9 @@ const maxTokenBytes = 4 * maxCookieBytes
 // is in their cookies.
 type CookieStore struct {
 	signer *signer
-	age    int64  // SESSION_COOKIE_AGE
-	name   string // of the cookie
+	age    int64          // SESSION_COOKIE_AGE
+	zone   *time.Location // TIME_ZONE without USE_TZ, or nil
+	name   string         // of the cookie
 }
 
 var (
@@ -58,6 +59,7 @@ func NewCookieStore(secretKey string, opts Options) (*CookieStore, error) {
 	return &CookieStore{
 		signer: newSigner(cookieSalt, keys, opts.ReadSHA1, limit),
 		age:    age,
+		zone:   opts.TimeZone,
 		name:   "sessionid",
 	}, nil
 }
@@ -99,6 +101,9 @@ func (s *CookieStore) Load(_ context.Context, token string) (*session.Record, er
 	if err != nil {
 		return nil, unreadable(err)
 	}
+	if data, err = fromLocalTime(data, s.zone); err != nil {
+		return nil, err
+	}
 	end := signed + s.age
 	if !marked {
 		if own, ok := ownExpiry(data, signed); ok {
@@ -117,7 +122,7 @@ func (s *CookieStore) Load(_ context.Context, token string) (*session.Record, er
 // fit into a cookie gives a [*session.TooLargeError], unlike with Django, which
 // sends what the browser then drops.
 func (s *CookieStore) Save(_ context.Context, _ string, rec *session.Record) (string, error) {
-	text, err := serialize(rec.Data, true)
+	text, err := serialize(toLocalTime(rec.Data, s.zone), true)
 	if err != nil {
 		return "", fmt.Errorf("django: save: %w", err)
 	}

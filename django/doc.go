@@ -25,7 +25,7 @@
 // are those since version 3.1; what older ones wrote is read with
 // [Options.ReadSHA1]. The package is tested against Django itself.
 //
-// Sessions have to be JSON, which is Django's default. Those written by its
+// Sessions have to be JSON, which is Django's default, in ASCII or UTF-8. Those written by its
 // PickleSerializer are refused: whoever can write a pickle can run code.
 // Numbers of any size and precision survive, since sessions keep values as they
 // are written. Python also writes NaN and infinities, which JSON does not have:

@@ -1,8 +1,12 @@
 package django_test
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +45,9 @@ func TestTheExpiryOfACookieThatDjangoWroteIsEnforced(t *testing.T) {
 			{"when the browser closes", "0", age, age},
 			{"a time", iso(now.Add(time.Hour)), 60 * minute, age},
 			{"a time in another zone", iso(now.Add(time.Hour).In(time.FixedZone("", -5*3600))), 60 * minute, age},
-			{"a time without a zone", now.UTC().Add(time.Hour).Format(`"2006-01-02T15:04:05"`), 60 * minute, age},
 			{"a time that is later than the cookie's end", iso(now.Add(30 * day * time.Second)), age, age},
-			{"what is no expiry", `"soon"`, age, age},
+			{"false", "false", age, age},
+			{"a name written with escapes", `60,"x":1,"_session_expir\u0079":3600`, 60 * minute, age},
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				data := `{"team":"red"}`
@@ -83,6 +87,16 @@ func TestTheExpiryOfACookieThatDjangoWroteIsEnforced(t *testing.T) {
 			})
 		}
 	})
+}
+
+func TestAnExpiryThatCannotBeReadHasPassed(t *testing.T) {
+	store := newCookieStore(t, django.Options{})
+	for _, raw := range []string{`"soon"`, `true`, `[1]`, `{"a":1}`, `"2026-13-01T00:00:00+00:00"`, `"1999-01-01T00:00:00+06:53:28"`, `-1`} {
+		body := base64.RawURLEncoding.EncodeToString([]byte(`{"a":1,"_session_expiry":` + raw + `}`))
+		if _, err := store.Load(t.Context(), django.SignCookie(secretKey, body, base62Now())); !errors.Is(err, session.ErrExpired) {
+			t.Errorf("%s: %v, want session.ErrExpired", raw, err)
+		}
+	}
 }
 
 func TestDjangoEndsASessionThatGoWroteWhenGoDoes(t *testing.T) {
@@ -223,18 +237,170 @@ func TestRowsExpireWhenEitherSideSaysSo(t *testing.T) {
 	})
 }
 
-func TestLocalTimesInTheTableAreTakenForUTC(t *testing.T) {
-	eachDjango(t, func(t *testing.T, d testserver.Django) {
-		file := databaseFile(t, d)
-		p := newPeer(t, d, ask{"database": file, "use_tz": false}) // at UTC+7
-		s := newSite(t, openRows(t, file, django.Options{}), session.Options{})
-		key := p.write(rows, `{"team":"red"}`, ask{"expiry": 3600})
-		s.visit(key, func(s *session.Session) {
-			if life := s.ExpiryAge(); life < 7*time.Hour || life > 9*time.Hour {
-				t.Errorf("a session of an hour lives for %v", life)
+// TestASiteWithoutUSE_TZ has local times in its table and in its sessions.
+func TestASiteWithoutUSE_TZ(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		for _, name := range []string{"America/New_York", "Asia/Ho_Chi_Minh"} { // west and east of UTC
+			if engine == cookies && name != "America/New_York" {
+				continue // only a table holds more local times than sessions do
 			}
-		})
+			zone, err := time.LoadLocation(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := databaseFile(t, d)
+			p := newPeer(t, d, ask{"database": file, "use_tz": false, "time_zone": name})
+			testSiteWithoutUSE_TZ(t, p, name, engine, open(t, engine, secretKey, file, django.Options{TimeZone: zone}))
+		}
 	})
+}
+
+func testSiteWithoutUSE_TZ(t *testing.T, p *peer, name, engine string, store session.SessionStore) {
+	t.Helper()
+	s := newSite(t, store, session.Options{})
+	near := func(what string, life, want time.Duration) {
+		t.Helper()
+		if life < want-time.Minute || life > want+time.Minute {
+			t.Errorf("%s: %s: lives for %v, want %v", name, what, life, want)
+		}
+	}
+	// The age that Django knows after it has saved the session again.
+	atDjango := func(what, token string, want time.Duration) (newToken string) {
+		t.Helper()
+		var answer struct {
+			Key string
+			Age float64
+		}
+		if exception := p.try("save_again", ask{"engine": engine, "key": token}, &answer); exception != "" {
+			t.Errorf("%s: %s: Django: %s", name, what, exception)
+		}
+		near(what+", at Django", time.Duration(answer.Age)*time.Second, want)
+		return answer.Key
+	}
+
+	token := p.write(engine, `{"team":"red"}`, ask{"expiry": 3600})
+	s.visit(token, func(s *session.Session) { near("Django's hour", s.ExpiryAge(), time.Hour) })
+	token = s.visit("", func(s *session.Session) { s.Set("team", "red"); s.SetExpiry(time.Hour) })
+	token = atDjango("Go's hour", token, time.Hour)
+	s.visit(token, func(s *session.Session) { near("Go's hour, saved by Django", s.ExpiryAge(), time.Hour) })
+	if engine == rows {
+		short := newSite(t, store, session.Options{Lifetime: time.Second})
+		token := short.visit("", func(s *session.Session) { s.Set("team", "red") })
+		if got := p.read(rows, token, ""); got.Empty {
+			t.Errorf("%s: Django does not read a session of a second", name)
+		}
+		time.Sleep(2100 * time.Millisecond) // expiries are rounded up to whole seconds
+		if got := p.read(rows, token, ""); !got.Empty {
+			t.Errorf("%s: Django reads a session that Go has let expire", name)
+		}
+		if n, err := store.(session.ExpiredDeleter).DeleteExpired(t.Context()); n != 1 || err != nil {
+			t.Errorf("%s: %d rows are cleaned up, %v; want 1", name, n, err)
+		}
+	}
+
+	// Times in the session itself.
+	if strings.HasPrefix(p.version, "3.") {
+		return // it cannot write any
+	}
+	token = p.write(engine, `{"team":"red"}`, ask{"end_in": 3600})
+	token = s.visit(token, func(s *session.Session) {
+		near("Django's timedelta", s.ExpiryAge(), time.Hour)
+		s.Set("n", 1)
+	})
+	s.visit(token, func(s *session.Session) { near("Django's timedelta, saved by Go", s.ExpiryAge(), time.Hour) })
+	token = atDjango("Django's timedelta, saved by Go", token, time.Hour)
+	s.visit(token, func(s *session.Session) { near("Django's timedelta, saved by both", s.ExpiryAge(), time.Hour) })
+	token = s.visit("", func(s *session.Session) { s.Set("team", "red"); s.SetExpiryTime(time.Now().Add(time.Hour)) })
+	token = atDjango("SetExpiryTime", token, time.Hour)
+	s.visit(token, func(s *session.Session) { near("SetExpiryTime, saved by Django", s.ExpiryAge(), time.Hour) })
+	token = p.write(engine, `{"team":"red"}`, ask{"end_in": -60})
+	if len(s.entries(token)) != 0 {
+		t.Errorf("%s: a session that Django has let expire is alive", name)
+	}
+}
+
+func TestALocalTimeWithoutItsZoneIsAMistakeOfTheSetUp(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file, "use_tz": false, "time_zone": "America/New_York"})
+		if strings.HasPrefix(p.version, "3.") {
+			t.Skip("Django 3.2 keeps no times in sessions")
+		}
+		// Hours enough for a row of New York's to be alive where it is taken for UTC.
+		token := p.write(engine, `{"team":"red"}`, ask{"end_in": 24 * 60 * minute})
+		_, err := open(t, engine, secretKey, file, django.Options{}).Load(t.Context(), token)
+		if !errors.Is(err, session.ErrMisuse) || errors.Is(err, session.ErrNotFound) || !strings.Contains(err.Error(), "TimeZone") {
+			t.Errorf("%v, want session.ErrMisuse and what to do", err)
+		}
+		if status := session.ErrorStatus(err); status != 500 {
+			t.Errorf("it is answered with %d", status)
+		}
+	})
+}
+
+func TestTheSessionsOwnEndInATimeZone(t *testing.T) {
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	east := time.FixedZone("", 14*3600)
+	for _, tc := range []struct {
+		zone           *time.Location
+		golang, django string
+		same           bool // Go reads what it has written
+	}{
+		{newYork, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"2026-01-01T22:04:05"}`, true},
+		{newYork, `{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`, `{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`, true},
+		{newYork, `{"é":"\\", "_session_expiry" : "2026-07-02T03:04:05.000006+00:00", "b":1}`, `{"\u00e9":"\\", "_session_expiry" : "2026-07-01T23:04:05.000006", "b":1}`, true},
+		{newYork, `{"_session_expiry":1,"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":1,"_session_expiry":"2026-01-01T22:04:05"}`, true},
+		{newYork, `{"\u005fsession_expiry":"2026-01-02T03:04:05+00:00"}`, `{"\u005fsession_expiry":"2026-01-01T22:04:05"}`, true},
+		{newYork, `{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`, true},
+		{newYork, `{"_session_expiry":3600}`, `{"_session_expiry":3600}`, true},
+		{newYork, `{"_session_expiry":"2026-01-02T10:04:05+07:00"}`, `{"_session_expiry":"2026-01-01T22:04:05"}`, false},
+		{east, `{"_session_expiry":"9999-12-31T23:59:59+00:00"}`, `{"_session_expiry":"9999-12-31T23:59:59"}`, false},
+		{nil, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, true},
+	} {
+		opts, err := django.Rows(secretKey, django.Options{TimeZone: tc.zone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := opts.Encoding.Encode([]byte(tc.golang))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := signedText(t, row); got != tc.django {
+			t.Errorf("%s is written as %s, want %s", tc.golang, got, tc.django)
+		}
+		if back, err := opts.Encoding.Decode(row); err != nil || tc.same && string(back) != tc.golang {
+			t.Errorf("%s is read again as %s, %v", tc.golang, back, err)
+		}
+	}
+}
+
+// signedText returns what was signed, if it is not compressed.
+func signedText(t *testing.T, signed string) string {
+	t.Helper()
+	body, _, _ := strings.Cut(signed, ":")
+	if body, compressed := strings.CutPrefix(body, "."); compressed {
+		b, err := base64.RawURLEncoding.DecodeString(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := zlib.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestDjangoKeepsWhatItDoesNotKnow(t *testing.T) {

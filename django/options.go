@@ -36,6 +36,17 @@ type Options struct {
 	// over. In Go's FIPS 140-only mode, which has no SHA-1, it is an error.
 	ReadSHA1 bool
 
+	// TimeZone is the site's TIME_ZONE if its settings say USE_TZ = False, and
+	// nil if they say True, the default since Django 5.0. Without USE_TZ Django
+	// keeps local times: in SQLite and MySQL the end of every session, and the
+	// end that set_expiry gives a session. A session with such an end then
+	// fails to load, with [session.ErrMisuse], as long as TimeZone is nil; the
+	// times in a table cannot be told from others.
+	//
+	// A moment of the hour that comes twice when daylight saving time ends may
+	// be taken for the other one, as at Django.
+	TimeZone *time.Location
+
 	// MaxBytes bounds the text of a session, before compression; 0 is 1 MiB in
 	// a cookie and 64 MiB in a row. Larger ones are neither written nor read.
 	MaxBytes int
@@ -53,7 +64,8 @@ func (o Options) Format(f fmt.State, verb rune) { io.WriteString(f, o.describe()
 func (o Options) MarshalText() ([]byte, error) { return []byte(o.describe()), nil }
 
 func (o Options) describe() string {
-	return fmt.Sprintf("django.Options{%d fallbacks, CookieAge: %v, ReadSHA1: %v, MaxBytes: %d}", len(o.Fallbacks), o.CookieAge, o.ReadSHA1, o.MaxBytes)
+	return fmt.Sprintf("django.Options{%d fallbacks, CookieAge: %v, ReadSHA1: %v, TimeZone: %v, MaxBytes: %d}",
+		len(o.Fallbacks), o.CookieAge, o.ReadSHA1, o.TimeZone, o.MaxBytes)
 }
 
 const (

@@ -36,25 +36,26 @@ func Rows(secretKey string, opts Options) (dbstore.Options, error) {
 	if err != nil {
 		return dbstore.Options{}, err
 	}
-	e := &rowEncoding{signer: newSigner(rowSalt, keys, opts.ReadSHA1, limit)}
+	e := &rowEncoding{signer: newSigner(rowSalt, keys, opts.ReadSHA1, limit), zone: opts.TimeZone}
 	if opts.ReadSHA1 {
 		for _, key := range keys {
 			e.legacy = append(e.legacy, newSaltedHMAC(sha1.New, legacyRowSalt, key))
 		}
 	}
-	return dbstore.Options{RawKeys: true, Encoding: e}, nil
+	return dbstore.Options{RawKeys: true, Encoding: e, TimeZone: opts.TimeZone}, nil
 }
 
 // rowEncoding is encode and decode of django/contrib/sessions/backends/base.py.
 type rowEncoding struct {
 	signer *signer
-	legacy []*saltedHMAC // of the format before Django 3.1; nil if it is not read
+	legacy []*saltedHMAC  // of the format before Django 3.1; nil if it is not read
+	zone   *time.Location // TIME_ZONE without USE_TZ, or nil
 }
 
 var _ dbstore.Encoding = (*rowEncoding)(nil)
 
 func (e *rowEncoding) Encode(data []byte) (string, error) {
-	text, err := serialize(data, false)
+	text, err := serialize(toLocalTime(data, e.zone), false)
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +81,7 @@ func (e *rowEncoding) Decode(text string) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	return data, nil
+	return fromLocalTime(data, e.zone)
 }
 
 // legacyLoads is _legacy_decode: base64, of the alphabet with + and /, of an

@@ -15,6 +15,10 @@ import (
 // there. Sessions in Go are UTF-8, with an escape here or there that the
 // application chose, and an engine has to give back every byte of them. So:
 //
+// A site's own serializer may write UTF-8, as json.dumps does with
+// ensure_ascii=False and orjson always: it is read as UTF-8, and what is written
+// here is good for it as well. Bytes that are no UTF-8 are nobody's.
+//
 //   - Writing replaces each character beyond ASCII by its escape.
 //   - Reading replaces each escape beyond ASCII by its character, but for
 //     U+2028 and U+2029, which encoding/json always escapes.
@@ -28,6 +32,7 @@ import (
 var (
 	errNotObject = errors.New("the session is not a JSON object")
 	errNotUTF8   = errors.New("the session is not valid UTF-8")
+	errNotASCII  = errors.New("the session is neither ASCII, as Django's JSONSerializer writes, nor UTF-8; see SESSION_SERIALIZER")
 	errPickle    = errors.New(`the session was written by Django's PickleSerializer, which cannot be read safely; set SESSION_SERIALIZER to "django.contrib.sessions.serializers.JSONSerializer"`)
 )
 
@@ -89,6 +94,9 @@ func deserialize(text []byte) (data []byte, marked bool, err error) {
 	if len(text) > 1 && text[0] == 0x80 && text[1] >= 2 && text[1] <= 5 { // the PROTO opcode
 		return nil, false, errPickle
 	}
+	if !utf8.Valid(text) {
+		return nil, false, errNotASCII
+	}
 	exceptions, text, marked := cutMark(text)
 	data = make([]byte, 0, len(text))
 	n := 0
@@ -123,7 +131,7 @@ func deserialize(text []byte) (data []byte, marked bool, err error) {
 			i += len("Infinity")
 			continue
 		}
-		data = utf8.AppendRune(data, rune(c)) // Latin-1
+		data = append(data, c)
 		i++
 	}
 	if !isObject(data) {

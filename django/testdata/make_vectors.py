@@ -32,6 +32,10 @@ UNICODE_TEXT = (
 )
 
 
+# UTF-8 has fewer escapes.
+UTF8_TEXT = UNICODE_TEXT.replace("\\u007f", "\x7f").replace("\\u2028", "\u2028")
+
+
 def vector(name, format, expect, payload=None, session=None, **headers):
     path = os.path.join(DIRECTORY, name + ".txt")
     if os.path.exists(path):
@@ -45,9 +49,9 @@ def vector(name, format, expect, payload=None, session=None, **headers):
         f.write("\n%s\n" % payload)
 
 
-def cookie(session, signed=NOW, secret=SECRET, algorithm="sha256", serializer="JSONSerializer"):
+def cookie(session, signed=NOW, secret=SECRET, algorithm="sha256", serializer="django.contrib.sessions.serializers.JSONSerializer"):
     peer.set_time(signed)
-    peer.change(SECRET_KEY=secret, DEFAULT_HASHING_ALGORITHM=algorithm, SESSION_SERIALIZER=SERIALIZERS + serializer)
+    peer.change(SECRET_KEY=secret, DEFAULT_HASHING_ALGORITHM=algorithm, SESSION_SERIALIZER=serializer)
     s = peer.store("signed_cookies")
     s.update(session)
     s.save()
@@ -74,7 +78,7 @@ def main():
     peer.configure(SECRET)
 
     def success(name, session, text, expires=NOW + AGE, **more):
-        signing = {k: more.pop(k) for k in ("signed", "secret", "algorithm") if k in more}
+        signing = {k: more.pop(k) for k in ("signed", "secret", "algorithm", "serializer") if k in more}
         vector("cookie-" + name, "cookie", "success", cookie(session, **signing), text, expires=expires, **more)
 
     success("empty", {}, "{}")
@@ -102,7 +106,10 @@ def main():
     success("expiry-time", {"_session_expiry": "2026-01-01T09:00:00.500000+07:00"},
             '{"_session_expiry":"2026-01-01T09:00:00.500000+07:00"}', expires=NOW + 7200)
     success("expiry-time-naive", {"_session_expiry": "2026-01-01T02:00:00"},
-            '{"_session_expiry":"2026-01-01T02:00:00"}', expires=NOW + 7200)
+            '{"_session_expiry":"2026-01-01T02:00:00+00:00"}', expires=NOW + 7200, time_zone="UTC")
+    success("expiry-time-new-york", {"_session_expiry": "2025-12-31T21:00:00.000250", **TEAM},
+            '{"_session_expiry":"2026-01-01T02:00:00.000250+00:00","team":"red"}', expires=NOW + 7200, time_zone="America/New_York")
+    success("utf-8", UNICODE, UTF8_TEXT, serializer="peer.UTF8Serializer")
     success("fallback", TEAM, TEAM_TEXT, secret=OLD_SECRET, fallback=OLD_SECRET)
     success("sha1", TEAM, TEAM_TEXT, algorithm="sha1", read_sha1="yes")
     success("sha1-fallback", LOGIN, LOGIN_TEXT, algorithm="sha1", secret=OLD_SECRET, read_sha1="yes", fallback=OLD_SECRET)
@@ -116,7 +123,7 @@ def main():
     refused("expiry-time-over", "expired", cookie({"_session_expiry": "2025-12-31T23:59:59+00:00"}))
     refused("other-secret", "invalid token", cookie(TEAM, secret=OLD_SECRET))
     refused("sha1-not-asked-for", "invalid token", cookie(TEAM, algorithm="sha1"))
-    refused("pickle", "pickle", cookie(TEAM, serializer="PickleSerializer"))
+    refused("pickle", "pickle", cookie(TEAM, serializer=SERIALIZERS + "PickleSerializer"))
     refused("signed-as-a-row", "invalid token", row(TEAM))
 
     vector("row-empty", "row", "success", row({}), "{}")

@@ -11,6 +11,7 @@ import random
 import struct
 import sys
 import time
+from datetime import timedelta
 
 import django
 from django.conf import settings
@@ -27,12 +28,22 @@ def store(engine, key=None):
     return import_module("django.contrib.sessions.backends." + engine).SessionStore(key)
 
 
-def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256", serializer="JSONSerializer", use_tz=True):
+class UTF8Serializer:
+    """A site's own serializer."""
+
+    def dumps(self, obj):
+        return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def loads(self, data):
+        return json.loads(data.decode())
+
+
+def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256", serializer="JSONSerializer", use_tz=True, time_zone="Asia/Ho_Chi_Minh"):
     """Sets Django up. A database is an SQLite file, or an entry of DATABASES."""
     if isinstance(database, str):
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
     if not use_tz:
-        os.environ["TZ"] = "Asia/Ho_Chi_Minh"
+        os.environ["TZ"] = time_zone
         time.tzset()
     options = {}
     if django.VERSION < (4, 0):
@@ -40,8 +51,9 @@ def configure(secret, database=":memory:", cookie_age=1209600, algorithm="sha256
     settings.configure(
         SECRET_KEY=secret,
         USE_TZ=use_tz,
+        TIME_ZONE=time_zone,
         SESSION_COOKIE_AGE=cookie_age,
-        SESSION_SERIALIZER="django.contrib.sessions.serializers." + serializer,
+        SESSION_SERIALIZER=serializer if "." in serializer else "django.contrib.sessions.serializers." + serializer,
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
         DATABASES={"default": database},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
@@ -61,16 +73,27 @@ def not_durable(connection, **kwargs):
     connection.cursor().execute("PRAGMA synchronous = OFF")
 
 
-def write(engine, session, key=None, expiry=None):
+def write(engine, session, key=None, expiry=None, end_in=None):
     """Stores a session as a request would: loads what key stands for, and
-    replaces all of it."""
+    replaces all of it. It expires after a number of seconds, or at a fixed
+    moment that is so many seconds from now."""
     s = store(engine, key)
     s.clear()
     s.update(json.loads(session))
     if expiry is not None:
         s.set_expiry(expiry)
+    if end_in is not None:
+        s.set_expiry(timedelta(seconds=end_in))
     s.save()
     return {"key": s.session_key}
+
+
+def save_again(engine, key):
+    """Loads a session and saves it after a change."""
+    s = store(engine, key)
+    s["saved"] = s.get("saved", 0) + 1
+    s.save()
+    return {"key": s.session_key, "age": s.get_expiry_age()}
 
 
 def read(engine, key, expect=None):
@@ -189,7 +212,7 @@ def random_text(r):
     return text
 
 
-OPS = [configure, change, set_time, write, read, delete, raw_row, decode_row, user_hash, random_sessions]
+OPS = [configure, change, set_time, write, save_again, read, delete, raw_row, decode_row, user_hash, random_sessions]
 
 
 def main():
