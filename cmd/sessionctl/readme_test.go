@@ -97,7 +97,7 @@ func runLine(t *testing.T, line string) string {
 func prepareOwner(t *testing.T) {
 	t.Helper()
 	time.Sleep(time.Until(time.Date(2026, 5, 27, 8, 30, 12, 0, time.UTC)))
-	store, err := sqlite.Open(t.Context(), "sessions.db", sqlite.Options{Options: dbstore.Options{Owners: true}})
+	store, err := sqlite.Open(t.Context(), "shop.db", sqlite.Options{Options: dbstore.Options{Owners: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
