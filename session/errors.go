@@ -85,8 +85,13 @@ type KeySize struct {
 	Bytes int // of the encoded value, before compression
 }
 
-// Format keeps the keys out of what fmt prints, whatever the verb.
-func (e *TooLargeError) Format(f fmt.State, verb rune) { io.WriteString(f, e.Error()) }
+// Format keeps the keys out of what fmt prints, whatever the verb. Like
+// MarshalText it is also a method of TooLargeError itself, since a copy has the
+// same fields.
+func (e TooLargeError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).Error()) }
+
+// MarshalText is Format for encoders, such as those of log/slog, at any depth.
+func (e TooLargeError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)

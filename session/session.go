@@ -72,7 +72,12 @@ func (e *ValueError) Error() string {
 func (e *ValueError) Unwrap() error { return e.Err }
 
 // Format keeps the key and the cause out of what fmt prints, whatever the verb.
-func (e *ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, e.Error()) }
+// Like MarshalText it is also a method of ValueError itself, since a copy has the
+// same fields.
+func (e ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).Error()) }
+
+// MarshalText is Format for encoders, such as those of log/slog, at any depth.
+func (e ValueError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }
 
 // Set stores v under key, encoded as JSON at once, so that later changes of v
 // neither get lost nor leak in. A value that cannot be encoded, a string that
@@ -465,3 +470,14 @@ func (r Record) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Reco
 
 // LogValue keeps the record's content out of logs.
 func (r Record) LogValue() slog.Value { return slog.StringValue("session.Record{…}") }
+
+// MarshalText keeps the record's content out of logs where log/slog does not ask
+// for LogValue: in a slice, a map or a struct.
+func (r Record) MarshalText() ([]byte, error) { return []byte("session.Record{…}"), nil }
+
+// MarshalJSON returns an error, since a Record that is written as JSON is one that
+// was logged by mistake. An engine that stores JSON writes the fields it needs;
+// anything but an error would lose sessions there without a word.
+func (r Record) MarshalJSON() ([]byte, error) { return nil, errRecordJSON }
+
+var errRecordJSON = errors.New("session: a Record is not written as JSON, which logs do; an engine writes its fields")

@@ -63,7 +63,9 @@ type SessionStore interface {
 	Delete(ctx context.Context, token string) error
 }
 
-// Record is a session as an engine stores it.
+// Record is a session as an engine stores it. What fmt and log/slog print of it
+// shows nothing of the session, and marshaling it as JSON is an error: an engine
+// writes the fields that it needs.
 type Record struct {
 	// Data is the serialized session. The engine treats it as opaque; it may
 	// rely on its being valid UTF-8 without NUL bytes, as JSON is.
