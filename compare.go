@@ -28,6 +28,7 @@ import (
 	"sessionengine/bench/report"
 	"sessionengine/bench/source"
 	"sessionengine/bench/suite"
+	"sessionengine/bench/survey"
 	"sessionengine/internal/cmdflag"
 )
 
@@ -132,10 +133,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure returns a report together with an error when it was interrupted.
 func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Report, error) {
-	var survey *bench.Survey
+	var surveyed *survey.Survey
 	if opts.taken != nil {
 		var err error
-		survey, err = bench.SurveySessions(ctx, opts.engines, opts.taken.Sessions, bench.SurveyOptions{
+		surveyed, err = survey.Take(ctx, opts.engines, opts.taken.Sessions, survey.Options{
 			Seed: opts.seed, KeyNames: opts.showKeys, Sample: &opts.taken.Sample,
 		})
 		if err != nil {
@@ -163,7 +164,7 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 	found, err := suite.Run(ctx, cfg)
 	done()
 	if found != nil {
-		found.Survey = survey
+		found.Survey = surveyed
 	}
 	return found, err
 }
@@ -434,9 +435,9 @@ func (o *options) readSessions(ctx context.Context) error {
 
 // train makes a dictionary from the user's sessions.
 func train(ctx context.Context, opts *options, stdout io.Writer) error {
-	training, err := bench.TrainDictionary(ctx, opts.taken.Sessions, opts.seed)
+	training, err := survey.Train(ctx, opts.taken.Sessions, opts.seed)
 	switch {
-	case errors.Is(err, bench.ErrTooFewSessions) || errors.Is(err, bench.ErrNothingInCommon):
+	case errors.Is(err, survey.ErrTooFewSessions) || errors.Is(err, survey.ErrNothingInCommon):
 		return usageError{fmt.Errorf("-train: %w", err)}
 	case err != nil:
 		return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +14,6 @@ import (
 
 	"sessionengine/bench"
 )
-
-var update = flag.Bool("update", false, "write the files in testdata anew")
 
 const corpusDir = "testdata/corpus"
 

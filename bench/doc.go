@@ -15,9 +15,9 @@
 //
 // Package bench/source reads them, from where the site keeps them. Those of
 // median size, of the ninetieth percentile and the largest one are measured
-// ([Representatives]); of all, [SurveySessions] tells the sizes, the share that
-// does not fit a cookie, the weight of each key, and what a dictionary of their
-// own saves ([TrainDictionary]). No content is in results and reports. While an
+// ([Representatives]); of all, package bench/survey tells the sizes, the share
+// that does not fit a cookie, the weight of each key, and what a dictionary of
+// their own saves. No content is in results and reports. While an
 // engine is measured, its database holds the sessions, in a temporary file that
 // only its owner can read or, with [DatabaseEngine], in tables that are dropped.
 //
@@ -64,8 +64,8 @@
 // the price of a page. It is a model: a page waits for the server's work, for a
 // round trip per query, and for the cookie's bytes on the visitor's line, one
 // after the other, and nothing else is busy. [Sensitivity] tells which of the
-// inputs the verdict depends on, and at which value it changes; [Validate] holds
-// predictions against what package network measured.
+// inputs the verdict depends on, and at which value it changes; package network
+// holds predictions against what it measured.
 //
 // # Around this package
 //

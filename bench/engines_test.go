@@ -126,34 +126,3 @@ func TestEnginesNamed(t *testing.T) {
 		}
 	}
 }
-
-func TestSurvey(t *testing.T) {
-	var sessions []bench.Session
-	for _, kind := range []string{"login", "token-cache"} {
-		all, err := bench.CorpusSessions(kind)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sessions = append(sessions, all[:8]...)
-	}
-	engines, err := bench.EnginesNamed("signedcookie", "dbstore")
-	if err != nil {
-		t.Fatal(err)
-	}
-	survey, err := bench.SurveySessions(t.Context(), engines, sessions, bench.SurveyOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if survey.Sessions != 16 || survey.Tried != 16 {
-		t.Errorf("%d of %d tried, want all 16", survey.Tried, survey.Sessions)
-	}
-	if survey.JSON.Min != 220 || survey.JSON.Median != 220 || survey.JSON.Max != sessions[15].Size {
-		t.Errorf("sizes %+v", survey.JSON)
-	}
-	if cookies := survey.Engines[0]; cookies.TooLarge != 8 || cookies.Cookie.Max > 400 {
-		t.Errorf("in cookies: %+v, want the 8 large ones refused", cookies)
-	}
-	if rows := survey.Engines[1]; rows.TooLarge != 0 || rows.Cookie.Min != rows.Cookie.Max {
-		t.Errorf("in rows: %+v, want all, with keys of one length", rows)
-	}
-}

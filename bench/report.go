@@ -21,10 +21,6 @@ type Report struct {
 	// two engines or more can carry.
 	Sensitivity []Sensitivity  `json:"sensitivity"`
 	Leads       []SessionLeads `json:"leads"`
-
-	Validation *Validation    `json:"validation,omitempty"` // of the model
-	Encoders   []EncoderSizes `json:"encoders,omitempty"`
-	Survey     *Survey        `json:"survey,omitempty"` // of the user's own sessions
 }
 
 // A RatioResult compares an engine with the first one of the run.

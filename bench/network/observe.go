@@ -13,8 +13,8 @@ import (
 // model with the scenario's inputs and the cookie that was measured, given what
 // results tell of the engine's requests. The model's ReadsPerWrite counts; its
 // other inputs are the scenarios'. Results that lack one of the engines or sessions are an error.
-func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]bench.Observation, error) {
-	var observations []bench.Observation
+func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]Observation, error) {
+	var observations []Observation
 	without := make(map[Scenario]float64)
 	for i := range m.Cells {
 		c := &m.Cells[i]
@@ -30,7 +30,7 @@ func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]bench
 		if err != nil {
 			return nil, err
 		}
-		observations = append(observations, bench.Observation{
+		observations = append(observations, Observation{
 			Scenario:  c.Scenario.String(),
 			Engine:    c.Engine,
 			Measured:  measured,

@@ -215,7 +215,7 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := bench.Validate(observations)
+	v := network.Validate(observations)
 	if len(observations) != 2 || v.Scenarios != 1 || v.Right != v.Told {
 		t.Errorf("got %+v", v)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/suite"
+	"sessionengine/bench/survey"
 )
 
 // A Document is a report as it is to be read.
@@ -230,7 +231,7 @@ func (b *builder) method() []string {
 	lines = append(lines, "Ratios of one run can be trusted elsewhere; absolute times say something about this machine. Engines were measured with warm caches and a database that fits into memory. "+
 		"There is no network in the time of a request, and one request at a time, except where a section says otherwise.")
 	contents := "Nothing of any session's content is here."
-	if b.Survey != nil && slices.ContainsFunc(b.Survey.Keys, func(k bench.Keys) bool { return k.Name != "" }) {
+	if b.Survey != nil && slices.ContainsFunc(b.Survey.Keys, func(k survey.Keys) bool { return k.Name != "" }) {
 		contents = "Of the sessions' content, the names of the heaviest keys are here, as was asked for, and nothing else."
 	}
 	return append(lines, contents)

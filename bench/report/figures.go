@@ -8,6 +8,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/network"
+	"sessionengine/bench/survey"
 )
 
 // A figure is a plot: of series of points, of spans or of bars.
@@ -141,14 +142,14 @@ func (b *builder) timeFigure(kind bench.Kind) *figure {
 func (b *builder) encoderFigure() *figure {
 	kinds := b.encodedKinds()
 	all := make([]series, 0, styles)
-	for i, name := range bench.Encoders() {
+	for i, name := range survey.Encoders() {
 		all = append(all, series{Name: name, Style: i})
 	}
 	all = append(all, series{Name: "JSON, for comparison", Style: styles - 1})
 	values := []float64{4096}
 	for _, e := range b.Encoders {
 		k := slices.Index(kinds, e.Session)
-		add := func(i int, z bench.Sizes) {
+		add := func(i int, z survey.Sizes) {
 			if z.Min <= 0 {
 				return
 			}
@@ -158,10 +159,10 @@ func (b *builder) encoderFigure() *figure {
 			all[i].Points = append(all[i].Points, pt)
 			values = append(values, pt.X, pt.Lo, pt.Hi)
 		}
-		if e.Encoder == bench.Encoders()[0] {
+		if e.Encoder == survey.Encoders()[0] {
 			add(len(all)-1, e.JSON)
 		}
-		add(slices.Index(bench.Encoders(), e.Encoder), e.Cookie)
+		add(slices.Index(survey.Encoders(), e.Encoder), e.Cookie)
 	}
 	return &figure{
 		Title:   "size of the cookie, by encoder",

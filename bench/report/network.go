@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"sessionengine/bench"
 	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
 )
@@ -192,7 +191,7 @@ func (b *builder) validation() section {
 }
 
 // validationLines says what the validation came to, a sentence a line.
-func validationLines(v *bench.Validation) []string {
+func validationLines(v *network.Validation) []string {
 	lines := []string{fmt.Sprintf("Held against %d times measured through a server, in %d scenarios: the median error of the predicted time is %s; "+
 		"%.0f %% of the predictions are within 20 %%.", len(v.Observations), v.Scenarios, percent(v.Error), 100*v.Within20)}
 	if v.Shares > 0 {

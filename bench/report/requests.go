@@ -7,6 +7,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/suite"
+	"sessionengine/bench/survey"
 )
 
 // tableKinds are the kinds of request that have a column. Again has a table of
@@ -251,15 +252,15 @@ func (b *builder) encoderTable() *table {
 		Notes: []string{"Medians of different sessions of each kind, name included. trained: with a dictionary of other sessions of that kind; " +
 			"- where there are too few of them."},
 	}
-	encoders := slices.DeleteFunc(bench.Encoders(), func(name string) bool {
-		return !slices.ContainsFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Encoder == name })
+	encoders := slices.DeleteFunc(survey.Encoders(), func(name string) bool {
+		return !slices.ContainsFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Encoder == name })
 	})
 	t.Columns = append([]string{"session", "JSON"}, encoders...)
 	for _, kind := range b.encodedKinds() {
-		first := slices.IndexFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Session == kind })
+		first := slices.IndexFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Session == kind })
 		cells := []cell{sizes(b.Encoders[first].JSON).at("/encoders/%d/json_bytes", first)}
 		for _, name := range encoders {
-			i := slices.IndexFunc(b.Encoders, func(e bench.EncoderSizes) bool { return e.Session == kind && e.Encoder == name })
+			i := slices.IndexFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Session == kind && e.Encoder == name })
 			if i < 0 {
 				cells = append(cells, none("-"))
 				continue
@@ -290,7 +291,7 @@ func (b *builder) encodedKinds() []string {
 }
 
 // sizes returns a cell for some sizes.
-func sizes(z bench.Sizes) cell {
+func sizes(z survey.Sizes) cell {
 	c := text("%d", z.Median)
 	if z.Min != z.Max {
 		c.More = fmt.Sprintf("%d–%d", z.Min, z.Max)

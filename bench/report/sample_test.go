@@ -8,6 +8,7 @@ import (
 	"sessionengine/bench"
 	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
+	"sessionengine/bench/survey"
 )
 
 var sampleEngines = []string{"signedcookie", "dbstore", "sealed"}
@@ -93,15 +94,15 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 		report.Stages = append(report.Stages, suite.Stage{Name: name, State: suite.Done})
 	}
 	for _, s := range sampleSessions {
-		for i, encoder := range bench.Encoders() {
+		for i, encoder := range survey.Encoders() {
 			if i > 2 && s.Size > 8000 {
 				continue
 			}
 			cookie := max(100, int(float64(s.Size)*(0.5-0.07*float64(i))))
-			e := bench.EncoderSizes{
+			e := survey.EncoderSizes{
 				Session: s.Name, Encoder: encoder, Sessions: 20,
-				JSON:   bench.Sizes{Min: s.Size - 9, Median: s.Size, P90: s.Size, P99: s.Size, Max: s.Size + 30},
-				Cookie: bench.Sizes{Min: cookie - 9, Median: cookie, P90: cookie, P99: cookie, Max: cookie + 80},
+				JSON:   survey.Sizes{Min: s.Size - 9, Median: s.Size, P90: s.Size, P99: s.Size, Max: s.Size + 30},
+				Cookie: survey.Sizes{Min: cookie - 9, Median: cookie, P90: cookie, P99: cookie, Max: cookie + 80},
 			}
 			if cookie > 4096 {
 				e.TooLarge = 20
@@ -109,25 +110,25 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 			report.Encoders = append(report.Encoders, e)
 		}
 	}
-	report.Survey = &bench.Survey{
+	report.Survey = &survey.Survey{
 		Sessions: 4990, Tried: 2000,
-		Sample:       &bench.Sample{Found: 1e6, Taken: 5000, LeftOut: []bench.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
-		Distribution: []bench.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
-		Keys:         []bench.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "<b>cart</b>", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
-		Training: &bench.Training{Bytes: 2048, Sessions: 4990, Trained: 800, HeldOut: 200, Cookies: []bench.CookieSizes{
-			{Scheme: "signed", Compression: bench.Uncompressed, Mean: 700, TooLarge: 4, Sizes: bench.Sizes{Median: 600, P90: 1500, Max: 12000}},
-			{Scheme: "signed", Compression: bench.TrainedDictionary, Mean: 250, Sizes: bench.Sizes{Median: 200, P90: 500, Max: 3800}},
-			{Scheme: "sealed", Compression: bench.TrainedDictionary, Mean: 200, Sizes: bench.Sizes{Median: 160, P90: 400, Max: 3000}},
+		Sample:       &survey.Sample{Found: 1e6, Taken: 5000, LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
+		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
+		Keys:         []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "<b>cart</b>", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
+		Training: &survey.Training{Bytes: 2048, Sessions: 4990, Trained: 800, HeldOut: 200, Cookies: []survey.CookieSizes{
+			{Scheme: "signed", Compression: survey.Uncompressed, Mean: 700, TooLarge: 4, Sizes: survey.Sizes{Median: 600, P90: 1500, Max: 12000}},
+			{Scheme: "signed", Compression: survey.TrainedDictionary, Mean: 250, Sizes: survey.Sizes{Median: 200, P90: 500, Max: 3800}},
+			{Scheme: "sealed", Compression: survey.TrainedDictionary, Mean: 200, Sizes: survey.Sizes{Median: 160, P90: 400, Max: 3000}},
 		}},
-		JSON: bench.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
+		JSON: survey.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
 	}
 	for i, engine := range sampleEngines {
-		report.Survey.Engines = append(report.Survey.Engines, bench.EngineSurvey{Engine: engine, TooLarge: 10 * i, Cookie: bench.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
+		report.Survey.Engines = append(report.Survey.Engines, survey.EngineSizes{Engine: engine, TooLarge: 10 * i, Cookie: survey.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
 	}
 	report.Wire = sampleWire()
 	report.Load = sampleLoad(r, rounds)
 	report.Links = &network.PageResult{RequestsPerPage: 20, Rounds: rounds}
-	report.Validation = bench.Validate(sampleObservations(r))
+	report.Validation = network.Validate(sampleObservations(r))
 	return report
 }
 
@@ -182,8 +183,8 @@ func sampleLoad(r *rand.Rand, rounds int) *network.LoadResult {
 	return result
 }
 
-func sampleObservations(r *rand.Rand) []bench.Observation {
-	var all []bench.Observation
+func sampleObservations(r *rand.Rand) []network.Observation {
+	var all []network.Observation
 	for _, session := range []string{"login", "cart"} {
 		for _, http := range []string{"HTTP/2", "HTTP/1.1"} {
 			for _, trip := range []time.Duration{100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
@@ -196,7 +197,7 @@ func sampleObservations(r *rand.Rand) []bench.Observation {
 							predicted += trip.Seconds()
 						}
 						measured := predicted * (1 + 0.08*r.NormFloat64())
-						all = append(all, bench.Observation{
+						all = append(all, network.Observation{
 							Scenario: scenario, Engine: engine, Without: without, Predicted: predicted,
 							Measured: bench.Summary{Median: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6, Confidence: 0.95},
 						})

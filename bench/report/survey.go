@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"sessionengine/bench"
+	"sessionengine/bench/survey"
 	"sessionengine/signedcookie"
 )
 
@@ -29,13 +29,13 @@ func (b *builder) survey() section {
 		s.add(t)
 	} else if n := len(s.Parts) - 1; s.Parts[n].Table != nil {
 		t := s.Parts[n].Table
-		t.Notes = append(t.Notes, fmt.Sprintf("No dictionary was tried: that takes %d different sessions which have something in common.", bench.MinTraining))
+		t.Notes = append(t.Notes, fmt.Sprintf("No dictionary was tried: that takes %d different sessions which have something in common.", survey.MinTraining))
 	}
 	return s
 }
 
 // sampleLines says which sessions were taken.
-func sampleLines(s *bench.Sample) []string {
+func sampleLines(s *survey.Sample) []string {
 	n := s.Taken
 	for _, l := range s.LeftOut {
 		n -= l.Sessions
@@ -55,7 +55,7 @@ func sampleLines(s *bench.Sample) []string {
 func (b *builder) surveyTable() *table {
 	v := b.Survey
 	t := &table{Caption: "their sizes and those of their cookies", Columns: []string{"bytes", "too large", "min", "median", "p90", "p99", "max"}}
-	line := func(name, from string, tooLarge cell, z bench.Sizes) {
+	line := func(name, from string, tooLarge cell, z survey.Sizes) {
 		t.add(name, tooLarge, text("%d", z.Min).at("%s/min", from), text("%d", z.Median).at("%s/median", from),
 			text("%d", z.P90).at("%s/p90", from), text("%d", z.P99).at("%s/p99", from), text("%d", z.Max).at("%s/max", from))
 	}
@@ -87,7 +87,7 @@ func (b *builder) keyTable() *table {
 }
 
 // trainingTable has what a dictionary of the sessions' own saves.
-func trainingTable(training *bench.Training) *table {
+func trainingTable(training *survey.Training) *table {
 	intro := plural(training.Sessions, "session")
 	if training.Copies > 0 {
 		intro += fmt.Sprintf(", of which %d that equal another one were left out", training.Copies)
@@ -121,7 +121,7 @@ func trainingTable(training *bench.Training) *table {
 
 // WriteTraining writes which sessions were taken and what a dictionary that was
 // trained on some of them saves on the others, as text.
-func WriteTraining(w io.Writer, s *bench.Sample, t *bench.Training) error {
+func WriteTraining(w io.Writer, s *survey.Sample, t *survey.Training) error {
 	p := new(printer)
 	for _, line := range sampleLines(s) {
 		p.paragraph(line)

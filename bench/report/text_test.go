@@ -10,7 +10,9 @@ import (
 	"unicode/utf8"
 
 	"sessionengine/bench"
+	"sessionengine/bench/network"
 	"sessionengine/bench/suite"
+	"sessionengine/bench/survey"
 )
 
 var update = flag.Bool("update", false, "write the files in testdata again")
@@ -111,23 +113,23 @@ func textOf(t *testing.T, d *Document) string {
 
 func TestText(t *testing.T) {
 	const golden = "testdata/report.txt"
-	report := bench.Analyze(made(10, 0.01), bench.DefaultModel())
-	report.Survey = &bench.Survey{
-		Sessions: 4990, Tried: 2000, JSON: bench.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
-		Sample:       &bench.Sample{Found: 1_000_000, Taken: 5000, LeftOut: []bench.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
-		Distribution: []bench.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
-		Keys:         []bench.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "cart\x1b[2J", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
-		Training: &bench.Training{Bytes: 2048, Seed: 1, Sessions: 4990, Copies: 3, Unused: 3987, Trained: 800, HeldOut: 200, Cookies: []bench.CookieSizes{
-			{Scheme: "signed", Compression: bench.Uncompressed, TooLarge: 4, Mean: 700, Sizes: bench.Sizes{Min: 50, Median: 600, P90: 1500, P99: 3000, Max: 12000}},
-			{Scheme: "signed", Compression: bench.BuiltinDictionary, TooLarge: 0, Mean: 300, Sizes: bench.Sizes{Min: 40, Median: 250, P90: 600, P99: 1500, Max: 3900}},
-			{Scheme: "signed", Compression: bench.TrainedDictionary, TooLarge: 0, Mean: 250, Sizes: bench.Sizes{Min: 40, Median: 200, P90: 500, P99: 1400, Max: 3800}},
+	report := &suite.Report{Report: bench.Analyze(made(10, 0.01), bench.DefaultModel())}
+	report.Survey = &survey.Survey{
+		Sessions: 4990, Tried: 2000, JSON: survey.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
+		Sample:       &survey.Sample{Found: 1_000_000, Taken: 5000, LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
+		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
+		Keys:         []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "cart\x1b[2J", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
+		Training: &survey.Training{Bytes: 2048, Seed: 1, Sessions: 4990, Copies: 3, Unused: 3987, Trained: 800, HeldOut: 200, Cookies: []survey.CookieSizes{
+			{Scheme: "signed", Compression: survey.Uncompressed, TooLarge: 4, Mean: 700, Sizes: survey.Sizes{Min: 50, Median: 600, P90: 1500, P99: 3000, Max: 12000}},
+			{Scheme: "signed", Compression: survey.BuiltinDictionary, TooLarge: 0, Mean: 300, Sizes: survey.Sizes{Min: 40, Median: 250, P90: 600, P99: 1500, Max: 3900}},
+			{Scheme: "signed", Compression: survey.TrainedDictionary, TooLarge: 0, Mean: 250, Sizes: survey.Sizes{Min: 40, Median: 200, P90: 500, P99: 1400, Max: 3800}},
 		}},
-		Engines: []bench.EngineSurvey{
-			{Engine: "cookie", TooLarge: 10, Cookie: bench.Sizes{Min: 100, Median: 250, P90: 600, P99: 1500, Max: 4000}},
-			{Engine: "row", Cookie: bench.Sizes{Min: 42, Median: 42, P90: 42, P99: 42, Max: 42}},
+		Engines: []survey.EngineSizes{
+			{Engine: "cookie", TooLarge: 10, Cookie: survey.Sizes{Min: 100, Median: 250, P90: 600, P99: 1500, Max: 4000}},
+			{Engine: "row", Cookie: survey.Sizes{Min: 42, Median: 42, P90: 42, P99: 42, Max: 42}},
 		},
 	}
-	got := textOf(t, New(&suite.Report{Report: report}))
+	got := textOf(t, New(report))
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -183,12 +185,12 @@ func TestTextOfATraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	training, err := bench.TrainDictionary(t.Context(), append(carts, carts[:7]...), 1)
+	training, err := survey.Train(t.Context(), append(carts, carts[:7]...), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := WriteTraining(&b, &bench.Sample{Found: 100, Taken: 67}, training); err != nil {
+	if err := WriteTraining(&b, &survey.Sample{Found: 100, Taken: 67}, training); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
@@ -200,8 +202,8 @@ func TestTextOfATraining(t *testing.T) {
 }
 
 func TestValidationIsToldInWords(t *testing.T) {
-	text := strings.Join(validationLines(&bench.Validation{
-		Observations: make([]bench.Observation, 8), Scenarios: 3, Told: 2, Right: 1, Wrong: []string{"wrong"}, Within20: 7.0 / 8,
+	text := strings.Join(validationLines(&network.Validation{
+		Observations: make([]network.Observation, 8), Scenarios: 3, Told: 2, Right: 1, Wrong: []string{"wrong"}, Within20: 7.0 / 8,
 	}), " ")
 	for _, want := range []string{"8 times", "3 scenarios", "in 1 of them (50 %)", "not in: wrong"} {
 		if !strings.Contains(text, want) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"sessionengine/bench"
+	"sessionengine/bench/survey"
 )
 
 // maxValue is the longest line, or element of an array, that is read, in bytes.
@@ -61,7 +62,7 @@ func readJSON(ctx context.Context, r *bufio.Reader, opts Options) (*Sessions, er
 		if len(j.plain) == 0 {
 			return nil, bench.ErrNoSessions
 		}
-		return &Sessions{j.plain, bench.Sample{Found: int64(len(j.plain)), Taken: len(j.plain)}}, nil
+		return &Sessions{j.plain, survey.Sample{Found: int64(len(j.plain)), Taken: len(j.plain)}}, nil
 	}
 	s, err := j.rows.sessions(ctx, opts.Name, decode)
 	if err != nil {

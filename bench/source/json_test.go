@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"sessionengine/bench"
 	"sessionengine/bench/source"
+	"sessionengine/bench/survey"
 )
 
 func jsonText(s string) string {
@@ -91,7 +91,7 @@ func TestEnvelopesThatCannotBeRead(t *testing.T) {
 
 	// Rows of other tables, in a dump of all, are counted and left out.
 	s := read(t, write(t, "a.json", `[{"model":"auth.user","pk":1,"fields":{}},`+"{\"model\":\"sessions.session\",\"pk\":\"k\",\"fields\":{\"session_data\":"+jsonText(signed[0])+"}}]"), djangoOptions)
-	if want := []bench.LeftOut{{Reason: "a row of another table", Sessions: 1, First: "row 1"}}; len(s.Sessions) != 1 || !slices.Equal(s.LeftOut, want) {
+	if want := []survey.LeftOut{{Reason: "a row of another table", Sessions: 1, First: "row 1"}}; len(s.Sessions) != 1 || !slices.Equal(s.LeftOut, want) {
 		t.Errorf("%d sessions, %+v", len(s.Sessions), s.Sample)
 	}
 }

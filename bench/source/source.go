@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"sessionengine/bench"
+	"sessionengine/bench/survey"
 	"sessionengine/dbstore"
 	"sessionengine/internal/cmdflag"
 	"sessionengine/internal/opendb"
@@ -65,7 +66,7 @@ const DefaultLimit = 20_000
 // Sessions are what was read.
 type Sessions struct {
 	Sessions []bench.Session
-	bench.Sample
+	survey.Sample
 }
 
 // Read reads the sessions at location: the path of a file or of a folder, or a
@@ -240,7 +241,7 @@ func (s *sampler) sessions(ctx context.Context, name string, decode func(text st
 	slices.SortStableFunc(s.items, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.where.file, b.where.file), cmp.Compare(a.where.row, b.where.row), cmp.Compare(a.where.line, b.where.line))
 	})
-	result := &Sessions{Sample: bench.Sample{Found: s.found, Taken: len(s.items)}}
+	result := &Sessions{Sample: survey.Sample{Found: s.found, Taken: len(s.items)}}
 	for _, i := range s.items {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -281,7 +282,7 @@ func (s *Sessions) leaveOut(reason, where string) {
 			return
 		}
 	}
-	s.LeftOut = append(s.LeftOut, bench.LeftOut{Reason: reason, Sessions: 1, First: where})
+	s.LeftOut = append(s.LeftOut, survey.LeftOut{Reason: reason, Sessions: 1, First: where})
 }
 
 // withoutPath returns an error of the file system without the path, which the

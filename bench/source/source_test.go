@@ -14,6 +14,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/source"
+	"sessionengine/bench/survey"
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
@@ -218,7 +219,7 @@ func TestRowsThatCannotBeReadAreCounted(t *testing.T) {
 	w.Flush()
 	s := read(t, write(t, "dump.csv", b.String()), djangoOptions)
 	checkSessions(t, s.Sessions, awkward[:3])
-	want := []bench.LeftOut{
+	want := []survey.LeftOut{
 		{Reason: "not signed with this SECRET_KEY", Sessions: 2, First: "line 5"},
 		{Reason: "an object without a key", Sessions: 1, First: "line 7"},
 	}
@@ -307,7 +308,7 @@ func TestCookies(t *testing.T) {
 			bad := "x" + values[0]
 			over := cookieValues(t, scheme, "sessionid", -time.Minute, nil, awkward[:2])
 			s := read(t, write(t, "cookies.txt", strings.Join(slices.Concat(values, []string{bad}, over), "\n")), opts)
-			want := []bench.LeftOut{
+			want := []survey.LeftOut{
 				{Reason: "not made with this secret, scheme and name, or changed since", Sessions: 1, First: "line 7"},
 				{Reason: "expired", Sessions: 2, First: "line 8"},
 			}

@@ -11,6 +11,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/network"
+	"sessionengine/bench/survey"
 )
 
 // Config says what [Run] measures.
@@ -106,10 +107,13 @@ func (c *Config) distant() ([]network.DistantEngine, error) {
 // A Report is all that a run found.
 type Report struct {
 	*bench.Report
-	Stages []Stage             `json:"stages"`
-	Wire   *network.Traffic    `json:"wire,omitempty"`
-	Load   *network.LoadResult `json:"load,omitempty"`
-	Links  *network.PageResult `json:"links,omitempty"`
+	Validation *network.Validation   `json:"validation,omitempty"` // of the model
+	Encoders   []survey.EncoderSizes `json:"encoders,omitempty"`
+	Survey     *survey.Survey        `json:"survey,omitempty"` // of the user's own sessions
+	Stages     []Stage               `json:"stages"`
+	Wire       *network.Traffic      `json:"wire,omitempty"`
+	Load       *network.LoadResult   `json:"load,omitempty"`
+	Links      *network.PageResult   `json:"links,omitempty"`
 }
 
 // A Stage is a part of the run.
@@ -249,7 +253,7 @@ func (r *run) encoders(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		sizes, err := bench.MeasureEncoders(ctx, kind.Name, evenly(kind.Sessions, encoded))
+		sizes, err := survey.MeasureEncoders(ctx, kind.Name, evenly(kind.Sessions, encoded))
 		if err != nil {
 			return err
 		}
@@ -293,7 +297,7 @@ func (r *run) links(ctx context.Context) (err error) {
 	if observeErr != nil {
 		return observeErr
 	}
-	r.report.Validation = bench.Validate(observations)
+	r.report.Validation = network.Validate(observations)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package bench
+package survey
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sessionengine/bench"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -56,7 +57,7 @@ const (
 	TrainedDictionary = "trained dictionary"
 )
 
-// MinTraining is the number of different sessions that [TrainDictionary] needs.
+// MinTraining is the number of different sessions that [Train] needs.
 const MinTraining = 20
 
 // ErrTooFewSessions says that there are fewer different sessions than
@@ -73,11 +74,11 @@ const (
 	maxTrainingBytes = 512 << 10
 )
 
-// TrainDictionary makes a dictionary of the default size from four fifths of the
+// Train makes a dictionary of the default size from four fifths of the
 // sessions, and tries it on the others. The same sessions in the same order and
 // the same seed give the same result. It takes some seconds. The errors, apart
 // from the context's, are [ErrTooFewSessions] and [ErrNothingInCommon].
-func TrainDictionary(ctx context.Context, sessions []Session, seed uint64) (*Training, error) {
+func Train(ctx context.Context, sessions []bench.Session, seed uint64) (*Training, error) {
 	t := &Training{Seed: seed, Sessions: len(sessions)}
 	texts := distinct(sessions)
 	t.Copies = len(sessions) - len(texts)
@@ -118,11 +119,11 @@ func TrainDictionary(ctx context.Context, sessions []Session, seed uint64) (*Tra
 }
 
 // distinct returns the texts of the sessions, each text once.
-func distinct(sessions []Session) [][]byte {
+func distinct(sessions []bench.Session) [][]byte {
 	seen := make(map[string]bool)
 	var texts [][]byte
 	for _, s := range sessions {
-		text := s.json()
+		text := s.JSON()
 		if !seen[string(text)] {
 			seen[string(text)] = true
 			texts = append(texts, text)
@@ -146,13 +147,13 @@ func affordable(texts [][]byte) [][]byte {
 
 // cookieSizes makes a cookie of each text.
 func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte) (CookieSizes, error) {
-	opts.MaxDataBytes = maxLine
+	opts.MaxDataBytes = 4 << 20 // as long as a session that is read may be
 	opts.CacheBytes = -1
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	store, err := signedcookie.New(secret, opts)
 	if err != nil {
-		return CookieSizes{}, fmt.Errorf("bench: %w", err)
+		return CookieSizes{}, fmt.Errorf("survey: %w", err)
 	}
 	var result CookieSizes
 	expires := time.Now().Add(time.Hour)
@@ -168,7 +169,7 @@ func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte)
 			result.TooLarge++
 			size = tooLarge.Size - len(signedcookie.DefaultCookie)
 		} else if err != nil {
-			return CookieSizes{}, fmt.Errorf("bench: %w", err)
+			return CookieSizes{}, fmt.Errorf("survey: %w", err)
 		}
 		sizes = append(sizes, size)
 		total += size

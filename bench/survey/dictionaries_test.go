@@ -1,7 +1,8 @@
-package bench_test
+package survey_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -17,7 +18,9 @@ import (
 
 // dictionariesFile is a table of what dictionaries save. Sizes do not depend on
 // the machine.
-const dictionariesFile = "results/dictionaries.txt"
+var update = flag.Bool("update", false, "write bench/results/dictionaries.txt again")
+
+const dictionariesFile = "../results/dictionaries.txt"
 
 // heldOut says which of the sessions of a kind no dictionary is trained on. The
 // first one, which the benchmarks measure, is among them.

@@ -1,17 +1,25 @@
-package bench
+// Package survey looks at a site's own sessions: their sizes, the share that does
+// not fit a cookie, the weight of each key, and what the encoders of package
+// signedcookie and a dictionary of the sessions' own make of them.
+package survey
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"sessionengine/bench"
 )
 
 // A Survey tells how a user's own sessions fare, without any of their content,
-// unless [SurveyOptions.KeyNames] asks for the names of keys.
+// unless [Options.KeyNames] asks for the names of keys.
 type Survey struct {
 	Sessions int `json:"sessions"`
 
@@ -23,16 +31,16 @@ type Survey struct {
 	Distribution []Bin  `json:"distribution"` // of the sizes as JSON
 	Keys         []Keys `json:"keys"`         // the heaviest first
 
-	Tried   int            `json:"tried"` // of all, evenly spaced when there are many
-	Engines []EngineSurvey `json:"engines"`
+	Tried   int           `json:"tried"` // of all, evenly spaced when there are many
+	Engines []EngineSizes `json:"engines"`
 
 	// Training is what compression and a dictionary of their own save; nil if
 	// the sessions are too few for one or have nothing in common.
 	Training *Training `json:"training,omitempty"`
 }
 
-// SurveyOptions are how [SurveySessions] goes about it. The zero value is good.
-type SurveyOptions struct {
+// Options are how [Take] goes about it. The zero value is good.
+type Options struct {
 	// Dir is where databases are kept, in files that are deleted at the end; ""
 	// means the system's directory for temporary files.
 	Dir string
@@ -76,8 +84,8 @@ type LeftOut struct {
 	First    string `json:"first"` // where the first of them is
 }
 
-// An EngineSurvey is how the sessions that were tried fare in one engine.
-type EngineSurvey struct {
+// An EngineSizes is how the sessions that were tried fare in one engine.
+type EngineSizes struct {
 	Engine   string `json:"engine"`
 	TooLarge int    `json:"too_large"`
 	Cookie   Sizes  `json:"cookie_bytes"` // value of the Cookie header, of those that fit
@@ -104,10 +112,10 @@ func sizesOf(sizes []int) Sizes {
 // surveyed is how many sessions are tried in each engine at most.
 const surveyed = 2000
 
-// SurveySessions looks at the sizes of sessions and of their keys, stores them in
+// Take looks at the sizes of sessions and of their keys, stores them in
 // each engine, once, and looks at the cookies, and tries what a dictionary of
 // their own saves. It stops with the context's error when ctx ends.
-func SurveySessions(ctx context.Context, engines []Engine, sessions []Session, opts SurveyOptions) (*Survey, error) {
+func Take(ctx context.Context, engines []bench.Engine, sessions []bench.Session, opts Options) (*Survey, error) {
 	all := make([]int, len(sessions))
 	for i, s := range sessions {
 		all[i] = s.Size
@@ -117,21 +125,21 @@ func SurveySessions(ctx context.Context, engines []Engine, sessions []Session, o
 		JSON: sizesOf(all), Distribution: distribution(all), Keys: heaviestKeys(sessions, opts.KeyNames),
 	}
 	var err error
-	survey.Training, err = TrainDictionary(ctx, sessions, opts.Seed)
+	survey.Training, err = Train(ctx, sessions, opts.Seed)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	} else if err != nil && !errors.Is(err, ErrTooFewSessions) && !errors.Is(err, ErrNothingInCommon) {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(opts.Dir, "bench-")
+	dir, err := os.MkdirTemp(opts.Dir, "survey-")
 	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+		return nil, fmt.Errorf("survey: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	for i, e := range engines {
 		siteDir := filepath.Join(dir, fmt.Sprint(i))
 		if err := os.Mkdir(siteDir, 0o700); err != nil {
-			return nil, fmt.Errorf("bench: %w", err)
+			return nil, fmt.Errorf("survey: %w", err)
 		}
 		result, err := surveyEngine(ctx, e, sessions, survey.Tried, siteDir)
 		if err != nil {
@@ -169,7 +177,7 @@ func distribution(sizes []int) []Bin {
 const maxKeys = 10
 
 // heaviestKeys returns the keys that most bytes of the sessions belong to.
-func heaviestKeys(sessions []Session, names bool) []Keys {
+func heaviestKeys(sessions []bench.Session, names bool) []Keys {
 	byName := make(map[string]*Keys)
 	sums := make(map[string]int)
 	total := 0
@@ -181,7 +189,7 @@ func heaviestKeys(sessions []Session, names bool) []Keys {
 				k = &Keys{Name: e.Key}
 				byName[e.Key] = k
 			}
-			size := len(quote(e.Key)) + len(":") + len(e.Value)
+			size := len(bench.Session{Entries: []bench.Entry{e}}.JSON()) - len("{}")
 			k.Sessions++
 			k.Max = max(k.Max, size)
 			sums[e.Key] += size
@@ -203,10 +211,10 @@ func heaviestKeys(sessions []Session, names bool) []Keys {
 	return keys
 }
 
-func surveyEngine(ctx context.Context, e Engine, sessions []Session, n int, dir string) (result EngineSurvey, err error) {
+func surveyEngine(ctx context.Context, e bench.Engine, sessions []bench.Session, n int, dir string) (result EngineSizes, err error) {
 	defer func() {
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("bench: %s: %w", e.Name, err)
+			err = fmt.Errorf("survey: %s: %w", e.Name, err)
 		}
 	}()
 	running := context.WithoutCancel(ctx)
@@ -217,24 +225,23 @@ func surveyEngine(ctx context.Context, e Engine, sessions []Session, n int, dir 
 	defer func() { err = errors.Join(err, site.Close()) }()
 
 	result.Engine = e.Name
-	template := newTemplate(running)
 	var cookies []int
-	var rec recorder
 	for i := range n {
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
-		v := visitor{template: template}
-		v.visit(site.Handler(Action{Set: sessions[i*len(sessions)/n].Entries}), &rec)
-		err := rec.failure()
-		if _, ok := errors.AsType[*tooLargeError](err); ok {
+		r := httptest.NewRequestWithContext(running, http.MethodGet, "https://shop.example.com/account", nil)
+		rec := httptest.NewRecorder()
+		site.Handler(bench.Action{Set: sessions[i*len(sessions)/n].Entries}).ServeHTTP(rec, r)
+		switch rec.Code {
+		case http.StatusOK:
+			pair, _, _ := strings.Cut(rec.Header().Get("Set-Cookie"), ";")
+			cookies = append(cookies, len(pair))
+		case http.StatusRequestEntityTooLarge:
 			result.TooLarge++
-			continue
+		default:
+			return result, fmt.Errorf("status %d: %s", rec.Code, strings.TrimSpace(rec.Body.String()))
 		}
-		if err != nil {
-			return result, err
-		}
-		cookies = append(cookies, len(v.cookie()))
 	}
 	result.Cookie = sizesOf(cookies)
 	return result, nil

@@ -1,9 +1,10 @@
-package bench_test
+package survey_test
 
 import (
 	"testing"
 
 	"sessionengine/bench"
+	"sessionengine/bench/survey"
 )
 
 func TestEncodersDifferAsTheirFormatsDo(t *testing.T) {
@@ -11,7 +12,7 @@ func TestEncodersDifferAsTheirFormatsDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := bench.MeasureEncoders(t.Context(), "cart", carts)
+	all, err := survey.MeasureEncoders(t.Context(), "cart", carts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,14 +26,14 @@ func TestEncodersDifferAsTheirFormatsDo(t *testing.T) {
 		}
 		sizes[e.Encoder] = e.Cookie.Median
 	}
-	if len(sizes) != len(bench.Encoders()) {
+	if len(sizes) != len(survey.Encoders()) {
 		t.Fatalf("measured %v", sizes)
 	}
 	for _, pair := range [][2]string{
-		{bench.SealedEncoder, bench.SignedEncoder},
-		{bench.TrainedEncoder, bench.SignedEncoder},
-		{bench.SealedTrainedEncoder, bench.SealedEncoder},
-		{bench.SignedEncoder, bench.EncryptedEncoder},
+		{survey.SealedEncoder, survey.SignedEncoder},
+		{survey.TrainedEncoder, survey.SignedEncoder},
+		{survey.SealedTrainedEncoder, survey.SealedEncoder},
+		{survey.SignedEncoder, survey.EncryptedEncoder},
 	} {
 		if sizes[pair[0]] >= sizes[pair[1]] {
 			t.Errorf("%s cookies have %d bytes, %s ones %d", pair[0], sizes[pair[0]], pair[1], sizes[pair[1]])
@@ -45,7 +46,7 @@ func TestTooFewSessionsAreEncodedWithoutADictionary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := bench.MeasureEncoders(t.Context(), "login", logins[:8])
+	all, err := survey.MeasureEncoders(t.Context(), "login", logins[:8])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestSessionsThatNoCookieHoldsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := bench.MeasureEncoders(t.Context(), "token-cache", large)
+	all, err := survey.MeasureEncoders(t.Context(), "token-cache", large)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bench
+package survey
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"sessionengine/bench"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -46,10 +47,10 @@ func Encoders() []string {
 // half of them, since it is the first half that a dictionary is trained on. The
 // encoders that need one are left out if the sessions are too few to train it,
 // which takes ten.
-func MeasureEncoders(ctx context.Context, kind string, sessions []Session) ([]EncoderSizes, error) {
+func MeasureEncoders(ctx context.Context, kind string, sessions []bench.Session) ([]EncoderSizes, error) {
 	texts := make([][]byte, len(sessions))
 	for i, s := range sessions {
-		texts[i] = s.json()
+		texts[i] = s.JSON()
 	}
 	half := len(texts) / 2
 	training, measured := texts[:half], texts[half:]
@@ -73,7 +74,7 @@ func MeasureEncoders(ctx context.Context, kind string, sessions []Session) ([]En
 		}
 		sizes, err := measureEncoder(ctx, opts, measured)
 		if err != nil {
-			return nil, fmt.Errorf("bench: %s/%s: %w", kind, name, err)
+			return nil, fmt.Errorf("survey: %s/%s: %w", kind, name, err)
 		}
 		sizes.Session, sizes.Encoder = kind, name
 		all = append(all, sizes)

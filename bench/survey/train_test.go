@@ -1,4 +1,4 @@
-package bench_test
+package survey_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sessionengine/bench"
+	"sessionengine/bench/survey"
 	"sessionengine/signedcookie"
 )
 
@@ -23,7 +24,7 @@ func corpusSessions(t testing.TB, kind string) []bench.Session {
 
 func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 	carts := corpusSessions(t, "cart")
-	training, err := bench.TrainDictionary(t.Context(), append(carts, carts[:7]...), 1)
+	training, err := survey.Train(t.Context(), append(carts, carts[:7]...), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 		}
 	}
 	for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
-		none, builtin, trained := mean[scheme.String()+", "+bench.Uncompressed], mean[scheme.String()+", "+bench.BuiltinDictionary], mean[scheme.String()+", "+bench.TrainedDictionary]
+		none, builtin, trained := mean[scheme.String()+", "+survey.Uncompressed], mean[scheme.String()+", "+survey.BuiltinDictionary], mean[scheme.String()+", "+survey.TrainedDictionary]
 		if !(trained < builtin && builtin < none) {
 			t.Errorf("%v: %d bytes with a trained dictionary, %d with the built-in one, %d without", scheme, trained, builtin, none)
 		}
@@ -54,7 +55,7 @@ func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 func TestTrainingFollowsFromItsSeed(t *testing.T) {
 	carts := corpusSessions(t, "cart")
 	dictionary := func(seed uint64) []byte {
-		training, err := bench.TrainDictionary(t.Context(), carts, seed)
+		training, err := survey.Train(t.Context(), carts, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestTrainingCountsCopiesOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	training, err := bench.TrainDictionary(t.Context(), sessions, 1)
+	training, err := survey.Train(t.Context(), sessions, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,23 +90,23 @@ func TestTrainingCountsCopiesOnce(t *testing.T) {
 
 func TestTrainingNeedsSessions(t *testing.T) {
 	logins := corpusSessions(t, "login")
-	if _, err := bench.TrainDictionary(t.Context(), logins[:bench.MinTraining-1], 1); !errors.Is(err, bench.ErrTooFewSessions) {
-		t.Errorf("%d sessions: got %v", bench.MinTraining-1, err)
+	if _, err := survey.Train(t.Context(), logins[:survey.MinTraining-1], 1); !errors.Is(err, survey.ErrTooFewSessions) {
+		t.Errorf("%d sessions: got %v", survey.MinTraining-1, err)
 	}
 	copies := make([]bench.Session, 100)
 	for i := range copies {
 		copies[i] = logins[i%5]
 	}
-	if _, err := bench.TrainDictionary(t.Context(), copies, 1); !errors.Is(err, bench.ErrTooFewSessions) {
+	if _, err := survey.Train(t.Context(), copies, 1); !errors.Is(err, survey.ErrTooFewSessions) {
 		t.Errorf("five sessions, twenty times each: got %v", err)
 	}
-	if _, err := bench.TrainDictionary(t.Context(), logins[:bench.MinTraining], 1); err != nil {
-		t.Errorf("%d sessions: %v", bench.MinTraining, err)
+	if _, err := survey.Train(t.Context(), logins[:survey.MinTraining], 1); err != nil {
+		t.Errorf("%d sessions: %v", survey.MinTraining, err)
 	}
 }
 
 func TestTrainingKeepsTheDictionaryToItself(t *testing.T) {
-	training, err := bench.TrainDictionary(t.Context(), corpusSessions(t, "cart"), 1)
+	training, err := survey.Train(t.Context(), corpusSessions(t, "cart"), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

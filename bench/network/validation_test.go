@@ -1,16 +1,18 @@
-package bench
+package network
 
 import (
 	"math"
 	"slices"
 	"testing"
+
+	"sessionengine/bench"
 )
 
 // observed has an interval of a tenth on both sides.
 func observed(scenario, engine string, measured, predicted, without float64) Observation {
 	return Observation{
 		Scenario: scenario, Engine: engine, Predicted: predicted, Without: without,
-		Measured: Summary{Median: measured, Lo: 0.9 * measured, Hi: 1.1 * measured, N: 10, Confidence: 0.95},
+		Measured: bench.Summary{Median: measured, Lo: 0.9 * measured, Hi: 1.1 * measured, N: 10, Confidence: 0.95},
 	}
 }
 

@@ -1,9 +1,10 @@
-package bench
+package network
 
 import (
 	"cmp"
 	"math"
-	"slices"
+
+	"sessionengine/bench"
 )
 
 // An Observation is how long something took with an engine, measured through a
@@ -14,8 +15,8 @@ type Observation struct {
 	Scenario string `json:"scenario"`
 	Engine   string `json:"engine"`
 
-	Measured  Summary `json:"measured_s"`
-	Predicted float64 `json:"predicted_s"`
+	Measured  bench.Summary `json:"measured_s"`
+	Predicted float64       `json:"predicted_s"`
 
 	// Without is what the same takes on a site without sessions, and is a part
 	// of both Measured and Predicted: the model knows nothing of it.
@@ -89,9 +90,9 @@ func Validate(observations []Observation) *Validation {
 		}
 		byScenario[o.Scenario] = append(byScenario[o.Scenario], o)
 	}
-	v.Error, v.Within20 = median(errs), float64(within)/float64(len(errs))
+	v.Error, v.Within20 = bench.Summarize(errs, 0.95).Median, float64(within)/float64(len(errs))
 	if v.Shares = len(shares); v.Shares > 0 {
-		v.ShareError = median(shares)
+		v.ShareError = bench.Summarize(shares, 0.95).Median
 	}
 	for _, name := range names {
 		if len(byScenario[name]) < 2 {
@@ -128,9 +129,4 @@ func order(scenario []Observation) (told, right bool) {
 		}
 	}
 	return told, right
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return quantile(sorted, 0.5)
 }
