@@ -66,9 +66,12 @@
 // deleted yet or not. Expiries between the years 1970 and 9999 are kept to the
 // microsecond.
 //
-// A statement that the database rejected because of a lock or a deadlock has
-// done nothing, and is tried again until its context ends, or [Options.Timeout]
-// is over. Nothing else is tried again.
+// A statement that the database rejected because of a lock, a deadlock or a lack
+// of connections has done nothing, and is tried again until its context ends, or
+// [Options.Timeout] is over. One that a server has refused because it is not the
+// primary any more, or that only loads or deletes a session and lost its
+// connection, is tried three times more, at once, on other connections. Nothing
+// else is tried again. COMPATIBILITY.md says what that means at a failover.
 //
 // # Durability
 //

@@ -197,7 +197,12 @@ func onCluster(t *testing.T) storetest.Backend {
 
 func TestGalera(t *testing.T) {
 	b := onCluster(t)
-	t.Run("store", func(t *testing.T) { storetest.Run(t, b) })
+	t.Run("store", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("it takes long, and the code is that of TestStore")
+		}
+		storetest.Run(t, b)
+	})
 	t.Run("parallel writers on different nodes", func(t *testing.T) {
 		ctx := t.Context()
 		opts := mysql.Options{Options: dbstore.Options{Table: "nodes", Owners: true}}

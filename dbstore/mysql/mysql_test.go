@@ -79,7 +79,12 @@ func TestStore(t *testing.T) { storetest.Run(t, backend) }
 
 func TestFaults(t *testing.T) { storetest.RunFaults(t, backend, server) }
 
-func TestStoreOnMySQL9(t *testing.T) { storetest.Run(t, backend9()) }
+func TestStoreOnMySQL9(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long, and the code is that of TestStore")
+	}
+	storetest.Run(t, backend9())
+}
 
 func TestFaultsOfMySQL9(t *testing.T) { storetest.RunFaults(t, backend9(), mysql9) }
 

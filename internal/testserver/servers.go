@@ -258,7 +258,7 @@ func MySQL9(settings ...string) *Server {
 		if !ok {
 			return nil, fmt.Errorf("MySQL 9 is %w", errUnavailable)
 		}
-		loader, err := find("MySQL 9's loader", root+"/lib64/ld-linux-*.so.*", root+"/lib/ld-linux-*.so.*")
+		loader, err := find("MySQL 9's loader", root+"/usr/lib/*-linux-gnu/ld-linux-*.so.*")
 		if err != nil {
 			return nil, err
 		}
