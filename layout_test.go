@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +42,64 @@ func TestDependencies(t *testing.T) {
 			for _, prefix := range tc.forbidden {
 				if dep == prefix || strings.HasPrefix(dep, prefix) && (strings.HasSuffix(prefix, "/") || strings.HasPrefix(dep, prefix+"/")) {
 					t.Errorf("%v depends on %s", tc.pkgs, dep)
+				}
+			}
+		}
+	}
+}
+
+// The table in DESIGN.md says who may import whom.
+func TestLayout(t *testing.T) {
+	design, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := make(map[string][]string) // folders, by the folder that may import them
+	code := regexp.MustCompile("`([^`]+)`")
+	for line := range strings.Lines(string(design)) {
+		columns := strings.Split(line, "|")
+		if len(columns) != 5 || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		var others []string
+		for _, m := range code.FindAllStringSubmatch(columns[3], -1) {
+			others = append(others, m[1])
+		}
+		if strings.TrimSpace(columns[3]) == "everything" {
+			others = []string{""}
+		}
+		for _, m := range code.FindAllStringSubmatch(columns[1], -1) {
+			allowed[m[1]] = others
+		}
+	}
+	in := func(pkg, folder string) bool {
+		return folder == "" || pkg == folder || strings.HasPrefix(pkg, folder+"/")
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(words[0], "sessionengine"), "/")
+		if pkg == "" {
+			pkg = "compare.go"
+		}
+		if in(pkg, "internal") || in(pkg, "examples") || strings.Contains(pkg, "/internal/") {
+			continue
+		}
+		row := pkg // the folder in the table that the package is in
+		for allowed[row] == nil && strings.Contains(row, "/") {
+			row = path.Dir(row)
+		}
+		if others, ok := allowed[row]; !ok {
+			t.Errorf("%s is not in the table of DESIGN.md", pkg)
+		} else {
+			for _, word := range words[1:] {
+				other, own := strings.CutPrefix(word, "sessionengine/")
+				fine := func(folder string) bool { return in(other, folder) }
+				if own && !in(other, row) && !in(other, "internal") && !strings.Contains(other, "/internal/") && !slices.ContainsFunc(others, fine) {
+					t.Errorf("%s imports %s; the table of DESIGN.md allows %q", pkg, other, others)
 				}
 			}
 		}

@@ -16,30 +16,30 @@ type Behaviour string
 
 // The behaviours that are tried.
 const (
-	Replay       Behaviour = "replay"
-	Rollback     Behaviour = "rollback"
-	LostUpdate   Behaviour = "lost update"
-	UndoneLogout Behaviour = "undone logout"
-	SizeLimit    Behaviour = "size limit"
+	replay       Behaviour = "replay"
+	rollback     Behaviour = "rollback"
+	lostUpdate   Behaviour = "lost update"
+	undoneLogout Behaviour = "undone logout"
+	sizeLimit    Behaviour = "size limit"
 )
 
 // Behaviours returns what is tried, in the order of the table.
 func Behaviours() []Behaviour {
-	return []Behaviour{Replay, Rollback, LostUpdate, UndoneLogout, SizeLimit}
+	return []Behaviour{replay, rollback, lostUpdate, undoneLogout, sizeLimit}
 }
 
 // Meaning returns what it means that the behaviour was observed.
 func (b Behaviour) Meaning() string {
 	switch b {
-	case Replay:
+	case replay:
 		return "a stolen copy of the cookie works after the logout"
-	case Rollback:
+	case rollback:
 		return "an old copy of the cookie brings old values back"
-	case LostUpdate:
+	case lostUpdate:
 		return "of two requests at once, each of which sets a key, one loses it"
-	case UndoneLogout:
+	case undoneLogout:
 		return "a slow request undoes a logout meanwhile"
-	case SizeLimit:
+	case sizeLimit:
 		return "a session of 64 kB of random text is refused"
 	}
 	return string(b)
@@ -60,11 +60,11 @@ func observeBehaviours(ctx context.Context, site Site) ([]BehaviourResult, error
 		Behaviour
 		try func() (bool, error)
 	}{
-		{Replay, p.replay},
-		{Rollback, p.rollback},
-		{LostUpdate, p.lostUpdate},
-		{UndoneLogout, p.undoneLogout},
-		{SizeLimit, p.sizeLimit},
+		{replay, p.replay},
+		{rollback, p.rollback},
+		{lostUpdate, p.lostUpdate},
+		{undoneLogout, p.undoneLogout},
+		{sizeLimit, p.sizeLimit},
 	} {
 		observed, err := b.try()
 		if err != nil {

@@ -11,24 +11,24 @@ type Input string
 
 // The inputs that a verdict may depend on, with the units of their values.
 const (
-	RoundTripInput Input = "round trip"        // milliseconds
-	UplinkInput    Input = "uplink"            // Mbit/s
-	DownlinkInput  Input = "downlink"          // Mbit/s
-	ReadsInput     Input = "reads per write"   // pages
+	roundTripInput Input = "round trip"        // milliseconds
+	uplinkInput    Input = "uplink"            // Mbit/s
+	downlinkInput  Input = "downlink"          // Mbit/s
+	readsInput     Input = "reads per write"   // pages
 	RequestsInput  Input = "requests per page" // requests
 )
 
 // Inputs returns them in the order of the tables.
 func Inputs() []Input {
-	return []Input{RoundTripInput, UplinkInput, DownlinkInput, ReadsInput, RequestsInput}
+	return []Input{roundTripInput, uplinkInput, downlinkInput, readsInput, RequestsInput}
 }
 
 // Unit returns the unit of an input's values, or "" for numbers.
 func (i Input) Unit() string {
 	switch i {
-	case RoundTripInput:
+	case roundTripInput:
 		return "ms"
-	case UplinkInput, DownlinkInput:
+	case uplinkInput, downlinkInput:
 		return "Mbit/s"
 	}
 	return ""
@@ -37,11 +37,11 @@ func (i Input) Unit() string {
 // Range returns the least and the greatest value that an input is varied to.
 func (i Input) Range() (lo, hi float64) {
 	switch i {
-	case RoundTripInput:
+	case roundTripInput:
 		return 0, 100
-	case UplinkInput, DownlinkInput:
+	case uplinkInput, downlinkInput:
 		return 0.1, 1000
-	case ReadsInput:
+	case readsInput:
 		return 0, 1000
 	case RequestsInput:
 		return 1, 1000
@@ -49,16 +49,16 @@ func (i Input) Range() (lo, hi float64) {
 	return math.NaN(), math.NaN()
 }
 
-// Value returns the value that the model has for an input.
-func (m Model) Value(i Input) float64 {
+// value returns the value that the model has for an input.
+func (m Model) value(i Input) float64 {
 	switch i {
-	case RoundTripInput:
+	case roundTripInput:
 		return m.RoundTrip.Seconds() * 1000
-	case UplinkInput:
+	case uplinkInput:
 		return m.Uplink
-	case DownlinkInput:
+	case downlinkInput:
 		return m.Downlink
-	case ReadsInput:
+	case readsInput:
 		return m.ReadsPerWrite
 	case RequestsInput:
 		return float64(m.RequestsPerPage)
@@ -69,13 +69,13 @@ func (m Model) Value(i Input) float64 {
 // with returns the model with another value for an input.
 func (m Model) with(i Input, value float64) Model {
 	switch i {
-	case RoundTripInput:
+	case roundTripInput:
 		m.RoundTrip = time.Duration(math.Round(value * 1e6))
-	case UplinkInput:
+	case uplinkInput:
 		m.Uplink = value
-	case DownlinkInput:
+	case downlinkInput:
 		m.Downlink = value
-	case ReadsInput:
+	case readsInput:
 		m.ReadsPerWrite = value
 	case RequestsInput:
 		m.RequestsPerPage = int(math.Round(value))
@@ -87,9 +87,9 @@ func (m Model) with(i Input, value float64) Model {
 // the model makes of it.
 func (i Input) linear(value float64) float64 {
 	switch i {
-	case UplinkInput, DownlinkInput:
+	case uplinkInput, downlinkInput:
 		return 1 / value
-	case ReadsInput:
+	case readsInput:
 		return 1 / (1 + value)
 	}
 	return value
@@ -98,9 +98,9 @@ func (i Input) linear(value float64) float64 {
 // fromLinear is the inverse of linear.
 func (i Input) fromLinear(x float64) float64 {
 	switch i {
-	case UplinkInput, DownlinkInput:
+	case uplinkInput, downlinkInput:
 		return 1 / x
-	case ReadsInput:
+	case readsInput:
 		return 1/x - 1
 	}
 	return x
@@ -175,7 +175,7 @@ func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 // turn returns where an input makes b as quick as a, which is quicker with the
 // model as it is, or nil.
 func turn(model Model, input Input, a, b *EnginePage, confidence float64) *Turn {
-	now := model.Value(input)
+	now := model.value(input)
 	lo, hi := input.Range()
 	other := lo
 	if now == lo {

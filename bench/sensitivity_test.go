@@ -51,18 +51,18 @@ func TestVerdictTurnsWhereTheSensitivitySaysAndNowhereElse(t *testing.T) {
 						low = short
 					}
 					if got := leader(results, s.Session, m.with(input, beyond)); got != turn.Ahead {
-						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s", s.Session, input, beyond, m.Value(input), got, turn.Ahead)
+						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s", s.Session, input, beyond, m.value(input), got, turn.Ahead)
 					}
 					if turn.At.Lo > at || turn.At.Hi < at {
 						t.Errorf("%s: %s turns at %+v", s.Session, input, turn.At)
 					}
 				}
 				for _, value := range []float64{low, high} {
-					if input == UplinkInput && m.Uplink < lo {
+					if input == uplinkInput && m.Uplink < lo {
 						continue // it is out of the range already
 					}
 					if got := leader(results, s.Session, m.with(input, value)); got != s.Ahead {
-						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s still", s.Session, input, value, m.Value(input), got, s.Ahead)
+						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s still", s.Session, input, value, m.value(input), got, s.Ahead)
 					}
 				}
 			}
