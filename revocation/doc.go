@@ -31,10 +31,10 @@
 //     sessions of an owner that have begun before: "log out everywhere".
 //     [session.Session.EndOthers] lets the caller's own session go on, under a new
 //     token: after a change of the password, for example.
-//   - A session that is given a longer life, more than twice as long at the
-//     latest, goes on under a new id, as if it were renewed: other requests that
-//     save it at that moment get [session.ErrGone]. A login that is to be
-//     remembered should say so in the request that renews the session.
+//   - A session that is given a longer life, by a quarter or more, goes on under
+//     a new id, as if it were renewed: other requests that save it at that moment
+//     get [session.ErrGone]. A login that is to be remembered should say so in
+//     the request that renews the session.
 //
 // Sessions that began before revocation was turned on go on, and most of this
 // holds for them, too: all of them end with those of their owner, and logging
@@ -53,7 +53,7 @@
 // after their owner's others were ended.
 //
 // The list has a row of about 100 bytes for each session that was ended, for as
-// long as such a session lives, twice that at most, and one for each owner whose
+// long as such a session lives or a little longer, and one for each owner whose
 // sessions were ended, for [Options].MaxAge. Sessions are known by a random
 // number there, and owners by a hash of their name. So visitors without an
 // account fill it only as fast as their sessions expire.

@@ -2,8 +2,8 @@ package revocation
 
 import "time"
 
-// testSpan is that of two weeks.
-const testSpan = 21
+// testSpan is that of the tests.
+const testSpan = 0x15
 
 // Mark adds a mark to data as a store does, and Cut takes it out again.
 func Mark(data []byte, id string, generation int64, owner string) ([]byte, bool) {
@@ -35,3 +35,9 @@ func (l *MemoryList) Len() int {
 // ExpectLives lets all sessions begin as if they lived that long, so that none is
 // given a longer life, and with it a new id, later.
 func (s *Store) ExpectLives(life time.Duration) { s.least = spanOf(life) }
+
+// Span returns the span of a life, and how long that is.
+func Span(life time.Duration) (span int, longest time.Duration) {
+	span = spanOf(life)
+	return span, spanLife(span)
+}

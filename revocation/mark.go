@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +18,8 @@ import (
 // that Django keeps it when it writes to a session, and that it is found without
 // parsing the object:
 //
-//	{"_session_id":"0123456789abcdef0123456715","user_id":20}
-//	{"_session_id":"0123456789abcdef01234567150199c8f3a1b2.alice","user_id":20}
+//	{"_session_id":"0123456789abcdef0123456751","user_id":20}
+//	{"_session_id":"0123456789abcdef01234567510199c8f3a1b2.alice","user_id":20}
 //
 // The value is the id and the span in hexadecimal; the generation, if it is not
 // 0, as twelve more digits; and the owner, if there is one, after a dot.
@@ -28,7 +27,7 @@ import (
 // there.
 type mark struct {
 	id         string // idLen digits
-	span       int    // no token with this id lives longer than 2^span seconds from its making
+	span       int    // how long tokens with this id live at most, see spanOf
 	generation int64  // of the owner, when the session began
 	owner      string
 }
@@ -43,17 +42,27 @@ const (
 	markPrefix = `"_session_id":"`
 )
 
-// maxSpan is that of maxMaxAge.
-var maxSpan = spanOf(maxMaxAge)
-
-// spanOf returns the span of sessions that live as long as life.
+// spanOf returns the span of sessions that live as long as life: the least that is
+// no shorter. There are four to each doubling, 1, 1.25, 1.5 and 1.75 times a power
+// of two, so that one byte holds them all and few lives differ by none.
 func spanOf(life time.Duration) int {
-	seconds := (max(life, time.Second) + time.Second - 1) / time.Second
-	return bits.Len64(uint64(seconds - 1))
+	span := 0
+	for span < longestSpan && spanLife(span) < life {
+		span++
+	}
+	return span
+}
+
+// longestSpan is about a hundred years, as much as is ever needed.
+const longestSpan = 31*4 + 2
+
+func spanLife(span int) time.Duration {
+	seconds := int64(4+span%4) << (span / 4) / 4
+	return time.Duration(seconds) * time.Second
 }
 
 // life is how long a token with the mark lives at most.
-func (m mark) life() time.Duration { return time.Second << m.span }
+func (m mark) life() time.Duration { return spanLife(m.span) }
 
 // newID returns the id of a new session.
 func newID() string {
@@ -141,7 +150,7 @@ func parseMark(b []byte) (m mark, ok bool) {
 	}
 	m.id = string(head[:idLen])
 	span, err := strconv.ParseInt(string(head[idLen:short]), 16, 64)
-	if err != nil || int(span) > maxSpan {
+	if err != nil || int(span) > longestSpan {
 		return mark{}, false
 	}
 	m.span = int(span)
@@ -212,5 +221,5 @@ func validOwner(owner string) string { return strings.ToValidUTF8(owner, "\uFFFD
 func markOf(token string, data []byte) (mark, bool) {
 	owner, ok := session.OwnerOf(data)
 	sum := sha256.Sum256([]byte(token))
-	return mark{id: hex.EncodeToString(sum[:idBytes]), span: maxSpan, owner: owner}, ok
+	return mark{id: hex.EncodeToString(sum[:idBytes]), span: longestSpan, owner: owner}, ok
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"sessionengine/revocation"
@@ -128,4 +129,18 @@ func FuzzCut(f *testing.F) {
 			t.Errorf("%q came back as %q, with %q %d %q", rest, r, again, g, o)
 		}
 	})
+}
+
+func TestSpans(t *testing.T) {
+	last := -1
+	for life := time.Second; life < 100*365*24*time.Hour; life += life/50 + time.Millisecond {
+		span, spanLife := revocation.Span(life)
+		if span < last || span > 255 {
+			t.Fatalf("the span of %v is %d, after %d", life, span, last)
+		}
+		if spanLife < life || life > 10*time.Second && spanLife > life+life/4+time.Second {
+			t.Errorf("the span of %v is %v", life, spanLife)
+		}
+		last = span
+	}
 }

@@ -23,10 +23,9 @@ type Options struct {
 	//
 	// It is how long the list knows of an owner whose sessions were ended, and of
 	// a session that was ended without an id. A session with an id stays on the
-	// list for as long as sessions like it live, twice that at most: a site whose
-	// sessions live ten minutes keeps those that were ended for up to half an
-	// hour. Ten minutes are put on top of either, so that the clocks of a site's
-	// nodes may differ by up to five.
+	// list for as long as sessions like it live, or up to a quarter longer. Ten
+	// minutes are put on top of either, so that the clocks of a site's nodes may
+	// differ by up to five.
 	MaxAge time.Duration
 
 	// MaxStale, if it is greater than 0, is how long the list need not be asked
@@ -181,8 +180,8 @@ func (s *Store) Load(ctx context.Context, token string) (*session.Record, error)
 // Save implements [session.SessionStore]. An existing session that was ended, or
 // that is expired, gives [session.ErrGone]. A new one with an owner begins in
 // the owner's present generation, which the list is asked for. One that is given
-// a longer life than before, more than twice as long at the latest, goes on under
-// a new id, as if it were renewed.
+// a longer life than before, by a quarter or more, goes on under a new id, as if
+// it were renewed.
 func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
 	if token == "" {
 		return s.create(ctx, rec)
