@@ -34,7 +34,12 @@
 //
 // Browsers drop cookies whose name and value have more than 4096 bytes together
 // ([MaxCookieBytes]). A session that does not fit is an error before any header
-// is sent. Cookies are sent with every request, so smaller is better: a login
+// is sent. Proxies may allow less: nginx, by default, answers 502 if the header
+// of a response has more than 4 or 8 KiB, the size of a page of memory, so that a
+// cookie of about 3.8 kB does not get through. Set its proxy_buffer_size to 8k
+// (and large_client_header_buffers, for requests with several such cookies), or
+// [Options.MaxCookieBytes] to 3500, with which such a session is an error that
+// says so. Cookies are sent with every request, so smaller is better: a login
 // takes about 190 bytes, or 140 sealed, and a shopping cart of a kilobyte about
 // 690, or 510.
 //

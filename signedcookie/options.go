@@ -90,7 +90,8 @@ type Options struct {
 
 	// MaxCookieBytes is the greatest size of a cookie's name and value
 	// together; 0 means [MaxCookieBytes], which it cannot exceed. A smaller one
-	// leaves room where a proxy limits the size of headers.
+	// leaves room where a proxy limits the size of headers: 3500 for nginx with
+	// its default proxy_buffer_size of 4 KiB, which answers 502 above that.
 	MaxCookieBytes int
 
 	// MaxDataBytes is the greatest size of a serialized session, before
