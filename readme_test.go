@@ -47,6 +47,20 @@ func TestREADMEShowsTheExample(t *testing.T) {
 	t.Error("no Go block of the README is examples/hello/main.go")
 }
 
+// So is the login.
+func TestREADMEShowsTheLogin(t *testing.T) {
+	program, err := os.ReadFile("examples/login/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range readmeBlocks(t, "go") {
+		if strings.HasPrefix(block, "func login(") && bytes.Contains(program, []byte(block)) {
+			return
+		}
+	}
+	t.Error("no Go block of the README is the login of examples/login/main.go")
+}
+
 // What the README shows of curl is what curl shows.
 func TestREADMETranscript(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
