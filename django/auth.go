@@ -29,7 +29,8 @@ const userHashSalt = "django.contrib.auth.models.AbstractBaseUser.get_session_au
 
 // User is a user as django.contrib.auth keeps it in a session.
 type User struct {
-	// ID is the user's primary key as text: "42", or a UUID with its hyphens.
+	// ID is the user's primary key as text: "42", or a UUID with its hyphens,
+	// which SQLite and MySQL keep in Django's table without.
 	ID string
 
 	// Backend is the dotted path of the authentication backend that vouches for
@@ -116,7 +117,7 @@ func (a *Auth) Verify(s *session.Session, passwordHash string) bool {
 // makes a new one. What Django does besides is up to the application: to set
 // the user's last_login, and to change the CSRF token that is in a cookie.
 //
-// To log out, call [session.Session.Flush].
+// What checks a password is [CheckPassword]. To log out, call [session.Session.Flush].
 func (a *Auth) Login(s *session.Session, u User, passwordHash string) {
 	if u.Backend == "" {
 		u.Backend = ModelBackend

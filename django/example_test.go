@@ -45,7 +45,9 @@ func Example() {
 	}
 
 	// passwordHash is SELECT password FROM auth_user WHERE id = ? AND is_active.
-	passwordHash := func(ctx context.Context, id string) (string, error) { return "pbkdf2_sha256$…", nil }
+	passwordHash := func(ctx context.Context, id string) (string, error) {
+		return "pbkdf2_sha256$1000$aSaltOfDjangosLength22$qeRn8lKw9z3zbys3+wx1ijoNOa8QqKsuXoP5oYfeo8Q=", nil
+	}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) {
@@ -75,8 +77,19 @@ func Example() {
 		if err != nil {
 			return
 		}
-		// The application checks the credentials here.
-		auth.Login(s, django.User{ID: "42"}, "pbkdf2_sha256$…")
+		password := r.FormValue("password")
+		// These are SELECT id, password FROM auth_user WHERE username = ? AND is_active.
+		id, hash := "42", "pbkdf2_sha256$1000$aSaltOfDjangosLength22$qeRn8lKw9z3zbys3+wx1ijoNOa8QqKsuXoP5oYfeo8Q="
+		ok, err := django.CheckPassword(password, hash)
+		if err != nil {
+			http.Error(w, "log in at the old page", http.StatusServiceUnavailable)
+			return
+		}
+		if !ok {
+			http.Error(w, "wrong name or password", http.StatusForbidden)
+			return
+		}
+		auth.Login(s, django.User{ID: id}, hash)
 	})
 	handler := manager.Handler(mux)
 
@@ -93,7 +106,7 @@ func Example() {
 		return w.Result()
 	}
 	visit("/hello", nil)
-	login := visit("/login", nil)
+	login := visit("/login?password=secret", nil)
 	visit("/hello", login.Cookies())
 	// Output:
 	// Hello, stranger

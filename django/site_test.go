@@ -602,6 +602,89 @@ func TestALoginInGoChangesTheCSRFTokenOfTheSession(t *testing.T) {
 	})
 }
 
+// TestAFormBehindTheProxy: Django compares the origin of a form with its own,
+// and has to be told that it is reached over HTTPS.
+func TestAFormBehindTheProxy(t *testing.T) {
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		for _, told := range []bool{false, true} {
+			settings := ask{}
+			if told {
+				settings["SECURE_PROXY_SSL_HEADER"] = []string{"HTTP_X_FORWARDED_PROTO", "https"}
+			}
+			m := newMigrationWith(t, d, cookies, settings, django.Options{}, session.Options{})
+			site, err := url.Parse(m.django)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewTLSServer(notMoved(site))
+			defer server.Close()
+			b := &browser{m, server.Client()}
+			if b.client.Jar, err = cookiejar.New(nil); err != nil {
+				t.Fatal(err)
+			}
+			form := url.Values{"csrfmiddlewaretoken": {b.do(server.URL, "/old/csrf-token")}}
+			r, err := http.NewRequest("POST", server.URL+"/old/post", strings.NewReader(form.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", server.URL)
+			r.Header.Set("Referer", server.URL+"/old/form")
+			res, err := b.client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			want := http.StatusOK
+			if !told && !strings.HasPrefix(m.version, "3.") { // which does not look at the origin
+				want = http.StatusForbidden
+			}
+			if res.StatusCode != want {
+				t.Errorf("SECURE_PROXY_SSL_HEADER %v: Django answers %d, want %d", told, res.StatusCode, want)
+			}
+		}
+	})
+}
+
+func TestOfSeveralCookiesBothSidesTakeTheLast(t *testing.T) {
+	eachDjango(t, func(t *testing.T, d testserver.Django) {
+		opts := session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true, Choice: session.LastCookie}}
+		m := newMigrationWith(t, d, cookies, ask{}, django.Options{}, opts)
+		token := func(user string) string {
+			b := m.newBrowser()
+			b.do(m.golang, "/login", "user", user)
+			return b.token()
+		}
+		ada, bob := token("ada"), token("bob")
+		for _, tc := range []struct{ cookies, user string }{
+			{"sessionid=" + ada + "; sessionid=" + bob, `"bob"`},
+			{"sessionid=" + bob + "; sessionid=" + ada, `"ada"`},
+			{"sessionid=" + ada + "; sessionid=forged", "null"},
+			{"sessionid=" + ada + "; sessionid=", "null"},
+		} {
+			for name, side := range map[string]string{"Django": m.django, "Go": m.golang} {
+				r, err := http.NewRequest("GET", side+"/show", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Cookie", tc.cookies)
+				res, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var state struct{ User json.RawMessage }
+				if err := json.NewDecoder(res.Body).Decode(&state); err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if string(state.User) != tc.user {
+					t.Errorf("%s: at %s the user is %s, want %s", tc.cookies, name, state.User, tc.user)
+				}
+			}
+		}
+	})
+}
+
 func TestTheTestCookieWorksAcrossBothSides(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
 		m := newMigration(t, d, engine)

@@ -132,6 +132,11 @@ def user_hash(password):
     return {"hash": User(password=password).get_session_auth_hash()}
 
 
+def make_password(password, salt, iterations):
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+    return {"encoded": PBKDF2PasswordHasher().encode(password, salt, iterations)}
+
+
 def decode_row(data, expect=None):
     """Decodes a session_data."""
     return describe(store("db").decode(data), expect)
@@ -212,7 +217,7 @@ def random_text(r):
     return text
 
 
-OPS = [configure, change, set_time, write, save_again, read, delete, raw_row, decode_row, user_hash, random_sessions]
+OPS = [configure, change, set_time, write, save_again, read, delete, raw_row, decode_row, user_hash, make_password, random_sessions]
 
 
 def main():

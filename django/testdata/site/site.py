@@ -111,8 +111,11 @@ def deactivate(request):
 
 
 def csrf_token(request):
-    get_token(request)
-    return HttpResponse()
+    return HttpResponse(get_token(request))
+
+
+def post(request):
+    return HttpResponse(request.method)
 
 
 def slow(request):
@@ -135,6 +138,7 @@ pages = [
     path("change-password", change_password),
     path("deactivate", deactivate),
     path("csrf-token", csrf_token),
+    path("post", post),
     path("slow", slow),
 ]
 urlpatterns = pages + [path("old/", include(pages))]
