@@ -177,6 +177,9 @@ func (o CookieOptions) template() (http.Cookie, error) {
 	if !strings.HasPrefix(c.Path, "/") {
 		return fail(`the path %q does not begin with "/"`, c.Path)
 	}
+	if len(c.Path) > maxAttributeBytes || len(c.Domain) > maxAttributeBytes {
+		return fail("a path or domain of more than %d bytes, which browsers ignore", maxAttributeBytes)
+	}
 	if err := c.Valid(); err != nil {
 		return fail("%w", err)
 	}
@@ -190,6 +193,10 @@ func hasPrefixFold(s, prefix string) bool {
 // maxCookieBytes is what browsers store at most of one cookie: its name and
 // value together (draft-ietf-httpbis-rfc6265bis, section 5.6).
 const maxCookieBytes = 4096
+
+// maxAttributeBytes is how long the value of an attribute may be
+// (draft-ietf-httpbis-rfc6265bis, section 5.6).
+const maxAttributeBytes = 1024
 
 // maxCookiesTried bounds the work for a request that brings several cookies of
 // our name, as browsers do when they were set for different paths or domains.

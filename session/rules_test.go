@@ -1195,6 +1195,7 @@ func TestRule12_CookieRulesAreCheckedWhenTheManagerIsBuilt(t *testing.T) {
 		{"a name with a space", session.Options{Cookie: session.CookieOptions{Name: "session id"}}, "Name"},
 		{"a name with an equals sign", session.Options{Cookie: session.CookieOptions{Name: "a=b"}}, "Name"},
 		{"a relative path", session.Options{Cookie: session.CookieOptions{Path: "app"}}, "path"},
+		{"a path that browsers ignore", session.Options{Cookie: session.CookieOptions{Path: "/" + strings.Repeat("x", 1024)}}, "browsers ignore"},
 		{"a path that ends the attribute", session.Options{Cookie: session.CookieOptions{Path: "/;Domain=evil"}}, "Path"},
 		{"a domain with a newline", session.Options{Cookie: session.CookieOptions{Domain: "example.com\r\n"}}, "Domain"},
 		{"a negative lifetime", session.Options{Lifetime: -1}, "Lifetime"},
