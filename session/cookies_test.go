@@ -17,7 +17,7 @@ import (
 
 func sealedStore(t *testing.T) session.SessionStore {
 	t.Helper()
-	s, err := signedcookie.New([]byte("0123456789abcdefghijklmnopqrstuvwxyz"), signedcookie.Options{Scheme: signedcookie.Sealed})
+	s, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{Scheme: signedcookie.Sealed})
 	if err != nil {
 		t.Fatal(err)
 	}
