@@ -29,8 +29,10 @@ func RunFaults(t *testing.T, b Backend, server *testserver.Server) {
 }
 
 // RunKill runs the one of them that kills the server and starts it again, for a
-// cluster of which it is a part.
-func RunKill(t *testing.T, b Backend, server *testserver.Server) { faults{b, server}.testKill(t) }
+// cluster of which it is a part. There, each start takes long.
+func RunKill(t *testing.T, b Backend, server *testserver.Server) {
+	faults{b, server}.killWhileSaving(t, 1000, 1)
+}
 
 type faults struct {
 	Backend
@@ -150,11 +152,16 @@ func write(t *testing.T, ctx context.Context, stores []*dbstore.Store, writers, 
 }
 
 func (f faults) testKill(t *testing.T) {
-	const writers = 16
-	saves, kills := 10000, 4
 	if testing.Short() {
-		saves, kills = 1000, 1
+		f.killWhileSaving(t, 1000, 1)
+	} else {
+		f.killWhileSaving(t, 10000, 4)
 	}
+}
+
+// killWhileSaving kills the server that often while that many saves are made.
+func (f faults) killWhileSaving(t *testing.T, saves, kills int) {
+	const writers = 16
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	store := f.store(t, dbstore.Options{})
