@@ -67,19 +67,20 @@ func (s *Session) commit(ctx context.Context) error {
 			return err
 		}
 	}
-	if !s.changes.any() && !(s.renew && s.stored) {
+	if !s.changes.effective && !(s.renew && s.stored) {
 		if extension {
 			return s.extend(ctx, now)
 		}
 		return nil
 	}
+	same := 0 // reloads in a row that gave the state that the store said was changed
 	for try := 1; ; try++ {
 		err := s.store(ctx, now)
 		if err == nil {
 			if s.renew {
 				s.deleteOthers(ctx)
 			}
-			s.changes = changes{}
+			s.settle()
 			s.renew, s.touch = false, false
 			return nil
 		}
@@ -89,8 +90,30 @@ func (s *Session) commit(ctx context.Context) error {
 		if err := backOff(ctx, try); err != nil {
 			return fmt.Errorf("%w, again and again: gave up after %d tries", ErrConflict, try)
 		}
+		version := s.loaded.Version
 		if err := s.reload(ctx); err != nil {
 			return err
+		}
+		if s.loaded.Version != version {
+			same = 0
+		} else if same++; same == maxSame {
+			return errStuck
+		}
+	}
+}
+
+// maxSame is the number of tries against one version after which a conflict is
+// taken for a fault of the store. A few may happen where the state that a write
+// collides with is seen by reads only a little later, as in Galera. They take
+// about a tenth of a second.
+const maxSame = 8
+
+// settle notes that the store holds what the session holds.
+func (s *Session) settle() {
+	s.changes = changes{}
+	if l := s.obj.flashes; l != nil {
+		for i := range l.items {
+			l.items[i].added = false
 		}
 	}
 }
@@ -138,7 +161,10 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 	}
 	data := s.obj.encode()
 	if s.stored && !s.renew && bytes.Equal(data, s.loaded.Data) { // what was changed was changed back
-		if s.extensionDue(now) {
+		switch {
+		case s.changes.expirySet && !expires.Equal(s.loaded.Expires):
+			return s.writeExpiry(ctx, now)
+		case s.extensionDue(now):
 			return s.extend(ctx, now)
 		}
 		return nil
@@ -187,7 +213,7 @@ func (s *Session) remove(ctx context.Context) error {
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = s.m.store.Delete(ctx, s.token)
 	}
-	if err != nil && !errors.Is(err, ErrGone) {
+	if err != nil && (!errors.Is(err, ErrGone) || len(s.changes.taken) > 0) {
 		return err
 	}
 	s.forget()
@@ -285,7 +311,7 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 	if errors.Is(err, errors.ErrUnsupported) {
 		// To extend the session means to write all of it. Where that cannot see
 		// what other requests have changed meanwhile, it undoes it.
-		if gain := rec.Expires.Sub(s.loaded.Expires); !s.touch && !s.startMissing() && gain > 0 && gain < s.renewAfter() {
+		if gain := rec.Expires.Sub(s.loaded.Expires); !s.touch && !s.changes.expirySet && !s.startMissing() && gain > 0 && gain < s.renewAfter() {
 			return nil
 		}
 		if s.startMissing() {
@@ -315,13 +341,24 @@ func (s *Session) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.m.opts.Conflict == MergeChanges {
+	merge := s.m.opts.Conflict == MergeChanges
+	if merge || len(s.changes.taken) > 0 {
 		obj, err := parseObject(rec.Data)
 		if err != nil {
 			return err
 		}
-		s.changes.applyTo(&obj)
-		s.obj = obj
+		if !obj.understood() {
+			return ErrGone
+		}
+		if !s.changes.stillTrue(&obj) {
+			return fmt.Errorf("%w: what this request has taken with Pop, or set with SetDefault, was changed", ErrConflict)
+		}
+		if merge {
+			if err := s.changes.applyTo(&obj, s.obj.addedFlashes()); err != nil {
+				return err
+			}
+			s.obj = obj
+		}
 	}
 	s.loaded = *rec
 	return nil
@@ -374,7 +411,7 @@ func (s *Session) tryLate(ctx context.Context) error {
 		s.fail(ErrHeadersSent)
 		return ErrHeadersSent
 	}
-	_, expiry := s.changes.keys.get(expiryKey)
+	expiry := s.changes.expirySet
 	if err := s.commit(ctx); errors.Is(err, ErrHeadersSent) {
 		s.abandon()
 		s.fail(ErrHeadersSent)

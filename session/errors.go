@@ -58,6 +58,11 @@ var (
 	// in an error that says what to change.
 	ErrMisuse = errors.New("session: used wrongly")
 
+	errOwner = fmt.Errorf("%w: SetOwner takes at most %d bytes", ErrMisuse, MaxOwnerBytes)
+
+	// errStuck is no ErrConflict: trying again would not help.
+	errStuck = errors.New("session: the store reports a conflict with the very state that it loads, again and again")
+
 	errExpiry = fmt.Errorf("%w: SetExpiry needs a positive duration; use ExpireAtBrowserClose or Flush", ErrMisuse)
 )
 

@@ -8,7 +8,8 @@ import (
 
 // SetExpiry gives this session a life of its own instead of the Manager's: d
 // from its last save, or with Options.IdleTimeout from its last request,
-// rounded up to whole seconds. A d that is not positive is an error that
+// rounded up to whole seconds. Each call is a change that begins that life anew,
+// whatever was set before, as in Django. A d that is not positive is an error that
 // [Session.Err] tells; see [Session.ExpireAtBrowserClose] and [Session.Flush].
 // Options.AbsoluteTimeout still holds.
 func (s *Session) SetExpiry(d time.Duration) {
@@ -23,7 +24,7 @@ func (s *Session) SetExpiry(d time.Duration) {
 	if d%time.Second > 0 {
 		seconds++
 	}
-	s.setRaw(expiryKey, strconv.FormatInt(seconds, 10))
+	s.setExpiry(strconv.FormatInt(seconds, 10))
 }
 
 // SetExpiryTime lets this session end at t, rounded up to a whole second,
@@ -39,7 +40,13 @@ func (s *Session) SetExpiryTime(t time.Time) {
 	} else if t.Year() > 9999 {
 		t = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	}
-	s.setRaw(expiryKey, `"`+t.Format(isoFormat)+`"`)
+	s.setExpiry(`"` + t.Format(isoFormat) + `"`)
+}
+
+func (s *Session) setExpiry(raw string) {
+	s.setRaw(expiryKey, raw)
+	s.changes.expirySet = true
+	s.modify()
 }
 
 // ExpireAtBrowserClose sends the cookie without a life span, so that the
@@ -50,7 +57,7 @@ func (s *Session) ExpireAtBrowserClose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	s.setRaw(expiryKey, "0")
+	s.setExpiry("0")
 }
 
 // ResetExpiry goes back to the Manager's expiry.
@@ -58,6 +65,9 @@ func (s *Session) ResetExpiry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
+	if _, ok := s.obj.get(expiryKey); ok {
+		s.changes.expirySet = true
+	}
 	s.deleteRaw(expiryKey)
 }
 
@@ -87,30 +97,40 @@ func (s *Session) ExpiresAtBrowserClose() bool {
 }
 
 // ownExpiry returns the session's own life or end, if it has one, and whether
-// it says that the cookie goes when the browser closes. It reads what Django
-// writes.
+// it says that the cookie goes when the browser closes.
 func (s *Session) ownExpiry() (life time.Duration, end time.Time, atBrowserClose bool) {
 	raw, ok := s.obj.get(expiryKey)
 	if !ok {
 		return 0, time.Time{}, false
 	}
+	if life, end, atBrowserClose, ok = parseExpiry(raw); !ok {
+		return 0, time.Unix(0, 0), false // expired: nobody knows how short it was to be
+	}
+	return life, end, atBrowserClose
+}
+
+// parseExpiry reads what is under expiryKey, as Django writes it too.
+func parseExpiry(raw string) (life time.Duration, end time.Time, atBrowserClose, ok bool) {
+	if raw == "null" { // for Django as if it were not there
+		return 0, time.Time{}, false, true
+	}
 	if n, err := strconv.ParseFloat(raw, 64); err == nil { // Django takes 3600.5, too
 		if n == 0 {
-			return 0, time.Time{}, true
+			return 0, time.Time{}, true, true
 		}
 		if n < 0 {
-			return 0, time.Unix(0, 0), false // Django: over at once
+			return 0, time.Unix(0, 0), false, true // Django: over at once
 		}
-		return time.Duration(math.Ceil(min(n, maxLife))) * time.Second, time.Time{}, false
+		return time.Duration(math.Ceil(min(n, maxLife))) * time.Second, time.Time{}, false, true
 	}
 	if text, ok := unquotePlain(raw); ok {
 		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} { // Python's isoformat, aware or naive
 			if t, err := time.Parse(layout, text); err == nil {
-				return 0, t, false
+				return 0, t, false, true
 			}
 		}
 	}
-	return 0, time.Time{}, false // not written by this package: as if it were not there
+	return 0, time.Time{}, false, false
 }
 
 // isoFormat is RFC 3339 without the letter Z, as Python's isoformat writes a UTC
@@ -120,8 +140,28 @@ const isoFormat = "2006-01-02T15:04:05-07:00"
 // maxLife bounds a life in seconds, so that sums stay within time.Duration.
 const maxLife = 100 * 365 * 24 * 60 * 60
 
+// maxAhead is how far the clock of whoever created a session may be ahead.
+const maxAhead = 24 * time.Hour
+
+// understood reports whether the entries of the package's own that end a session,
+// or let it be ended, can be read. One in which they cannot counts as expired.
+func (o *object) understood() bool {
+	for i := range o.entries {
+		switch e := &o.entries[i]; {
+		case !reserved(e.key):
+		case e.key == ownerKey && e.raw[0] != '"' && e.raw != "null":
+			return false
+		case e.key == expiryKey:
+			if _, _, _, ok := parseExpiry(e.raw); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (s *Session) atBrowserClose() bool {
-	if _, ok := s.obj.get(expiryKey); !ok {
+	if raw, ok := s.obj.get(expiryKey); !ok || raw == "null" {
 		return s.m.opts.ExpireAtBrowserClose
 	}
 	_, _, at := s.ownExpiry()
@@ -167,11 +207,12 @@ func (s *Session) absoluteEnd() (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	start, err := strconv.ParseInt(raw, 10, 64)
-	if err != nil {
-		return time.Time{}, false
+	// What cannot be read, or cannot have been, is a session created in 1970.
+	start, err := strconv.ParseFloat(raw, 64)
+	if err != nil || start < 0 || start > float64(time.Now().Add(maxAhead).Unix()) {
+		start = 0
 	}
-	return time.Unix(start, 0).Add(abs).UTC(), true
+	return time.Unix(int64(start), 0).Add(abs).UTC(), true
 }
 
 // savedAt returns when a session that was loaded was last saved or extended, as

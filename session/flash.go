@@ -1,10 +1,14 @@
 package session
 
-import "slices"
+// MaxFlashes is how many flashes a session holds at most. When another one is
+// added, the oldest one goes: a visitor whose pages never show them, or who
+// never looks at those that do, does not make the session grow without end.
+const MaxFlashes = 100
 
 // AddFlash adds a message for the visitor that is shown once, by whichever
 // request takes it with [Flashes], usually the next page. The value is encoded
-// as [Session.Set] does it, with the same errors.
+// as [Session.Set] does it, with the same errors. Beyond [MaxFlashes] the oldest
+// go.
 func (s *Session) AddFlash(v any) {
 	raw, err := encodeValue(flashesKey, v)
 	s.mu.Lock()
@@ -14,47 +18,72 @@ func (s *Session) AddFlash(v any) {
 		s.fail(err)
 		return
 	}
-	setFlashList(&s.obj, append(flashList(&s.obj), raw))
-	s.changes.flashesAdded = append(s.changes.flashesAdded, raw)
-	s.changed()
+	s.obj.flashList().add(raw)
+	s.obj.noteFlashes()
+	s.modify()
 }
 
 // Flashes takes the flashes that can be decoded as a T out of the session, in
-// the order in which they were added. Others stay.
+// the order in which they were added. Others stay. Two requests at the same
+// moment may both get a flash, and show it twice, as in Django: a message is no
+// reason to fail one of them. What must be had once only is for [Pop].
 func Flashes[T any](s *Session) []T {
-	var taken []T
-	for _, raw := range s.flashes() {
+	var values []T
+	var found []flash
+	for _, f := range s.flashes() {
 		var v T
-		if unmarshal(raw, &v) == nil && s.takeFlash(raw) {
+		if unmarshal(f.raw, &v) == nil {
+			values = append(values, v)
+			found = append(found, f)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	got := s.takeFlashes(found)
+	taken := values[:0]
+	for i, v := range values {
+		if got[i] {
 			taken = append(taken, v)
 		}
 	}
 	return taken
 }
 
-func (s *Session) flashes() []string {
+// flashes returns a copy of the flashes, which are decoded without a lock.
+func (s *Session) flashes() []flash {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	return flashList(&s.obj)
+	return append([]flash(nil), s.obj.flashList().items...)
 }
 
-// takeFlash takes one flash out of the session, unless somebody else has.
-func (s *Session) takeFlash(raw string) bool {
+// takeFlashes takes flashes out of the session, and reports for each whether it
+// was still there: another goroutine may have taken it.
+func (s *Session) takeFlashes(found []flash) []bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := flashList(&s.obj)
-	i := slices.Index(list, raw)
-	if i < 0 {
-		return false
+	got := make([]bool, len(found))
+	list := s.obj.flashList()
+	kept := list.items[:0]
+	i, any := 0, false
+	for _, f := range list.items {
+		for i < len(found) && found[i].id < f.id {
+			i++
+		}
+		if i == len(found) || found[i].id != f.id || found[i].raw != f.raw {
+			kept = append(kept, f)
+			continue
+		}
+		got[i], any = true, true
+		if !f.added {
+			s.changes.flashesTaken = append(s.changes.flashesTaken, f.raw)
+		}
 	}
-	setFlashList(&s.obj, slices.Delete(list, i, i+1))
-	c := &s.changes
-	if i := slices.Index(c.flashesAdded, raw); i >= 0 {
-		c.flashesAdded = slices.Delete(c.flashesAdded, i, i+1)
-	} else {
-		c.flashesTaken = append(c.flashesTaken, raw)
+	if any {
+		list.items = kept
+		s.obj.noteFlashes()
+		s.modify()
 	}
-	s.changed()
-	return true
+	return got
 }

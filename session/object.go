@@ -2,9 +2,14 @@ package session
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
+	"reflect"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -15,9 +20,16 @@ import (
 //
 // Keys and values are substrings of the text that was parsed or are freshly
 // marshaled; being strings, they can be shared without being copied.
+//
+// What is done once per key or flash takes time that does not depend on how
+// many there are.
 type object struct {
-	entries []entry
-	index   map[string]int // key to position in entries; nil until it pays
+	entries []entry           // with those that were deleted, whose raw is empty, if there is an index
+	index   map[string]int    // key to position in entries; nil until it pays
+	dead    int               // entries that were deleted
+	own     int               // entries of the application's
+	quoted  map[string]string // keys as they were written, if encode would write them otherwise
+	flashes *flashList        // nil until they are asked for
 }
 
 type entry struct {
@@ -29,15 +41,15 @@ type entry struct {
 const indexAbove = 16
 
 func (o *object) find(key string) int {
-	if len(o.entries) <= indexAbove {
-		for i := range o.entries {
-			if o.entries[i].key == key {
-				return i
-			}
-		}
-		return -1
-	}
 	if o.index == nil {
+		if len(o.entries) <= indexAbove {
+			for i := range o.entries {
+				if o.entries[i].key == key {
+					return i
+				}
+			}
+			return -1
+		}
 		o.index = make(map[string]int, len(o.entries))
 		for i := range o.entries {
 			o.index[o.entries[i].key] = i
@@ -65,6 +77,9 @@ func (o *object) set(key, raw string) {
 	if o.index != nil {
 		o.index[key] = len(o.entries) - 1
 	}
+	if !reserved(key) {
+		o.own++
+	}
 }
 
 func (o *object) delete(key string) bool {
@@ -72,29 +87,51 @@ func (o *object) delete(key string) bool {
 	if i < 0 {
 		return false
 	}
-	o.entries = append(o.entries[:i], o.entries[i+1:]...)
-	o.index = nil
+	if !reserved(key) {
+		o.own--
+	}
+	delete(o.quoted, key)
+	if o.index == nil {
+		o.entries = append(o.entries[:i], o.entries[i+1:]...)
+		return true
+	}
+	delete(o.index, key)
+	o.entries[i] = entry{}
+	if o.dead++; o.dead > len(o.entries)/2 {
+		o.entries = slices.DeleteFunc(o.entries, func(e entry) bool { return e.raw == "" })
+		o.index, o.dead = nil, 0
+	}
 	return true
 }
 
-func (o *object) clear() {
-	o.entries, o.index = nil, nil
-}
+func (o *object) clear() { *o = object{} }
+
+// len returns the number of entries.
+func (o *object) len() int { return len(o.entries) - o.dead }
 
 // encode returns the object as compact JSON.
 func (o *object) encode() []byte {
+	o.writeFlashes()
 	n := 2
 	for i := range o.entries {
 		n += len(o.entries[i].key) + len(o.entries[i].raw) + 4
 	}
 	b := append(make([]byte, 0, n), '{')
 	for i := range o.entries {
-		if i > 0 {
+		e := &o.entries[i]
+		if e.raw == "" {
+			continue
+		}
+		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = appendString(b, o.entries[i].key)
+		if quoted, ok := o.quoted[e.key]; ok {
+			b = append(b, quoted...)
+		} else {
+			b = appendString(b, e.key)
+		}
 		b = append(b, ':')
-		b = append(b, o.entries[i].raw...)
+		b = append(b, e.raw...)
 	}
 	return append(b, '}')
 }
@@ -132,7 +169,7 @@ func marshal(v any) (string, error) {
 			return `"` + v + `"`, nil
 		}
 		if !utf8.ValidString(v) {
-			return "", errors.New("not valid UTF-8; store it as []byte")
+			return "", errNotUTF8
 		}
 	case bool:
 		if v {
@@ -154,14 +191,88 @@ func marshal(v any) (string, error) {
 	}
 	raw := string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	// json.RawMessage and methods of the application's give what they like, and
-	// encoding/json checks its grammar only.
-	if !utf8.ValidString(raw) {
-		return "", errors.New("not valid UTF-8")
+	// encoding/json checks its grammar only. In strings it replaces what is not
+	// valid by an escape that it writes for nothing else, but which those may
+	// give too.
+	if !utf8.ValidString(raw) || strings.Contains(raw, `\ufffd`) && !validStrings(reflect.ValueOf(v)) {
+		return "", errNotUTF8
 	}
 	if p := (parser{s: raw}); !p.value(2) {
 		return "", errors.New("nested too deeply")
 	}
 	return raw, nil
+}
+
+var errNotUTF8 = errors.New("not valid UTF-8; store it as []byte")
+
+// validStrings reports whether the strings that encoding/json takes out of v
+// are valid UTF-8.
+func validStrings(v reflect.Value) bool {
+	if !v.IsValid() {
+		return true
+	}
+	t := v.Type()
+	if k := t.Kind(); (k == reflect.Pointer || k == reflect.Interface) && v.IsNil() {
+		return true
+	}
+	if v.CanAddr() && t.Kind() != reflect.Pointer && v.Addr().CanInterface() {
+		if p := v.Addr().Interface(); isMarshaler(p) {
+			return validText(p)
+		}
+	}
+	if v.CanInterface() && isMarshaler(v.Interface()) {
+		return validText(v.Interface())
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return utf8.ValidString(v.String())
+	case reflect.Pointer, reflect.Interface:
+		return validStrings(v.Elem())
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return true
+		}
+		for i := range v.Len() {
+			if !validStrings(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if !validStrings(it.Key()) || !validStrings(it.Value()) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := t.Field(i)
+			if !f.IsExported() && !f.Anonymous || f.Tag.Get("json") == "-" {
+				continue
+			}
+			if !validStrings(v.Field(i)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isMarshaler(v any) bool {
+	switch v.(type) {
+	case json.Marshaler, encoding.TextMarshaler:
+		return true
+	}
+	return false
+}
+
+// validText reports whether what a method for encoding returns is valid UTF-8.
+// The JSON of a json.Marshaler is checked as such.
+func validText(v any) bool {
+	if _, ok := v.(json.Marshaler); ok {
+		return true
+	}
+	text, err := v.(encoding.TextMarshaler).MarshalText()
+	return err == nil && utf8.Valid(text)
 }
 
 // unmarshal decodes one valid JSON value into v, a non-nil pointer. The common
@@ -205,7 +316,10 @@ func unquotePlain(raw string) (string, bool) {
 	return s, plain(s)
 }
 
-var errNotObject = errors.New("session: stored data is not a JSON object")
+var (
+	errNotObject     = errors.New("session: stored data is not a JSON object")
+	errNotUnderstood = errors.New("session: stored data has an owner or an expiry that cannot be read")
+)
 
 // parseObject splits the text of a JSON object (RFC 8259) into its keys and its
 // still encoded values. It checks the whole text. Of several entries with one
@@ -217,6 +331,70 @@ func parseObject(data []byte) (object, error) {
 		return object{}, errNotObject
 	}
 	return o, nil
+}
+
+// keepQuoted notes how key was written, if encode would write it otherwise.
+func (o *object) keepQuoted(key, quoted string) {
+	if utf8.ValidString(key) && string(appendString(nil, key)) == quoted {
+		delete(o.quoted, key)
+		return
+	}
+	if o.quoted == nil {
+		o.quoted = make(map[string]string)
+	}
+	o.quoted[key] = quoted
+}
+
+// unquote returns the content of a JSON string. Unlike encoding/json, it gives
+// different texts for strings that are not valid Unicode: halves of a surrogate
+// pair become three bytes each, as for any other number, and bytes that are not
+// UTF-8 stay as they are.
+func unquote(quoted string) string {
+	s := quoted[1 : len(quoted)-1]
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b = append(b, s[i])
+			continue
+		}
+		i++
+		switch c := s[i]; c {
+		case 'b':
+			b = append(b, '\b')
+		case 'f':
+			b = append(b, '\f')
+		case 'n':
+			b = append(b, '\n')
+		case 'r':
+			b = append(b, '\r')
+		case 't':
+			b = append(b, '\t')
+		case 'u':
+			r := hex4(s[i+1:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				if rest := s[i+1:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
+					if pair := utf16.DecodeRune(r, hex4(rest[2:])); pair != utf8.RuneError {
+						b = utf8.AppendRune(b, pair)
+						i += 6
+						continue
+					}
+				}
+				b = append(b, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
+				continue
+			}
+			b = utf8.AppendRune(b, r)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+// hex4 returns the number that the first four characters of s are.
+func hex4(s string) rune {
+	n, _ := strconv.ParseUint(s[:4], 16, 16)
+	return rune(n)
 }
 
 // parser is a checking JSON scanner. Its methods advance i past what they
@@ -264,9 +442,9 @@ func (p *parser) object() (object, bool) {
 				return o, false
 			}
 			quoted := p.s[start:p.i]
-			key, ok := unquotePlain(quoted)
-			if !ok && json.Unmarshal([]byte(quoted), &key) != nil {
-				return o, false
+			key, isPlain := unquotePlain(quoted)
+			if !isPlain {
+				key = unquote(quoted)
 			}
 			p.space()
 			if !p.byte(':') {
@@ -278,6 +456,9 @@ func (p *parser) object() (object, bool) {
 				return o, false
 			}
 			o.set(key, p.s[start:p.i])
+			if !isPlain {
+				o.keepQuoted(key, quoted)
+			}
 			p.space()
 			if p.byte(',') {
 				continue

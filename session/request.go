@@ -173,7 +173,7 @@ func (f *refusal) add(err error) bool {
 	var level slog.Level
 	var msg string
 	switch {
-	case errors.Is(err, errNotObject):
+	case errors.Is(err, errNotObject), errors.Is(err, errNotUnderstood):
 		level, msg = slog.LevelWarn, "session: stored data cannot be read"
 	case errors.Is(err, ErrInvalidToken):
 		level, msg = slog.LevelInfo, "session: cookie cannot be read"
@@ -200,6 +200,9 @@ func (s *Session) adopt(token string, rec *Record) error {
 	obj, err := parseObject(rec.Data)
 	if err != nil {
 		return err
+	}
+	if !obj.understood() {
+		return errNotUnderstood
 	}
 	s.obj = obj
 	if end, ok := s.absoluteEnd(); ok && !time.Now().Before(end) {

@@ -80,10 +80,13 @@ func (e ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).Erro
 func (e ValueError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }
 
 // Set stores v under key, encoded as JSON at once, so that later changes of v
-// neither get lost nor leak in. A value that cannot be encoded, a string that
-// is not valid UTF-8, and a reserved key are errors that [Session.Err] tells
-// and that end the request in the error handler. Setting the value that is
-// there already changes nothing.
+// neither get lost nor leak in. A value that cannot be encoded, one with a
+// string in it that is not valid UTF-8, at whatever depth, and a reserved key
+// are errors that [Session.Err] tells and that end the request in the error
+// handler. (What a MarshalJSON method of the application's has replaced itself,
+// nobody can see.) Setting the value that is there already changes nothing, and
+// causes no save; if the request is saved for something else, it is set again
+// in what a parallel request may have made of it.
 func (s *Session) Set(key string, v any) {
 	raw, err := encodeEntry(key, v)
 	s.mu.Lock()
@@ -120,11 +123,17 @@ func (s *Session) set(key, raw string, err error) {
 }
 
 func (s *Session) setRaw(key, raw string) {
+	s.changes.set(key, raw)
 	if old, ok := s.obj.get(key); ok && old == raw {
 		return
 	}
 	s.obj.set(key, raw)
-	s.changes.keys.set(key, raw)
+	s.modify()
+}
+
+// modify is called after each change of what the session holds.
+func (s *Session) modify() {
+	s.changes.effective = true
 	s.changed()
 }
 
@@ -181,7 +190,12 @@ func (s *Session) raw(key string) (string, bool) {
 	return s.obj.get(key)
 }
 
-// Pop is [Get] and, if that finds a T, [Session.Delete].
+// Pop is [Get] and, if that finds a T, [Session.Delete], for what is to be had
+// once: of two requests that pop one value only one is saved, with an engine
+// that notices conflicts. The other one ends in the error handler with
+// [ErrConflict], or [ErrGone]; do what cannot be undone after [Session.Save].
+// Engines in cookies notice nothing, and an old cookie brings the value back;
+// neither does [Session.Flush] in the same request.
 func Pop[T any](s *Session, key string) (T, bool) {
 	for {
 		v, raw, ok := get[T](s, key)
@@ -198,6 +212,7 @@ func (s *Session) deleteIf(key, raw string) bool {
 	if now, ok := s.obj.get(key); !ok || now != raw {
 		return false
 	}
+	s.changes.act(key, raw)
 	s.deleteRaw(key)
 	return true
 }
@@ -236,14 +251,62 @@ func (s *Session) Delete(key string) {
 }
 
 func (s *Session) deleteRaw(key string) {
+	s.changes.set(key, markDeleted)
 	if s.obj.delete(key) {
-		s.changes.keys.set(key, "")
-		s.changed()
+		s.modify()
 	}
 }
 
+// Change replaces the value under key by what f makes of it, such as a counter or
+// a cart: f gets the zero value of T if there is none or it is not a T. If
+// another request changes the session meanwhile, f is called again with the
+// value of that request when this one is saved, so that both count, with an
+// engine that notices conflicts and Options.Conflict as MergeChanges. Engines in
+// cookies do not notice, and the response that the browser gets last wins.
+//
+// f may be called several times. It must not use the session and should do
+// nothing but return a value. Errors are those of [Session.Set].
+func Change[T any](s *Session, key string, f func(T) T) {
+	step := func(raw string, ok bool) (string, error) {
+		var old T
+		if ok && unmarshal(raw, &old) != nil {
+			var zero T
+			old = zero
+		}
+		return encodeEntry(key, f(old))
+	}
+	for {
+		now, ok := s.raw(key)
+		raw, err := step(now, ok)
+		if s.changeIf(key, now, raw, err, step) {
+			return
+		}
+	}
+}
+
+// changeIf makes a change that [Change] has computed, if the value that it was
+// computed from is still there.
+func (s *Session) changeIf(key, now, raw string, err error, step func(string, bool) (string, error)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.fail(err)
+		return true
+	}
+	if current, _ := s.obj.get(key); current != now {
+		return false
+	}
+	s.changes.change(key, now, raw, step)
+	if raw != now {
+		s.obj.set(key, raw)
+		s.modify()
+	}
+	return true
+}
+
 // SetDefault stores v under key if there is no value yet, and reports whether
-// it did.
+// it did. Of two requests in which it reports true for one key only one is
+// saved, as for [Pop].
 func (s *Session) SetDefault(key string, v any) bool {
 	if s.Has(key) {
 		return false
@@ -253,6 +316,9 @@ func (s *Session) SetDefault(key string, v any) bool {
 	defer s.mu.Unlock()
 	if _, ok := s.obj.get(key); ok && err == nil {
 		return false
+	}
+	if err == nil {
+		s.changes.act(key, "")
 	}
 	s.set(key, raw, err)
 	return err == nil
@@ -272,11 +338,11 @@ func (s *Session) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	before := len(s.obj.entries)
+	before := s.obj.len()
 	clearEntries(&s.obj)
-	if len(s.obj.entries) < before || s.changes.any() {
-		s.changes = changes{cleared: true}
-		s.changed()
+	s.changes.clear()
+	if s.obj.len() < before {
+		s.modify()
 	}
 }
 
@@ -285,10 +351,10 @@ func (s *Session) Keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	keys := make([]string, 0, len(s.obj.entries))
+	keys := make([]string, 0, s.obj.own)
 	for i := range s.obj.entries {
-		if key := s.obj.entries[i].key; !reserved(key) {
-			keys = append(keys, key)
+		if e := &s.obj.entries[i]; e.raw != "" && !reserved(e.key) {
+			keys = append(keys, e.key)
 		}
 	}
 	return keys
@@ -303,7 +369,7 @@ func (s *Session) All() iter.Seq2[string, json.RawMessage] {
 		entries := slices.Clone(s.obj.entries)
 		s.mu.Unlock()
 		for _, e := range entries {
-			if !reserved(e.key) && !yield(e.key, json.RawMessage(e.raw)) {
+			if e.raw != "" && !reserved(e.key) && !yield(e.key, json.RawMessage(e.raw)) {
 				return
 			}
 		}
@@ -315,17 +381,7 @@ func (s *Session) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accessed = true
-	return s.len()
-}
-
-func (s *Session) len() int {
-	n := 0
-	for i := range s.obj.entries {
-		if !reserved(s.obj.entries[i].key) {
-			n++
-		}
-	}
-	return n
+	return s.obj.own
 }
 
 // IsEmpty reports whether the session holds neither values nor flashes. Such a
@@ -338,12 +394,11 @@ func (s *Session) IsEmpty() bool {
 }
 
 func (s *Session) isEmpty() bool {
-	for i := range s.obj.entries {
-		if key := s.obj.entries[i].key; !reserved(key) || key == flashesKey {
-			return false
-		}
+	if s.obj.own > 0 {
+		return false
 	}
-	return true
+	_, flashes := s.obj.get(flashesKey)
+	return !flashes
 }
 
 // Accessed reports whether the session's content was read or changed in this
@@ -362,7 +417,7 @@ func (s *Session) Modified() bool {
 }
 
 func (s *Session) modified() bool {
-	return s.changes.any() || len(s.flushed) > 0 || len(s.endOwners) > 0
+	return s.changes.effective || len(s.flushed) > 0 || len(s.endOwners) > 0
 }
 
 // Token returns the token that the session is stored under, or "" if it is not
@@ -453,9 +508,12 @@ func (s *Session) Err() error {
 
 // largest returns the n largest entries.
 func (s *Session) largest(n int) []KeySize {
-	sizes := make([]KeySize, len(s.obj.entries))
-	for i, e := range s.obj.entries {
-		sizes[i] = KeySize{Key: e.key, Bytes: len(e.raw)}
+	s.obj.writeFlashes()
+	sizes := make([]KeySize, 0, s.obj.len())
+	for _, e := range s.obj.entries {
+		if e.raw != "" {
+			sizes = append(sizes, KeySize{Key: e.key, Bytes: len(e.raw)})
+		}
 	}
 	slices.SortStableFunc(sizes, func(a, b KeySize) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return sizes[:min(n, len(sizes))]

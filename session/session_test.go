@@ -659,19 +659,6 @@ func TestFiftyParallelWritersKeepTheirKeys(t *testing.T) {
 	}
 }
 
-func TestAnEndlessConflictEnds(t *testing.T) {
-	store := newProbe()
-	s := newSite(t, store, session.Options{CommitTimeout: 100 * time.Millisecond}, map[string]http.HandlerFunc{
-		"/set": setHandler(t),
-		"/b":   func(w http.ResponseWriter, r *http.Request) { mustLoad(t, r).Set("b", 1) },
-	})
-	s.get("/set")
-	store.failOn(session.ErrConflict, "save")
-	if res := s.get("/b"); res.StatusCode != 409 {
-		t.Errorf("%d %s", res.StatusCode, res.body)
-	}
-}
-
 // A session that changes and is deleted between a request's save and its next
 // try is not begun anew.
 func TestLogoutBetweenTwoTriesIsNotUndone(t *testing.T) {
