@@ -29,7 +29,7 @@ func heldOut(i int) bool { return i%5 == 0 }
 // texts returns the sessions of a kind as JSON, in two parts.
 func texts(t *testing.T, kind string) (training, held [][]byte) {
 	t.Helper()
-	content, err := os.ReadFile("testdata/corpus/" + kind + ".jsonl")
+	content, err := os.ReadFile("../testdata/corpus/" + kind + ".jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
