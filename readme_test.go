@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sessionengine/internal/testserver"
 )
 
 // readmeBlocks returns the fenced blocks of the README in the given language.
@@ -63,9 +65,7 @@ func TestREADMEShowsTheLogin(t *testing.T) {
 
 // What the README shows of curl is what curl shows.
 func TestREADMETranscript(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	testserver.Program(t, "curl")
 	var transcript string
 	for _, block := range readmeBlocks(t, "console") {
 		if strings.Contains(block, "$ curl") {

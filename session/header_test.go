@@ -51,7 +51,7 @@ func TestRule6_CookiesOfAnotherScopeAreTheApplications(t *testing.T) {
 		if !tc.kept {
 			want = nil
 		}
-		if n := len(lines); n == 0 || !slices.Equal(lines[:n-1], want) || len(w.Header()["set-cookie"]) > 0 ||
+		if n := len(lines); n == 0 || !slices.Equal(lines[:n-1], want) || len(w.Header()[strings.ToLower("Set-Cookie")]) > 0 ||
 			!strings.Contains(lines[n-1], "Max-Age=1209600") {
 			t.Errorf("%s: %q", tc.name, lines)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -19,12 +20,7 @@ import (
 // and returns its URL.
 func startNginx(t *testing.T, backend, directives string) (url string) {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
-			t.Skip("nginx is not installed")
-		}
-	}
+	program := testserver.Program(t, "nginx", "/usr/sbin/nginx")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

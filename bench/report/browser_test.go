@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"sessionengine/internal/testserver"
 )
 
 // A browser is a headless Chromium that is spoken to over a pair of pipes, in
@@ -36,19 +38,7 @@ type message struct {
 // where there is none.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("SESSIONENGINE_REQUIRE_SERVERS") == "1" {
-			t.Fatal("Chromium is not installed, and SESSIONENGINE_REQUIRE_SERVERS is set")
-		}
-		t.Skip("Chromium is not installed")
-	}
+	path := testserver.Program(t, "chromium", "chromium-browser", "google-chrome")
 	// Processes of its own may still write to the profile when it has ended, so
 	// that this is not a directory of the test.
 	profile, err := os.MkdirTemp("", "chromium-")

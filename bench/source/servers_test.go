@@ -50,9 +50,7 @@ func fill(t *testing.T, server *testserver.Server, dialect dbstore.Dialect) {
 // printed is what a program prints, in a file.
 func printed(t *testing.T, program string, args ...string) (path string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s is not installed", program)
-	}
+	testserver.Program(t, program)
 	cmd := exec.Command(program, args...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -112,10 +110,10 @@ func TestSQLiteShell(t *testing.T) {
 	for i, object := range awkward {
 		fmt.Fprintf(&script, "INSERT INTO django_session VALUES ('k%d', '%s', '2030-01-01');\n", i, strings.ReplaceAll(object, "'", "''"))
 	}
-	create := exec.Command("sqlite3", path)
+	create := exec.Command(testserver.Program(t, "sqlite3"), path)
 	create.Stdin = strings.NewReader(script.String())
 	if out, err := create.CombinedOutput(); err != nil {
-		t.Skipf("sqlite3: %v %s", err, out)
+		t.Fatalf("sqlite3: %v %s", err, out)
 	}
 	for _, args := range [][]string{{"-csv", "-header"}, {"-json"}, {"-header", "-tabs"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

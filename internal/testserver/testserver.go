@@ -102,6 +102,22 @@ func (s *Server) Start(t testing.TB) *Server {
 	return s
 }
 
+// Program returns the path of the first of the programs that is installed. If
+// none is, the test is skipped, or fails as in [Server.Start].
+func Program(t testing.TB, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv(requireVariable) == "1" {
+		t.Fatalf("%s is not installed, and %s is set", names[0], requireVariable)
+	}
+	t.Skipf("%s is not installed", names[0])
+	return ""
+}
+
 // Kill ends the server and all of its processes with SIGKILL, as a crash would.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
