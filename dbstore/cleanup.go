@@ -2,6 +2,7 @@ package dbstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -84,34 +85,24 @@ func (s *Store) beginning() any {
 // findExpired returns the keys of the oldest rows that expired at from or later
 // and at now or earlier, and the moment at which the last of them did.
 func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, last any, err error) {
-	for r := (retry{}); ; {
-		keys, last, err = s.findExpiredOnce(ctx, s.expired, from, now)
-		if err == nil || !r.again(ctx, s, err, true) {
-			return keys, last, err
-		}
-	}
+	return s.collectExpired(ctx, s.expired, []any{from, now})
 }
 
-func (s *Store) findExpiredOnce(ctx context.Context, st *statement, from, now any) (keys []any, last any, err error) {
-	rows, err := st.query(ctx, []any{from, now})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	var key string
-	for rows.Next() {
-		if err := rows.Scan(&key, &last); err != nil {
-			return nil, nil, err
-		}
-		keys = append(keys, key)
-	}
+// collectExpired returns the keys that a statement selects, and the last of the
+// moments beside them.
+func (s *Store) collectExpired(ctx context.Context, st *statement, args []any) (keys []any, last any, err error) {
+	keys, err = collect(ctx, s, st, args, func(rows *sql.Rows) (any, error) {
+		var key string
+		err := rows.Scan(&key, &last)
+		return key, err
+	})
 	switch v := last.(type) {
 	case []byte:
 		last = string(v)
 	case time.Time:
 		last = s.timeArg(v)
 	}
-	return keys, last, rows.Err()
+	return keys, last, err
 }
 
 // deleteKeys deletes the rows with these keys that are still expired: a request

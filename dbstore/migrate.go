@@ -67,9 +67,10 @@ func (s *Store) refuseOwners(ctx context.Context) error {
 
 // hasTable tells whether a table is there. That it lacks a column is an error.
 func (s *Store) hasTable(ctx context.Context, table tableName, columns string) (bool, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT "+columns+" FROM "+table.quoted(s.dialect)+" WHERE 1 = 0")
+	st := &statement{db: s.db, text: "SELECT " + columns + " FROM " + table.quoted(s.dialect) + " WHERE 1 = 0", alone: true}
+	_, err := collect(ctx, s, st, nil, scanOne[any])
 	if err == nil {
-		return true, rows.Close()
+		return true, nil
 	}
 	if class, _ := classify(s.dialect, err); class == noTable {
 		return false, nil
@@ -111,9 +112,8 @@ func (s *Store) hasIndex(ctx context.Context, table tableName, column string) (b
 		query = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_name = ? AND table_schema = " + schema +
 			" AND column_name = '" + column + "' AND seq_in_index = 1"
 	}
-	var n int
-	err := s.db.QueryRowContext(ctx, query, args...).Scan(&n)
-	return n > 0, err
+	n, err := collect(ctx, s, &statement{db: s.db, text: query, alone: true}, args, scanOne[int])
+	return err == nil && n[0] > 0, err
 }
 
 // createTable is what "manage.py sqlmigrate sessions 0001" prints.

@@ -58,7 +58,7 @@ func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 	}
 	defer s.end()
 	o := s.owners
-	find := func() ([]string, error) { return o.keys(ctx, &o.ofSession, s.ownerArg(owner), idPrefix+id) }
+	find := func() ([]string, error) { return o.keys(ctx, s, &o.ofSession, s.ownerArg(owner), idPrefix+id) }
 	keys, err := find()
 	if err == nil && len(keys) > 0 {
 		// From here on it cannot be renewed any more.
@@ -95,7 +95,7 @@ func (s *Store) endSessions(ctx context.Context, owner string) (int64, error) {
 		return 0, err
 	}
 	// Somebody else may have raised it further at this moment.
-	generation, err := o.number(ctx, &o.fenced, s.ownerArg(owner))
+	generation, err := o.number(ctx, s, &o.fenced, s.ownerArg(owner))
 	if err != nil {
 		return 0, err
 	}
@@ -163,7 +163,7 @@ func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken st
 func (s *Store) endBefore(ctx context.Context, owner string, generation int64) (int64, error) {
 	o := s.owners
 	return s.endAll(ctx, owner, generation, func() ([]string, error) {
-		return o.keys(ctx, &o.before, s.ownerArg(owner), generation)
+		return o.keys(ctx, s, &o.before, s.ownerArg(owner), generation)
 	})
 }
 
@@ -268,7 +268,9 @@ func (s *Store) Count(ctx context.Context) (active, expired int64, err error) {
 	}
 	defer s.end()
 	var all int64
-	err = s.reader.QueryRowContext(ctx, s.sql.count, s.now()).Scan(&active, &all)
+	_, err = collect(ctx, s, &statement{db: s.reader, text: s.sql.count, alone: true}, []any{s.now()}, func(rows *sql.Rows) (struct{}, error) {
+		return struct{}{}, rows.Scan(&active, &all)
+	})
 	if err != nil {
 		return 0, 0, s.failure(ctx, "count", err)
 	}
@@ -422,6 +424,7 @@ func newOwners(s *Store) (*owners, error) {
 	make(&o.expired, "SELECT session_key, "+text("expire_date")+" FROM "+t+
 		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ?"+
 		" ORDER BY expire_date, session_key LIMIT "+strconv.Itoa(s.opts.CleanupBatch))
+	o.expired.alone = true
 	make(&o.complete, "SELECT COUNT(*) FROM "+t+" WHERE session_key = '"+completeKey+"'")
 	make(&o.markAsComplete, insert+"VALUES ('"+completeKey+"', ?, '', 0, '', ?, ?, ?)"+set("last_seen"))
 	o.stored = "SELECT session_key, session_data, " + text("expire_date") + " FROM " + sessions + " WHERE session_key IN ("
@@ -470,7 +473,7 @@ func (o *owners) migrate(ctx context.Context, s *Store) error {
 	if err := s.migrateIndex(ctx, o.table, "expire_date"); err != nil {
 		return err
 	}
-	if n, err := o.number(ctx, &o.complete); err != nil || n > 0 {
+	if n, err := o.number(ctx, s, &o.complete); err != nil || n > 0 {
 		return err
 	}
 	_, err := o.index(ctx, s)
@@ -508,26 +511,20 @@ type unnoted struct {
 // scanSessions returns those of a batch of sessions, after a key, that have an
 // owner, and the last key of the batch, which is empty if there are no more.
 func (o *owners) scanSessions(ctx context.Context, s *Store, after string) (found []unnoted, last string, err error) {
-	rows, err := s.db.QueryContext(ctx, o.scan, after)
-	if err != nil {
-		return nil, "", err
-	}
-	defer rows.Close()
-	n := 0
-	for ; rows.Next(); n++ {
-		var text string
+	rows, err := collect(ctx, s, &statement{db: s.db, text: o.scan, alone: true}, []any{after}, func(rows *sql.Rows) (unnoted, error) {
+		var key, text string
 		expires := s.dbTime()
-		if err := rows.Scan(&last, &text, &expires); err != nil {
-			return nil, "", err
+		err := rows.Scan(&key, &text, &expires)
+		u := unnoted{key: key, expires: expires.Time}
+		if owner, ok := s.ownerIn(text); ok && checkOwner(owner) == nil {
+			u.owner = owner
 		}
-		if owner, ok := s.ownerIn(text); ok && owner != "" && checkOwner(owner) == nil {
-			found = append(found, unnoted{last, owner, expires.Time})
-		}
+		return u, err
+	})
+	if n := len(rows); n > 0 && n == s.opts.CleanupBatch {
+		last = rows[n-1].key
 	}
-	if n < s.opts.CleanupBatch {
-		last = ""
-	}
-	return found, last, rows.Err()
+	return slices.DeleteFunc(rows, func(u unnoted) bool { return u.owner == "" }), last, err
 }
 
 func (o *owners) noteMissing(ctx context.Context, s *Store, sessions []unnoted) (noted int64, err error) {
@@ -574,19 +571,15 @@ func (o *owners) noteMissing(ctx context.Context, s *Store, sessions []unnoted) 
 }
 
 func (o *owners) findNoted(ctx context.Context, s *Store, keys []any, known map[[2]string]bool) error {
-	rows, err := s.db.QueryContext(ctx, o.noted+s.dialect.placeholders(1, len(keys))+")", keys...)
-	if err != nil {
-		return err
+	st := &statement{db: s.db, text: o.noted + s.dialect.placeholders(1, len(keys)) + ")", alone: true}
+	pairs, err := collect(ctx, s, st, keys, func(rows *sql.Rows) (pair [2]string, err error) {
+		err = rows.Scan(&pair[0], &pair[1])
+		return pair, err
+	})
+	for _, pair := range pairs {
+		known[pair] = true
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var key, owner string
-		if err := rows.Scan(&key, &owner); err != nil {
-			return err
-		}
-		known[[2]string{key, owner}] = true
-	}
-	return rows.Err()
+	return err
 }
 
 // incomplete returns ErrOwnersIncomplete unless all sessions with an owner are
@@ -595,7 +588,7 @@ func (o *owners) incomplete(ctx context.Context, s *Store) error {
 	if o.isComplete.Load() {
 		return nil
 	}
-	n, err := o.number(ctx, &o.complete)
+	n, err := o.number(ctx, s, &o.complete)
 	switch {
 	case err != nil:
 		return s.failure(ctx, "owners", err)
@@ -609,7 +602,7 @@ func (o *owners) incomplete(ctx context.Context, s *Store) error {
 // raise puts up a fence of a new generation, to which only sessions belong that
 // begin afterwards. Should others do so at the same moment, theirs are higher.
 func (o *owners) raise(ctx context.Context, s *Store, owner string) (generation int64, err error) {
-	highest, err := o.number(ctx, &o.highest, s.ownerArg(owner))
+	highest, err := o.number(ctx, s, &o.highest, s.ownerArg(owner))
 	if err != nil {
 		return 0, err
 	}
@@ -624,36 +617,20 @@ func (o *owners) fence(ctx context.Context, s *Store, key, owner string, generat
 }
 
 // number returns the number that a statement selects.
-func (o *owners) number(ctx context.Context, st *statement, args ...any) (n int64, err error) {
-	rows, err := st.query(ctx, args)
+func (o *owners) number(ctx context.Context, s *Store, st *statement, args ...any) (int64, error) {
+	found, err := collect(ctx, s, st, args, scanOne[int64])
 	if err != nil {
 		return 0, err
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		return 0, errors.Join(rows.Err(), sql.ErrNoRows)
+	if len(found) == 0 {
+		return 0, sql.ErrNoRows
 	}
-	if err := rows.Scan(&n); err != nil {
-		return 0, err
-	}
-	return n, rows.Close()
+	return found[0], nil
 }
 
 // keys returns the keys that a statement selects.
-func (o *owners) keys(ctx context.Context, st *statement, args ...any) (keys []string, err error) {
-	rows, err := st.query(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
+func (o *owners) keys(ctx context.Context, s *Store, st *statement, args ...any) (keys []string, err error) {
+	return collect(ctx, s, st, args, scanOne[string])
 }
 
 // noteOwner writes down whose session rec is, before it is saved under key.
@@ -838,24 +815,16 @@ func (o *owners) page(ctx context.Context, s *Store, owner string, at cursor, li
 }
 
 // rows returns a batch of what is noted about an owner.
-func (o *owners) rows(ctx context.Context, s *Store, owner string, at cursor) (found []noteRow, err error) {
+func (o *owners) rows(ctx context.Context, s *Store, owner string, at cursor) ([]noteRow, error) {
 	created := s.timeArg(at.created)
-	rows, err := o.list.query(ctx, []any{s.ownerArg(owner), created, created, idPrefix + at.id})
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r noteRow
+	args := []any{s.ownerArg(owner), created, created, idPrefix + at.id}
+	return collect(ctx, s, &o.list, args, func(rows *sql.Rows) (r noteRow, err error) {
 		created, seen := s.dbTime(), s.dbTime()
-		if err := rows.Scan(&r.key, &r.info.ID, &r.info.Label, &created, &seen); err != nil {
-			return nil, err
-		}
+		err = rows.Scan(&r.key, &r.info.ID, &r.info.Label, &created, &seen)
 		r.info.ID = strings.TrimPrefix(r.info.ID, idPrefix)
 		r.info.Owner, r.info.Created, r.info.LastSeen = owner, created.Time, seen.Time
-		found = append(found, r)
-	}
-	return found, rows.Err()
+		return r, err
+	})
 }
 
 // state is what the table of sessions says about one.
@@ -874,24 +843,21 @@ func (o *owners) lookUp(ctx context.Context, s *Store, owner string, keys []stri
 	for i, key := range keys {
 		args[i] = key
 	}
-	rows, err := s.db.QueryContext(ctx, o.stored+s.dialect.placeholders(1, len(keys))+")", args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	states := make(map[string]state, len(keys))
 	now := time.Now()
-	for rows.Next() {
+	st := &statement{db: s.db, text: o.stored + s.dialect.placeholders(1, len(keys)) + ")", alone: true}
+	_, err := collect(ctx, s, st, args, func(rows *sql.Rows) (struct{}, error) {
 		var key, text string
 		expires := s.dbTime()
 		if err := rows.Scan(&key, &text, &expires); err != nil {
-			return nil, err
+			return struct{}{}, err
 		}
 		st := state{present: true, mine: s.mayBelong(text, owner), expires: expires.Time}
 		st.living = st.mine && now.Before(st.expires)
 		states[key] = st
-	}
-	return states, rows.Err()
+		return struct{}{}, nil
+	})
+	return states, err
 }
 
 // mayBelong reports whether the owner of a session is the given one, as far as
@@ -916,45 +882,23 @@ func (s *Store) ownerIn(text string) (owner string, ok bool) {
 
 // present looks up which sessions are in the table, expired or not.
 func (s *Store) present(ctx context.Context, keys []any) (map[any]bool, error) {
-	rows, err := s.db.QueryContext(ctx, s.sql.expiries+s.dialect.placeholders(1, len(keys))+")", keys...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := make(map[any]bool)
-	for rows.Next() {
-		var key string
+	st := &statement{db: s.db, text: s.sql.expiries + s.dialect.placeholders(1, len(keys)) + ")", alone: true}
+	there, err := collect(ctx, s, st, keys, func(rows *sql.Rows) (key string, err error) {
 		var expires any
-		if err := rows.Scan(&key, &expires); err != nil {
-			return nil, err
-		}
+		err = rows.Scan(&key, &expires)
+		return key, err
+	})
+	found := make(map[any]bool)
+	for _, key := range there {
 		found[key] = true
 	}
-	return found, rows.Err()
+	return found, err
 }
 
 // findExpired returns the keys of the rows that expired at now or earlier, a
 // batch of them, after the one that is given by its moment and its key.
 func (o *owners) findExpired(ctx context.Context, s *Store, from any, after string, now any) (keys []any, last any, err error) {
-	rows, err := o.expired.query(ctx, []any{from, from, after, now})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	var key string
-	for rows.Next() {
-		if err := rows.Scan(&key, &last); err != nil {
-			return nil, nil, err
-		}
-		keys = append(keys, key)
-	}
-	switch v := last.(type) {
-	case []byte:
-		last = string(v)
-	case time.Time:
-		last = s.timeArg(v)
-	}
-	return keys, last, rows.Err()
+	return s.collectExpired(ctx, &o.expired, []any{from, from, after, now})
 }
 
 // deleteExpired deletes the rows whose session has expired and is gone. One

@@ -136,6 +136,45 @@ func (s *Store) readOnce(ctx context.Context, st *statement, key string) (row, e
 	return found, rows.Close()
 }
 
+// collect runs a statement that reads, again after an error that asks for it, and
+// returns what scan makes of each of its rows.
+func collect[T any](ctx context.Context, s *Store, st *statement, args []any, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	if !st.alone {
+		var cancel context.CancelFunc
+		ctx, cancel = s.bound(ctx)
+		defer cancel()
+	}
+	for r := (retry{}); ; {
+		found, err := collectOnce(ctx, st, args, scan)
+		if err == nil || !r.again(ctx, s, err, true) {
+			return found, err
+		}
+	}
+}
+
+func collectOnce[T any](ctx context.Context, st *statement, args []any, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	rows, err := st.query(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, one)
+	}
+	return found, rows.Err()
+}
+
+// scanOne scans a row of one column.
+func scanOne[T any](rows *sql.Rows) (one T, err error) {
+	err = rows.Scan(&one)
+	return one, err
+}
+
 // exec runs a statement that writes, again after an error that asks for it, and
 // returns the number of rows it changed.
 func (s *Store) exec(ctx context.Context, st *statement, args ...any) (n int64, err error) {

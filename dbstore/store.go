@@ -209,7 +209,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	s.touch = &statement{db: s.db, text: s.sql.touch, prepare: prepare}
 	s.deleteUnchanged = &statement{db: s.db, text: s.sql.deleteUnchanged, prepare: prepare}
 	s.delete = &statement{db: s.db, text: s.sql.delete, prepare: prepare, repeats: true}
-	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare}
+	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare, alone: true}
 	if opts.Owners {
 		if s.owners, err = newOwners(s); err != nil {
 			return nil, err
