@@ -261,13 +261,13 @@ func TestDocumentation(t *testing.T) {
 		if key != "error.type" {
 			key = "sessionengine." + key
 		}
-		row := regexp.MustCompile(`(?m)^//\t` + regexp.QuoteMeta(key) + ` +(.*)$`).FindSubmatch(doc)
+		row := regexp.MustCompile(`(?m)^//\t` + regexp.QuoteMeta(key) + ` +(.*(?:\n//\t {33}.*)*)$`).FindSubmatch(doc)
 		if row == nil {
 			t.Errorf("the attribute %s is not documented", key)
 			continue
 		}
 		var documented []string
-		for _, value := range strings.Split(string(row[1]), ", ") {
+		for _, value := range regexp.MustCompile(`,(?: |\n//\t +)`).Split(string(row[1]), -1) {
 			value, _, _ = strings.Cut(value, " (")
 			documented = append(documented, value)
 		}
