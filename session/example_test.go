@@ -94,3 +94,34 @@ func ExampleSession_Renew() {
 	// __Host-session true true 1209600
 	// __Host-session true true -1
 }
+
+// Two requests of a visitor that put something into the cart at the same moment
+// both count.
+func ExampleChange() {
+	m, err := session.NewManager(sessiontest.NewMemory(), session.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	add := func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.Load(r)
+		if err != nil {
+			return
+		}
+		session.Change(s, "cart", func(cart []string) []string { return append(cart, r.FormValue("item")) })
+		cart, _ := session.Get[[]string](s, "cart")
+		fmt.Println(cart)
+	}
+	var cookie *http.Cookie
+	for _, item := range []string{"pears", "bread"} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/add?item="+item, nil)
+		if cookie != nil {
+			r.AddCookie(cookie)
+		}
+		m.Handler(http.HandlerFunc(add)).ServeHTTP(w, r)
+		cookie = w.Result().Cookies()[0]
+	}
+	// Output:
+	// [pears]
+	// [pears bread]
+}

@@ -448,3 +448,40 @@ func TestTheOldestFlashesGo(t *testing.T) {
 		}
 	})
 }
+
+func TestAConflictThatGoesOnEndsWithTheCommitTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newProbe()
+		token := stored(t, store, `{"a":1}`)
+		n := 0
+		store.fail = func(op string) error { // another request is faster each time
+			if op != "save" {
+				return nil
+			}
+			n++
+			rec, err := store.Memory.Load(t.Context(), token)
+			if err != nil {
+				return err
+			}
+			rec.Data = fmt.Appendf(nil, `{"a":1,"n":%d}`, n)
+			_, err = store.Memory.Save(t.Context(), token, rec)
+			return err
+		}
+		w := inRequest(t, manager(t, store, session.Options{CommitTimeout: time.Second}), token, func(s *session.Session) {
+			s.Set("b", 2)
+			start := time.Now()
+			if err := s.Save(t.Context()); !errors.Is(err, session.ErrConflict) {
+				t.Errorf("Save: %v", err)
+			}
+			if took := time.Since(start); took != time.Second {
+				t.Errorf("it took %v, want CommitTimeout", took)
+			}
+		})
+		if w.Code != 409 {
+			t.Errorf("%d, want 409", w.Code)
+		}
+		if n < 30 {
+			t.Errorf("only %d tries", n)
+		}
+	})
+}

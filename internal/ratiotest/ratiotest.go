@@ -3,6 +3,8 @@
 package ratiotest
 
 import (
+	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -13,32 +15,36 @@ import (
 const Limit = 20
 
 const (
-	runs  = 5 // of each size, of which the fastest counts
-	tries = 4 // before the test fails, so that a busy machine does not fail it
+	runs  = 7 // of each size in a try, of which the fastest counts
+	tries = 8 // before the test fails, so that a busy machine does not fail it
 )
 
 // Linear fails the test if f takes more than [Limit] times as long for 10*n as
 // for n. prepare, which is not timed, makes ready what f, called once, does. n
-// should be so large that f takes some tens of microseconds for it.
+// should be so large that f takes some tens of microseconds for it, and so small
+// that what it works on stays in the processor's caches. The garbage collector
+// does not run meanwhile: call it from tests that are not parallel.
 func Linear(t testing.TB, n int, prepare func(n int) (f func())) {
 	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	small, large := time.Duration(1<<62), time.Duration(1<<62)
 	var ratio float64
 	for range tries {
-		small, large := fastest(n, prepare), fastest(10*n, prepare)
+		for range runs { // by turns, so that both sizes meet the same load
+			small = min(small, timed(n, prepare))
+			large = min(large, timed(10*n, prepare))
+		}
 		if ratio = float64(large) / float64(max(small, 1)); ratio <= Limit {
 			return
 		}
+		runtime.GC()
 	}
 	t.Errorf("for %d it takes %.0f times as long as for %d, and may take %d times", 10*n, ratio, n, Limit)
 }
 
-func fastest(n int, prepare func(n int) func()) time.Duration {
-	best := time.Duration(1 << 62)
-	for range runs {
-		f := prepare(n)
-		start := time.Now()
-		f()
-		best = min(best, time.Since(start))
-	}
-	return best
+func timed(n int, prepare func(n int) func()) time.Duration {
+	f := prepare(n)
+	start := time.Now()
+	f()
+	return time.Since(start)
 }
