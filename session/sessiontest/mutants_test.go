@@ -222,6 +222,9 @@ const (
 	caseEndCopy     = "a copy that is renewed beside EndOtherSessions does not live on"
 	caseList        = "Sessions lists the living sessions of the owner in pages"
 	caseEndHeldOne  = "whoever changes and renews a session does not keep it from being ended alone"
+	caseAsserted    = "what a request set holds after a conflict"
+	caseTaken       = "of two requests that take a value one is saved"
+	caseChange      = "of twenty requests that Change a value all count"
 	casePeers       = "processes that share a database or keys share their sessions"
 )
 
@@ -518,6 +521,31 @@ var mutants = []mutant{
 			return newToken, err
 		}
 	}, []string{caseStale}, true},
+	{"the last save wins", func(b *broken) {
+		b.save = func(ctx context.Context, token string, rec *session.Record) (string, error) {
+			newToken, err := b.Memory.Save(ctx, token, rec)
+			if errors.Is(err, session.ErrConflict) {
+				return b.force(ctx, token, rec)
+			}
+			return newToken, err
+		}
+	}, []string{caseAsserted, caseTaken, caseChange}, true},
+	{"what is loaded after a conflict is what was loaded first", func(b *broken) {
+		first := make(map[string][]byte)
+		b.load = func(ctx context.Context, token string) (*session.Record, error) {
+			rec, err := b.Memory.Load(ctx, token)
+			if err != nil {
+				return nil, err
+			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if _, ok := first[token]; !ok {
+				first[token] = rec.Data
+			}
+			rec.Data = bytes.Clone(first[token])
+			return rec, nil
+		}
+	}, []string{caseAsserted, caseTaken, caseChange}, false},
 	{"a conflict is taken for a logout", func(b *broken) {
 		b.save = func(ctx context.Context, token string, rec *session.Record) (string, error) {
 			newToken, err := b.Memory.Save(ctx, token, rec)

@@ -125,7 +125,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		featureCases, tokenCases, saveCases, renewCases, deleteCases, deleteUnchangedCases, timeCases,
-		touchCases, cleanupCases, contextCases, sizeCases, ownerCases, concurrencyCases, peerCases,
+		touchCases, cleanupCases, contextCases, sizeCases, ownerCases, concurrencyCases, managerCases, peerCases,
 	} {
 		all = append(all, group...)
 	}
