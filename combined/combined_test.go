@@ -87,7 +87,7 @@ func TestConformance(t *testing.T) {
 	cookie := sessiontest.Features{SynctestBubble: true, CookieBound: true, IgnoresContext: true, Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true}
 	row := sessiontest.Features{
 		Revocable: true, DetectsConflicts: true, StableToken: true, SynctestBubble: true,
-		Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true,
+		Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true, CookieBound: true,
 	}
 	owned := row
 	owned.OwnerEnder = true

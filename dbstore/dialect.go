@@ -71,8 +71,11 @@ func (d Dialect) queries(table tableName, batch int) queries {
 	// The comparison of what was read with what is stored is one of bytes,
 	// whatever the collation of the column. MySQL's collations, its binary ones
 	// included, ignore the case, the accents or the spaces at the end.
+	// A value that another program stored as a BLOB in SQLite is equal to no text.
 	same := "session_data = ?"
 	switch d {
+	case SQLite:
+		same = "CAST(session_data AS TEXT) = ?"
 	case Postgres:
 		same = `session_data = ? COLLATE "C"`
 	case MySQL:

@@ -29,8 +29,9 @@
 //
 // # Security
 //
-// A token has 165 random bits. The table holds 200 bits of its SHA-256, so that
-// whoever reads the table, or a backup of it, cannot take over the sessions in
+// A token has 165 random bits. The table holds 200 bits of the SHA-256 of it and
+// the cookie's name, so that a token of one cookie is worth nothing in another
+// (see [Store.ForCookie]), and that whoever reads the table, or a backup of it, cannot take over the sessions in
 // it; what the sessions contain is there to read, unless an Encoding encrypts
 // it. A token that is not made of 32 characters of a-z and 0-9 is refused
 // without a query. Errors and logs contain neither tokens nor keys nor data:

@@ -37,6 +37,11 @@ const (
 	exists
 	// noTable: the table is not there.
 	noTable
+	// tooLarge: a value, or the statement with it, is longer than the database
+	// takes.
+	tooLarge
+	// noCharacter: the column's character set lacks a character of a value.
+	noCharacter
 )
 
 // classify tells what err means, and returns the text of it that is safe to
@@ -72,6 +77,9 @@ func classify(d Dialect, err error) (class, string) {
 			return lost, err.Error()
 		}
 	}
+	if strings.Contains(err.Error(), "packet for query is too large") { // go-sql-driver/mysql's ErrPktTooLarge
+		return tooLarge, "longer than max_allowed_packet"
+	}
 	return other, err.Error()
 }
 
@@ -93,6 +101,8 @@ func classifySQLite(err error) (class, string) {
 		return duplicate, text
 	case code&0xff == 5 || code&0xff == 6: // SQLITE_BUSY, SQLITE_LOCKED
 		return transient, text
+	case code&0xff == 18: // SQLITE_TOOBIG
+		return tooLarge, text
 	case code&0xff == 1 && strings.Contains(text, "no such table"):
 		return noTable, text
 	}
@@ -124,6 +134,10 @@ func classifyPostgres(state, text string) (class, string) {
 		return exists, text
 	case "42P01":
 		return noTable, text
+	case "22001", "54000": // string data right truncation, program limit exceeded
+		return tooLarge, "SQLSTATE " + state
+	case "22021", "22P05": // character not in repertoire, untranslatable character
+		return noCharacter, "SQLSTATE " + state
 	}
 	switch state[:min(2, len(state))] {
 	case "08":
@@ -180,13 +194,18 @@ func classifyMySQL(number uint64, text string) (class, string) {
 	case 1064:
 		return other, "error 1064: syntax error"
 	case 1153:
-		return other, "error 1153: longer than max_allowed_packet"
+		return tooLarge, "error 1153: longer than max_allowed_packet"
 	case 3988: // MySQL compares a text of utf8mb4 with a column that lacks its characters
-		return other, "error 3988: characters that the column's character set lacks"
+		return noCharacter, "error 3988: characters that the column's character set lacks"
+	case 1105:
+		if strings.Contains(text, "max_allowed_packet") { // a parameter that was sent on its own
+			return tooLarge, "error 1105: longer than max_allowed_packet"
+		}
+		return other, "error 1105"
 	case 1366:
-		return other, "error 1366: incorrect value for the column's type or character set"
+		return noCharacter, "error 1366: incorrect value for the column's type or character set"
 	case 1406:
-		return other, "error 1406: too long for the column"
+		return tooLarge, "error 1406: too long for the column"
 	case 1050, 1061: // table exists, duplicate key name
 		return exists, text
 	case 1146:

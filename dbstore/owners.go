@@ -106,6 +106,9 @@ func (s *Store) endSessions(ctx context.Context, owner string) (int64, error) {
 // The session that goes on gets a new key by an UPDATE that needs no more than
 // its old one, so that no other change of it is in the way. If sessions may not
 // be known by their owner it does nothing, and gives [ErrOwnersIncomplete].
+//
+// The token is one of the store's own cookie, see [Store.ForCookie]; in a handler
+// [session.Session.EndOthers] sees to that.
 func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
 	if err := s.beginOwners(owner); err != nil {
 		return "", err
@@ -116,7 +119,7 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 	}
 	newToken, err = s.endOthers(ctx, owner, token)
 	if err != nil {
-		return "", s.writeFailure(ctx, "end other sessions", err)
+		return "", s.writeFailure(ctx, "end other sessions", err, 0)
 	}
 	return newToken, nil
 }
@@ -128,7 +131,7 @@ func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken st
 		return "", err
 	}
 	moved := false
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if ok {
 		newToken, err = s.withNewToken(func(newKey string) error {
 			noted, err := s.exec(ctx, &o.copy, newKey, s.ownerArg(owner), generation, key)
@@ -683,12 +686,8 @@ func (s *Store) renewAs(ctx context.Context, newKey, key, text string, rec *sess
 	}
 	err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
 	s.forgetOwner(ctx, newKey)
-	if err == session.ErrConflict {
-		// It is a conflict as long as the data is another's. If it is the same,
-		// a fence was in the way.
-		if row, readErr := s.read(ctx, s.current, key); readErr == nil && row.text == rec.Version {
-			return session.ErrGone
-		}
+	if err == errSame { // a fence was in the way
+		return session.ErrGone
 	}
 	return err
 }

@@ -3,12 +3,17 @@ package dbstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"sessionengine/session"
 )
@@ -40,8 +45,16 @@ type Options struct {
 
 	// RawKeys stores session keys as they are, as Django does, instead of their
 	// hashes, and accepts the keys that Django makes. Whoever reads the table
-	// can then take over the sessions in it.
+	// can then take over the sessions in it, and a token is not bound to the
+	// cookie that it was issued for: two cookies need a table each.
 	RawKeys bool
+
+	// MaxBytes is the most that the data of a session may have, in bytes; 0 is
+	// 1 MiB, and the largest value is 1 GiB. A save of more gives a
+	// *session.TooLargeError. So does one that the database refuses because of
+	// a limit of its own, MySQL's max_allowed_packet for example, which has to
+	// be more than twice as much. Rows that hold more are read.
+	MaxBytes int
 
 	// Timeout bounds each statement, with the wait for a connection and for
 	// locks, and what is tried again; 0 is ten seconds. A context that cannot
@@ -103,7 +116,18 @@ type Encoding interface {
 
 // Store keeps sessions in a table. It is safe for concurrent use, by any number
 // of processes on any number of machines.
+//
+// A token is bound to the name of the cookie that it was issued for: the key in
+// the table depends on it. [session.NewManager] has the store bound to its
+// cookie's name, through [Store.ForCookie]. A store that is bound to none issues
+// and accepts the tokens of the cookie "sessionid".
 type Store struct {
+	*shared
+	cookie string // the name of the cookie
+}
+
+// shared is what the stores for all cookies have in common.
+type shared struct {
 	db      *sql.DB
 	reader  *sql.DB
 	dialect Dialect
@@ -132,12 +156,20 @@ type Store struct {
 	mu     sync.RWMutex
 	closed bool
 
+	// names are the cookies' names that there are stores for.
+	namesMu sync.Mutex
+	names   []string
+
+	// ascii is set once session_data turned out not to hold every character.
+	ascii atomic.Bool
+
 	background sync.WaitGroup // the goroutines of the queue and of StartCleanup
 	cleaning   atomic.Bool    // there is one of the latter
 }
 
 var (
 	_ session.SessionStore     = (*Store)(nil)
+	_ session.CookieNamer      = (*Store)(nil)
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.Toucher          = (*Store)(nil)
 	_ session.UnchangedDeleter = (*Store)(nil)
@@ -180,20 +212,26 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if opts.Timeout < 0 {
 		return nil, fmt.Errorf("dbstore: Timeout is negative: %v", opts.Timeout)
 	}
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = 1 << 20
+	}
+	if opts.MaxBytes < 0 || opts.MaxBytes > 1<<30 {
+		return nil, fmt.Errorf("dbstore: MaxBytes is %d, and has to be between 1 and 1 GiB", opts.MaxBytes)
+	}
 	if opts.Reader == nil {
 		opts.Reader = db
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Store{
+	s := &Store{cookie: defaultCookie, shared: &shared{
 		db:      db,
 		reader:  opts.Reader,
 		dialect: dialect,
 		table:   table,
 		opts:    opts,
 		sql:     dialect.queries(table, opts.CleanupBatch),
-	}
+	}}
 	s.closing, s.stop = context.WithCancel(context.Background())
 	s.local = dialect == SQLite && opts.OwnDB
 	s.queue = newQueue(s)
@@ -216,6 +254,36 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// ForCookie implements [session.CookieNamer]. The store that it returns is on the
+// same table and shares everything with s but the sessions: neither knows the
+// other's tokens. Closing one closes all. With [Options.RawKeys], which cannot
+// tell them apart, a second name gives an error that matches
+// [session.ErrMisuse].
+func (s *Store) ForCookie(name string) (session.SessionStore, error) {
+	if name == "" {
+		return nil, fmt.Errorf("dbstore: %w: the cookie has no name", session.ErrMisuse)
+	}
+	s.namesMu.Lock()
+	defer s.namesMu.Unlock()
+	if !slices.Contains(s.names, name) {
+		if s.opts.RawKeys && len(s.names) > 0 {
+			return nil, fmt.Errorf("dbstore: %w: with RawKeys a token of the cookie %q would be accepted as one of %q: use a table for each",
+				session.ErrMisuse, s.names[0], name)
+		}
+		s.names = append(s.names, name)
+	}
+	return &Store{s.shared, name}, nil
+}
+
+// key returns what the table's session_key holds for a token of the store's
+// cookie, and false for a token that no session can have.
+func (s *Store) key(token string) (string, bool) {
+	if s.opts.RawKeys {
+		return rawKey(token)
+	}
+	return storedKey(s.cookie, token)
 }
 
 // Close stops the cleanup, waits for the operations under way, and releases
@@ -283,7 +351,7 @@ func (s *Store) Load(ctx context.Context, token string) (*session.Record, error)
 		return nil, session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return nil, session.ErrInvalidToken
 	}
@@ -333,7 +401,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 		return "", session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return "", session.ErrGone
 	}
@@ -345,13 +413,18 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 		return "", s.failure(ctx, "save", err)
 	}
 	expires := s.timeArg(rec.Expires)
-	n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
-	if err == nil && n == 0 {
-		err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
-	}
+	text, err = s.withText(text, func(text string) error {
+		return settle(func() error {
+			n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
+			if err == nil && n == 0 {
+				err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
+			}
+			return err
+		})
+	})
 	if err != nil {
 		s.forgetGone(ctx, key, err)
-		return "", s.writeFailure(ctx, "save", err)
+		return "", s.writeFailure(ctx, "save", err, len(text))
 	}
 	rec.Version = text
 	return token, nil
@@ -368,7 +441,7 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 		return "", session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return "", session.ErrGone
 	}
@@ -376,14 +449,19 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 	if err != nil {
 		return "", s.failure(ctx, "renew", err)
 	}
-	newToken, err := s.withNewToken(func(newKey string) error {
-		if err := s.noteRenewal(ctx, newKey, key, rec); err != nil {
-			return err
-		}
-		return s.renewAs(ctx, newKey, key, text, rec)
+	var newToken string
+	text, err = s.withText(text, func(text string) error {
+		var err error
+		newToken, err = s.withNewToken(func(newKey string) error {
+			if err := s.noteRenewal(ctx, newKey, key, rec); err != nil {
+				return err
+			}
+			return settle(func() error { return s.renewAs(ctx, newKey, key, text, rec) })
+		})
+		return err
 	})
 	if err != nil {
-		return "", s.writeFailure(ctx, "renew", err)
+		return "", s.writeFailure(ctx, "renew", err, len(text))
 	}
 	rec.Version = text
 	return newToken, nil
@@ -395,20 +473,23 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 		return session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return session.ErrGone
 	}
 	if err := s.noteOwner(ctx, key, rec); err != nil {
 		return s.failure(ctx, "touch", err)
 	}
-	n, err := s.exec(ctx, s.touch, s.timeArg(rec.Expires), key, rec.Version, s.now())
-	if err == nil && n == 0 {
-		err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
-	}
+	err := settle(func() error {
+		n, err := s.exec(ctx, s.touch, s.timeArg(rec.Expires), key, rec.Version, s.now())
+		if err == nil && n == 0 {
+			err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
+		}
+		return err
+	})
 	if err != nil {
 		s.forgetGone(ctx, key, err)
-		return s.writeFailure(ctx, "touch", err)
+		return s.writeFailure(ctx, "touch", err, len(rec.Version))
 	}
 	return nil
 }
@@ -420,7 +501,7 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 		return session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return nil
 	}
@@ -437,16 +518,19 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 		return session.ErrClosed
 	}
 	defer s.end()
-	key, ok := storedKey(token, s.opts.RawKeys)
+	key, ok := s.key(token)
 	if !ok {
 		return session.ErrGone
 	}
-	n, err := s.exec(ctx, s.deleteUnchanged, key, rec.Version, s.now())
-	if err == nil && n == 0 {
-		err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
-	}
+	err := settle(func() error {
+		n, err := s.exec(ctx, s.deleteUnchanged, key, rec.Version, s.now())
+		if err == nil && n == 0 {
+			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+		}
+		return err
+	})
 	if err != nil {
-		return s.writeFailure(ctx, "delete", err)
+		return s.writeFailure(ctx, "delete", err, len(rec.Version))
 	}
 	s.forgetOwner(ctx, key)
 	return nil
@@ -461,15 +545,20 @@ func (s *Store) create(ctx context.Context, op string, rec *session.Record) (str
 	if err != nil {
 		return "", s.failure(ctx, op, err)
 	}
-	token, err := s.withNewToken(func(key string) error {
-		if err := s.noteOwner(ctx, key, rec); err != nil {
+	var token string
+	text, err = s.withText(text, func(text string) error {
+		var err error
+		token, err = s.withNewToken(func(key string) error {
+			if err := s.noteOwner(ctx, key, rec); err != nil {
+				return err
+			}
+			_, err := s.exec(ctx, s.insert, key, text, s.timeArg(rec.Expires))
 			return err
-		}
-		_, err := s.exec(ctx, s.insert, key, text, s.timeArg(rec.Expires))
+		})
 		return err
 	})
 	if err != nil {
-		return "", s.failure(ctx, op, err)
+		return "", s.writeFailure(ctx, op, err, len(text))
 	}
 	rec.Version = text
 	return token, nil
@@ -481,7 +570,7 @@ func (s *Store) withNewToken(store func(key string) error) (string, error) {
 	var err error
 	for range 3 {
 		token := newToken()
-		key, _ := storedKey(token, s.opts.RawKeys)
+		key, _ := s.key(token)
 		if err = store(key); err == nil {
 			return token, nil
 		}
@@ -510,19 +599,89 @@ func (s *Store) whyUnchanged(ctx context.Context, key, version, text string, exp
 		return session.ErrGone
 	case s.dialect == MySQL && row.text == version && row.text == text && row.expires.Equal(expires):
 		return nil
+	case row.text == version:
+		return errSame
 	}
 	return session.ErrConflict
 }
 
+// errSame says that a row was not changed although it holds what was read from
+// it before.
+var errSame = errors.New("the row does not compare equal to what was read from it; look at the types of the table's columns")
+
+// settle runs a write that whyUnchanged explains, and again if it ends with
+// errSame: another request may have changed the session and changed it back in
+// between. That it happens again and again is no conflict, which could be solved
+// by loading the session, but a table that the statements do not work on.
+func settle(write func() error) error {
+	var err error
+	for range 3 {
+		if err = write(); err != errSame {
+			break
+		}
+	}
+	return err
+}
+
 // writeFailure is failure for what whyUnchanged may have returned.
-func (s *Store) writeFailure(ctx context.Context, op string, err error) error {
+func (s *Store) writeFailure(ctx context.Context, op string, err error, size int) error {
 	if err == session.ErrGone || err == session.ErrConflict {
 		return err
+	}
+	if class, text := classify(s.dialect, err); class == tooLarge {
+		tooLarge := &session.TooLargeError{Size: size, Limit: min(s.opts.MaxBytes, max(size-1, 0))}
+		return fmt.Errorf("dbstore: %s: %w: the database has a lower limit (%s)", op, tooLarge, text)
 	}
 	return s.failure(ctx, op, err)
 }
 
+// withText calls store with a text for session_data, and if a character of it
+// does not fit into the column, again with the JSON in ASCII, which means the
+// same. It returns the text that was stored.
+func (s *Store) withText(text string, store func(text string) error) (string, error) {
+	if s.ascii.Load() {
+		text = s.inASCII(text)
+	}
+	err := store(text)
+	if err == nil {
+		return text, nil
+	}
+	if class, _ := classify(s.dialect, err); class == noCharacter {
+		if ascii := s.inASCII(text); ascii != text {
+			if err = store(ascii); err == nil {
+				s.ascii.Store(true)
+			}
+			return ascii, err
+		}
+	}
+	return text, err
+}
+
+// inASCII writes the characters of a session's JSON that are not in ASCII as
+// escapes (RFC 8259, section 7). What is not JSON stays as it is.
+func (s *Store) inASCII(text string) string {
+	if s.opts.Encoding != nil || strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 || !json.Valid([]byte(text)) {
+		return text
+	}
+	b := make([]byte, 0, len(text)+len(text)/2)
+	for _, r := range text {
+		switch {
+		case r < utf8.RuneSelf:
+			b = append(b, byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return string(b)
+}
+
 func (s *Store) encode(data []byte) (string, error) {
+	if len(data) > s.opts.MaxBytes {
+		return "", &session.TooLargeError{Size: len(data), Limit: s.opts.MaxBytes}
+	}
 	if s.opts.Encoding == nil {
 		return string(data), nil
 	}

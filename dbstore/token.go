@@ -46,23 +46,30 @@ func newToken() string {
 // hashes differ in case only.
 var keyEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
-// keyBytes is how much of the SHA-256 of a token is stored. 200 bits leave the
+// keyBytes is how much of the SHA-256 is stored. 200 bits leave the
 // 165 of the token whole.
 const keyBytes = 25
 
-// storedKey returns what the table's session_key holds for token, and false
-// for a token that no session can have.
-func storedKey(token string, raw bool) (string, bool) {
-	if raw {
-		ok := len(token) >= minRawTokenLen && len(token) <= maxRawTokenLen && inTokenAlphabet(token)
-		return token, ok
-	}
+// defaultCookie is the name of the cookie of a store that is bound to none. It is
+// the default of session.Options.
+const defaultCookie = "sessionid"
+
+// rawKey returns what the table's session_key holds for token with raw keys,
+// and false for a token that no session can have.
+func rawKey(token string) (string, bool) {
+	return token, len(token) >= minRawTokenLen && len(token) <= maxRawTokenLen && inTokenAlphabet(token)
+}
+
+// storedKey returns what the table's session_key holds for a token of a cookie,
+// and false for a token that no session can have. What is hashed is the token,
+// whose length is fixed, and after it the cookie's name, so that no two pairs
+// are hashed alike.
+func storedKey(cookie, token string) (string, bool) {
 	if len(token) != tokenLen || !inTokenAlphabet(token) {
 		return "", false
 	}
-	var buf [tokenLen]byte
-	copy(buf[:], token)
-	sum := sha256.Sum256(buf[:])
+	var buf [tokenLen + 64]byte // names are short
+	sum := sha256.Sum256(append(append(buf[:0], token...), cookie...))
 	var key [keyBytes * 8 / 5]byte
 	keyEncoding.Encode(key[:], sum[:keyBytes])
 	return string(key[:]), true

@@ -66,6 +66,8 @@ var (
 	}
 )
 
+func init() { sqliteFeatures.CookieBound = true }
+
 func instrumentedMemory(*testing.T) session.SessionStore {
 	return metrics.Instrument(sessiontest.NewMemory(), new(memo))
 }

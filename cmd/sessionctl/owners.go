@@ -13,6 +13,7 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/session"
+	"sessionengine/signedcookie"
 )
 
 var list = command{
@@ -64,6 +65,7 @@ no row, and cannot be ended here.
 		r := &revoker{db: databaseFlags(flags), owner: ownerFlag(flags)}
 		flags.StringVar(&r.id, "id", "", "the `ID` of the one session of the owner to end")
 		flags.BoolVar(&r.all, "all", false, "end all sessions of the owner")
+		flags.StringVar(&r.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie that the token is of")
 		return r.run
 	},
 }
@@ -74,10 +76,11 @@ func ownerFlag(flags *flag.FlagSet) *string {
 
 // revoker is the command as the flags tell it.
 type revoker struct {
-	db    *database
-	owner *string
-	id    string
-	all   bool
+	db     *database
+	owner  *string
+	id     string
+	all    bool
+	cookie string
 }
 
 func (r *revoker) run(ctx context.Context, sys *system) error {
@@ -157,10 +160,14 @@ func (r *revoker) endRow(ctx context.Context, sys *system, token string, opts db
 		return err
 	}
 	defer closeStore(store, &err)
-	if _, err := loadRow(ctx, store, token); err != nil {
+	bound, err := store.ForCookie(r.cookie)
+	if err != nil {
 		return err
 	}
-	return store.Delete(ctx, token)
+	if _, err := loadRow(ctx, bound, token); err != nil {
+		return err
+	}
+	return bound.Delete(ctx, token)
 }
 
 func printEnded(w io.Writer, n int64) error {

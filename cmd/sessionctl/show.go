@@ -40,7 +40,7 @@ Sessions that are expired are not shown.
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		s := &shower{db: databaseFlags(flags), secrets: secretFlags(flags)}
 		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
-		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie, to which its value is bound")
+		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie, to which its value and a row's key are bound")
 		flags.Var(&s.dictionaries, "dictionary", "a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
 		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")
 		s.djangoAge = 14 * 24 * time.Hour
@@ -172,10 +172,14 @@ func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts db
 		return nil, err
 	}
 	defer closeStore(store, &err)
-	return loadRow(ctx, store, token)
+	bound, err := store.ForCookie(s.cookie)
+	if err != nil {
+		return nil, err
+	}
+	return loadRow(ctx, bound, token)
 }
 
-func loadRow(ctx context.Context, store *dbstore.Store, token string) (*session.Record, error) {
+func loadRow(ctx context.Context, store session.SessionStore, token string) (*session.Record, error) {
 	rec, err := store.Load(ctx, token)
 	switch {
 	case err == session.ErrNotFound, err == session.ErrInvalidToken:

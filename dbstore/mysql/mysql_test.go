@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -163,7 +165,7 @@ func testLockWaitTimeout(t *testing.T, server *testserver.Server) {
 	}
 }
 
-// A table that was not made for it keeps every character, or refuses it.
+// A table that was not made for it keeps every character.
 func TestTableInAnotherCharacterSet(t *testing.T) {
 	for name, server := range both {
 		t.Run(name, func(t *testing.T) { testCharacterSets(t, server) })
@@ -191,11 +193,13 @@ func testCharacterSets(t *testing.T, server *testserver.Server) {
 				rec := &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
 				token, err := store.Save(ctx, "", rec)
 				if err != nil {
-					t.Logf("%s is refused: %v", data, err)
+					t.Errorf("%s is refused: %v", data, err)
 					continue
 				}
+				// It may have become ASCII, but means the same.
 				rec, err = store.Load(ctx, token)
-				if err != nil || string(rec.Data) != data {
+				var saved, loaded any
+				if err != nil || json.Unmarshal([]byte(data), &saved) != nil || json.Unmarshal(rec.Data, &loaded) != nil || !reflect.DeepEqual(saved, loaded) {
 					t.Errorf("saved %s, loaded %s, %v", data, rec.Data, err)
 				}
 				if err := store.Touch(ctx, token, rec); err != nil {

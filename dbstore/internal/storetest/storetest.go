@@ -63,6 +63,7 @@ func (b Backend) Features() sessiontest.Features {
 		Toucher:          true,
 		UnchangedDeleter: true,
 		ExpiredDeleter:   true,
+		CookieBound:      true,
 		SynctestBubble:   b.Bubble,
 	}
 }
@@ -81,6 +82,8 @@ func Run(t *testing.T, b Backend) {
 		{"versions are compared byte by byte", testExactComparison},
 		{"a table that Django made is used as it is", testDjangoTable},
 		{"raw keys", testRawKeys},
+		{"tokens are bound to their cookie's name", testCookies},
+		{"a session that is too large is refused", testMaxBytes},
 		{"migrate", testMigrate},
 		{"the stored key is no token", testStoredKey},
 		{"a key that is taken is not used", testTakenKey},
