@@ -145,7 +145,7 @@ func (req *request) read(ctx context.Context) (*Session, error) {
 }
 
 // newer returns the one of two sessions of a request that was saved last, with
-// the other's token among its others. Where that cannot be known it is b, whose
+// the other's token and others among its others. Where that cannot be known it is b, whose
 // cookie came later: browsers send the cookie of the longer path first, and of
 // one path the older one (RFC 6265, section 5.4).
 func newer(a, b *Session) *Session {
@@ -154,7 +154,7 @@ func newer(a, b *Session) *Session {
 	if knownA && knownB && x.After(y) {
 		a, b = b, a
 	}
-	b.others = append(a.others, a.token)
+	b.others = append(append(b.others, a.others...), a.token)
 	return b
 }
 
