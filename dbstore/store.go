@@ -628,11 +628,27 @@ func (s *Store) writeFailure(ctx context.Context, op string, err error, size int
 	if err == session.ErrGone || err == session.ErrConflict {
 		return err
 	}
-	if class, text := classify(s.dialect, err); class == tooLarge {
+	class, text := classify(s.dialect, err)
+	if class == lost && s.tooLongToSend(ctx, size) { // the server has cut the connection
+		class, text = tooLarge, "max_allowed_packet"
+	}
+	if class == tooLarge {
 		tooLarge := &session.TooLargeError{Size: size, Limit: min(s.opts.MaxBytes, max(size-1, 0))}
 		return fmt.Errorf("dbstore: %s: %w: the database has a lower limit (%s)", op, tooLarge, text)
 	}
 	return s.failure(ctx, op, err)
+}
+
+// tooLongToSend reports whether MySQL's server refuses to read a statement with a
+// text of that many bytes. It does not say so if the text is far too long, but
+// closes the connection.
+func (s *Store) tooLongToSend(ctx context.Context, size int) bool {
+	if s.dialect != MySQL || size < 1<<10 {
+		return false
+	}
+	st := &statement{db: s.db, text: "SELECT @@max_allowed_packet", alone: true}
+	limit, err := collect(ctx, s, st, nil, scanOne[int])
+	return err == nil && size >= limit[0]
 }
 
 // withText calls store with a text for session_data, and if a character of it

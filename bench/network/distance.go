@@ -77,6 +77,17 @@ type waitingStore struct {
 	idle []*sleeper
 }
 
+// ForCookie binds the store to the cookie's name. It does so in place: the site
+// that it is made for has one.
+func (s *waitingStore) ForCookie(name string) (session.SessionStore, error) {
+	bound, err := s.Store.ForCookie(name)
+	if err != nil {
+		return nil, err
+	}
+	s.Store = bound.(*dbstore.Store)
+	return s, nil
+}
+
 func (s *waitingStore) Load(ctx context.Context, token string) (*session.Record, error) {
 	if err := s.wait(); err != nil {
 		return nil, err
