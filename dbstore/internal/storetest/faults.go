@@ -262,7 +262,7 @@ func (f faults) testSilence(t *testing.T) {
 // testSlow saves a large session over a connection so slow that a driver may
 // write in the background.
 func (f faults) testSlow(t *testing.T) {
-	store, proxy := f.proxied(t, dbstore.Options{})
+	store, proxy := f.proxied(t, dbstore.Options{MaxBytes: 16 << 20})
 	proxy.SetFilter(func(toServer bool, data []byte) bool {
 		if toServer && len(data) > 10000 {
 			time.Sleep(5 * time.Millisecond)

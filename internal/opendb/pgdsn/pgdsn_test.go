@@ -84,7 +84,9 @@ func FuzzPassword(f *testing.F) {
 				// As a driver's error may.
 				err = quiet.Error(fmt.Errorf("%s %s %s %v", config.Host, config.User, config.Database, config.RuntimeParams), secrets...)
 			}
-			if len(password) >= 4 && quiet.Shows(err.Error(), password) {
+			// A password may happen to be like the advice.
+			text := strings.ReplaceAll(err.Error(), "/ has to be written %2F, ? %3F, # %23 and @ %40", "")
+			if len(password) >= 4 && quiet.Shows(text, password) {
 				t.Errorf("%s: %s: %v", form, password, err)
 			}
 		}
