@@ -16,6 +16,9 @@ import (
 // Nothing that a visitor can make grow takes more time for each of its parts than
 // for one.
 func TestTimeGrowsAsTheSession(t *testing.T) {
+	if testing.Short() {
+		t.Skip("under the race detector times grow otherwise")
+	}
 	const n = 500
 	data := func(n int) string {
 		var b strings.Builder
