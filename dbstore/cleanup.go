@@ -89,11 +89,15 @@ func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, las
 }
 
 // collectExpired returns the keys that a statement selects, and the last of the
-// moments beside them.
+// moments beside them. In SQLite a key may be a BLOB, which is equal to no text,
+// and stays one.
 func (s *Store) collectExpired(ctx context.Context, st *statement, args []any) (keys []any, last any, err error) {
 	keys, err = collect(ctx, s, st, args, func(rows *sql.Rows) (any, error) {
-		var key string
+		var key any
 		err := rows.Scan(&key, &last)
+		if b, ok := key.([]byte); ok && s.dialect != SQLite {
+			key = string(b)
+		}
 		return key, err
 	})
 	switch v := last.(type) {

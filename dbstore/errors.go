@@ -134,7 +134,7 @@ func classifyPostgres(state, text string) (class, string) {
 		return exists, text
 	case "42P01":
 		return noTable, text
-	case "22001", "54000": // string data right truncation, program limit exceeded
+	case "54000": // program limit exceeded
 		return tooLarge, "SQLSTATE " + state
 	case "22021", "22P05": // character not in repertoire, untranslatable character
 		return noCharacter, "SQLSTATE " + state
@@ -205,6 +205,9 @@ func classifyMySQL(number uint64, text string) (class, string) {
 	case 1366:
 		return noCharacter, "error 1366: incorrect value for the column's type or character set"
 	case 1406:
+		if !strings.Contains(text, "session_data") { // a narrow column of somebody else's
+			return other, "error 1406: too long for the column"
+		}
 		return tooLarge, "error 1406: too long for the column"
 	case 1050, 1061: // table exists, duplicate key name
 		return exists, text

@@ -119,7 +119,7 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 	}
 	newToken, err = s.endOthers(ctx, owner, token)
 	if err != nil {
-		return "", s.writeFailure(ctx, "end other sessions", err, 0)
+		return "", s.writeFailure(ctx, "end other sessions", err, 0, 0)
 	}
 	return newToken, nil
 }
@@ -897,7 +897,13 @@ func (s *Store) present(ctx context.Context, keys []any) (map[any]bool, error) {
 // findExpired returns the keys of the rows that expired at now or earlier, a
 // batch of them, after the one that is given by its moment and its key.
 func (o *owners) findExpired(ctx context.Context, s *Store, from any, after string, now any) (keys []any, last any, err error) {
-	return s.collectExpired(ctx, &o.expired, []any{from, from, after, now})
+	keys, last, err = s.collectExpired(ctx, &o.expired, []any{from, from, after, now})
+	for i, key := range keys {
+		if b, ok := key.([]byte); ok {
+			keys[i] = string(b)
+		}
+	}
+	return keys, last, err
 }
 
 // deleteExpired deletes the rows whose session has expired and is gone. One

@@ -424,7 +424,7 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	})
 	if err != nil {
 		s.forgetGone(ctx, key, err)
-		return "", s.writeFailure(ctx, "save", err, len(text))
+		return "", s.writeFailure(ctx, "save", err, len(text), len(text)+len(rec.Version))
 	}
 	rec.Version = text
 	return token, nil
@@ -461,7 +461,7 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 		return err
 	})
 	if err != nil {
-		return "", s.writeFailure(ctx, "renew", err, len(text))
+		return "", s.writeFailure(ctx, "renew", err, len(text), len(text)+len(rec.Version))
 	}
 	rec.Version = text
 	return newToken, nil
@@ -489,7 +489,7 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 	})
 	if err != nil {
 		s.forgetGone(ctx, key, err)
-		return s.writeFailure(ctx, "touch", err, len(rec.Version))
+		return s.writeFailure(ctx, "touch", err, len(rec.Version), len(rec.Version))
 	}
 	return nil
 }
@@ -530,7 +530,7 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 		return err
 	})
 	if err != nil {
-		return s.writeFailure(ctx, "delete", err, len(rec.Version))
+		return s.writeFailure(ctx, "delete", err, len(rec.Version), len(rec.Version))
 	}
 	s.forgetOwner(ctx, key)
 	return nil
@@ -558,7 +558,7 @@ func (s *Store) create(ctx context.Context, op string, rec *session.Record) (str
 		return err
 	})
 	if err != nil {
-		return "", s.writeFailure(ctx, op, err, len(text))
+		return "", s.writeFailure(ctx, op, err, len(text), len(text))
 	}
 	rec.Version = text
 	return token, nil
@@ -623,13 +623,15 @@ func settle(write func() error) error {
 	return err
 }
 
-// writeFailure is failure for what whyUnchanged may have returned.
-func (s *Store) writeFailure(ctx context.Context, op string, err error, size int) error {
+// writeFailure is failure for what whyUnchanged may have returned. size is that of
+// the session, and sent what the statement carried: a change sends what was read,
+// too.
+func (s *Store) writeFailure(ctx context.Context, op string, err error, size, sent int) error {
 	if err == session.ErrGone || err == session.ErrConflict {
 		return err
 	}
 	class, text := classify(s.dialect, err)
-	if class == lost && s.tooLongToSend(ctx, size) { // the server has cut the connection
+	if class == lost && s.tooLongToSend(ctx, sent) { // the server has cut the connection
 		class, text = tooLarge, "max_allowed_packet"
 	}
 	if class == tooLarge {

@@ -36,6 +36,17 @@ func TestSessionAboveMaxAllowedPacket(t *testing.T) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
+	// A change sends what was read, too.
+	rec := &session.Record{Data: []byte(`"` + strings.Repeat("x", 600<<10) + `"`), Expires: time.Now().Add(time.Hour)}
+	token, err := store.Save(ctx, "", rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Data = []byte(`"` + strings.Repeat("y", 600<<10) + `"`)
+	_, err = store.Save(ctx, token, rec)
+	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
+		t.Errorf("a change of 600 KiB to 600 KiB: %v", err)
+	}
 	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Errorf("a small session afterwards: %v", err)
 	}
