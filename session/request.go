@@ -145,9 +145,9 @@ func (req *request) read(ctx context.Context) (*Session, error) {
 }
 
 // newer returns the one of two sessions of a request that was saved last, with
-// the other's token and others among its others. Where that cannot be known it is b, whose
-// cookie came later: browsers send the cookie of the longer path first, and of
-// one path the older one (RFC 6265, section 5.4).
+// the other's token and others among its others. Where that cannot be known it
+// is b, whose cookie came later: browsers send the cookie of the longer path
+// first, and of one path the older one (RFC 6265, section 5.4).
 func newer(a, b *Session) *Session {
 	x, knownA := a.savedAt()
 	y, knownB := b.savedAt()
