@@ -31,9 +31,9 @@ const (
 // changes are still there, and the middleware tries again when the response
 // begins; [Session.Flush] drops them.
 func (s *Session) Save(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sent {
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
+	if s.headerSent() {
 		return s.commitLate(ctx)
 	}
 	return s.commit(ctx)
@@ -154,7 +154,7 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 	case s.isEmpty():
 		return s.remove(ctx)
 	case !expires.After(now):
-		return s.end(ctx)
+		return s.expire(ctx)
 	}
 	if s.startMissing() {
 		s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
@@ -173,7 +173,7 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 	save := s.m.store.Save
 	if s.renew && s.stored {
 		save = s.m.store.Renew
-	} else if s.sent && s.stored {
+	} else if s.headerSent() && s.stored {
 		save = s.saveInPlace
 	}
 	token, err := save(ctx, s.token, &rec)
@@ -221,8 +221,8 @@ func (s *Session) remove(ctx context.Context) error {
 	return nil
 }
 
-// end deletes a session whose life is over, with all that was set in it.
-func (s *Session) end(ctx context.Context) error {
+// expire deletes a session whose life is over, with all that was set in it.
+func (s *Session) expire(ctx context.Context) error {
 	if s.stored {
 		if err := s.m.store.Delete(ctx, s.token); err != nil {
 			return err
@@ -319,7 +319,7 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 			rec.Data = s.obj.encode()
 		}
 		save := s.m.store.Save
-		if s.sent {
+		if s.headerSent() {
 			save = s.saveInPlace
 		}
 		token, err = save(ctx, token, &rec)
@@ -401,19 +401,19 @@ func (s *Session) commitLate(ctx context.Context) error {
 
 func (s *Session) tryLate(ctx context.Context) error {
 	if s.err != nil {
-		s.abandon()
+		s.discard()
 		return s.err
 	}
 	if s.discarded || !s.stored && !s.isEmpty() || s.renew && s.stored {
 		// A new session whose token nobody learns would only fill the store,
 		// and a renewed one would log the visitor out.
-		s.abandon()
+		s.discard()
 		s.fail(ErrHeadersSent)
 		return ErrHeadersSent
 	}
 	expiry := s.changes.expirySet
 	if err := s.commit(ctx); errors.Is(err, ErrHeadersSent) {
-		s.abandon()
+		s.discard()
 		s.fail(ErrHeadersSent)
 		return err
 	} else if err != nil {
@@ -427,9 +427,9 @@ func (s *Session) tryLate(ctx context.Context) error {
 	return nil
 }
 
-// abandon drops the request's changes; what was flushed is deleted all the
+// discard drops the request's changes; what was flushed is deleted all the
 // same.
-func (s *Session) abandon() {
+func (s *Session) discard() {
 	s.discarded = true
 	if len(s.flushed) == 0 && len(s.endOwners) == 0 {
 		return

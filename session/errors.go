@@ -101,3 +101,30 @@ func (e TooLargeError) MarshalText() ([]byte, error) { return []byte((&e).Error(
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)
 }
+
+// ValueError says that a value could not be stored or read as JSON. Error does
+// not print the key, the value, or the cause, which may contain it.
+type ValueError struct {
+	Key  string
+	Type string // the Go type
+	Err  error  // the cause
+
+	reading bool
+}
+
+func (e *ValueError) Error() string {
+	if e.reading {
+		return "session: the stored value cannot be read as " + e.Type
+	}
+	return "session: a value of type " + e.Type + " cannot be stored as JSON"
+}
+
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// Format keeps the key and the cause out of what fmt prints, whatever the verb.
+// Like MarshalText it is also a method of ValueError itself, since a copy has the
+// same fields.
+func (e ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).Error()) }
+
+// MarshalText is Format for encoders, such as those of log/slog, at any depth.
+func (e ValueError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }

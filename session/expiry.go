@@ -13,8 +13,8 @@ import (
 // [Session.Err] tells; see [Session.ExpireAtBrowserClose] and [Session.Flush].
 // Options.AbsoluteTimeout still holds.
 func (s *Session) SetExpiry(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if d <= 0 {
 		s.fail(errExpiry)
@@ -31,8 +31,8 @@ func (s *Session) SetExpiry(d time.Duration) {
 // however it is used until then. If t is over, the session is deleted with
 // this response. Options.AbsoluteTimeout still holds.
 func (s *Session) SetExpiryTime(t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	// ISO 8601 has four digits for a year. What is before 1970 is over.
 	if t = wholeSecond(t); t.Before(time.Unix(0, 0)) {
@@ -54,16 +54,16 @@ func (s *Session) setExpiry(raw string) {
 // with the tabs.) On the server the session lives as long as the Manager's
 // sessions do.
 func (s *Session) ExpireAtBrowserClose() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	s.setExpiry("0")
 }
 
 // ResetExpiry goes back to the Manager's expiry.
 func (s *Session) ResetExpiry() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if _, ok := s.obj.get(expiryKey); ok {
 		s.changes.expirySet = true
@@ -78,8 +78,8 @@ func (s *Session) ExpiryAge() time.Duration { return max(0, time.Until(s.ExpiryT
 // ExpiryTime returns when the session expires, in UTC: as it is stored, or, for
 // a session that is new or modified, as saving it now would store it.
 func (s *Session) ExpiryTime() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if s.stored && !s.modified() {
 		return s.loaded.Expires
@@ -90,8 +90,8 @@ func (s *Session) ExpiryTime() time.Time {
 // ExpiresAtBrowserClose reports whether the cookie is one that the browser
 // forgets when it is closed.
 func (s *Session) ExpiresAtBrowserClose() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	return s.atBrowserClose()
 }

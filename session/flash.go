@@ -11,8 +11,8 @@ const MaxFlashes = 100
 // go.
 func (s *Session) AddFlash(v any) {
 	raw, err := encodeValue(flashesKey, v)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if err != nil {
 		s.fail(err)
@@ -52,8 +52,8 @@ func Flashes[T any](s *Session) []T {
 
 // flashes returns a copy of the flashes, which are decoded without a lock.
 func (s *Session) flashes() []flash {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	return append([]flash(nil), s.obj.flashList().items...)
 }
@@ -61,8 +61,8 @@ func (s *Session) flashes() []flash {
 // takeFlashes takes flashes out of the session, and reports for each whether it
 // was still there: another goroutine may have taken it.
 func (s *Session) takeFlashes(found []flash) []bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	got := make([]bool, len(found))
 	list := s.obj.flashList()
 	kept := list.items[:0]

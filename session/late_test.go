@@ -255,3 +255,27 @@ func TestCookiesAreExtendedOnlyWhenThatIsDueForLong(t *testing.T) {
 		})
 	}
 }
+
+// A handler that panicked has no say any more, nor have its goroutines.
+func TestRule5_NothingIsSavedAfterAPanic(t *testing.T) {
+	store := newProbe()
+	m, err := session.NewManager(store, session.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sess *session.Session
+	func() {
+		defer func() { recover() }()
+		m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sess = mustLoad(t, r)
+			sess.Set("team", "red")
+			panic("out of order")
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	if err := sess.Save(t.Context()); !errors.Is(err, session.ErrHeadersSent) {
+		t.Errorf("Save: %v", err)
+	}
+	if calls := store.took(); calls != "" {
+		t.Errorf("the store was called: %s", calls)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -199,20 +198,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		req := &request{Context: r.Context(), m: m, r: r}
-		req.w = responseWriter{w: w, req: req}
-		req.inner = r.WithContext(req)
-		returned := false
-		defer func() {
-			if !returned { // a panic, which goes on
-				req.abandon()
-				removeFiles(r, req.inner)
-			}
-			handBack(r, req.inner)
-		}()
-		next.ServeHTTP(&req.w, req.inner)
-		returned = true
-		req.end()
+		m.serve(next, w, r)
 	})
 }
 
@@ -258,7 +244,7 @@ func End(r *http.Request) error {
 	if !ok {
 		return ErrNoMiddleware
 	}
-	return req.endSession()
+	return req.end()
 }
 
 // End is the package's [End] for the session of this Manager, where a handler
@@ -268,7 +254,7 @@ func (m *Manager) End(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return req.endSession()
+	return req.end()
 }
 
 // request finds what the Manager knows of the request.
@@ -281,19 +267,6 @@ func (m *Manager) request(r *http.Request) (*request, error) {
 		return nil, ErrNoMiddleware
 	}
 	return req, nil
-}
-
-// isAround reports whether a handler of m that has not returned is around this
-// one, for the same visitor. Others may be found: a request that a handler makes
-// itself, with cookies of its own, in the context of the one that it serves.
-func (m *Manager) isAround(r *http.Request) bool {
-	req, err := m.request(r)
-	if err != nil {
-		return false
-	}
-	req.mu.Lock()
-	defer req.mu.Unlock()
-	return !req.ended && slices.Equal(r.Header["Cookie"], req.r.Header["Cookie"])
 }
 
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400

@@ -20,8 +20,8 @@ const (
 // does nothing, and [Session.EndOthers] and the like say that they cannot.
 func (s *Session) SetOwner(owner string) {
 	if len(owner) > MaxOwnerBytes {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		s.req.mu.Lock()
+		defer s.req.mu.Unlock()
 		s.fail(errOwner)
 		return
 	}
@@ -55,8 +55,8 @@ func (s *Session) Label() string { return s.getText(labelKey) }
 
 func (s *Session) setText(key, text string) {
 	raw, err := encodeValue(key, text)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	if text == "" {
 		s.accessed = true
 		s.deleteRaw(key)
@@ -66,8 +66,8 @@ func (s *Session) setText(key, text string) {
 }
 
 func (s *Session) getText(key string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	return s.text(key)
 }

@@ -172,8 +172,8 @@ func outsideOf(ctx context.Context) context.Context {
 // the session is saved; otherwise the request fails with an error that matches
 // [ErrMisuse].
 func (s *Session) EndOthers() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	s.renew, s.endOthers = true, true
 	s.changed()
@@ -184,8 +184,8 @@ func (s *Session) EndOthers() {
 // one, or with another engine, the request fails with an error that matches
 // [ErrMisuse], and this session ends nevertheless.
 func (s *Session) FlushAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	owner := s.text(ownerKey)
 	if owner == "" {

@@ -11,10 +11,9 @@ import (
 // responseWriter saves the session before the first byte of the final response
 // goes out, whichever way the handler sends it.
 type responseWriter struct {
-	w           http.ResponseWriter
-	req         *request
-	wroteHeader bool  // the final header has gone out, from the handler or in its place
-	failed      error // why the handler's response is dropped
+	w      http.ResponseWriter
+	req    *request
+	failed error // why the handler's response is dropped
 
 	handedOut bool       // the handler has had the header map
 	kept      headerCopy // the header as it was before that; once failed is set, as the error handler left it
@@ -42,19 +41,18 @@ func (w *responseWriter) handOut() {
 // header sees to the session before a final header with the given status. It
 // reports whether the handler's response may be sent.
 func (w *responseWriter) header(status int) bool {
-	if !w.wroteHeader {
-		w.wroteHeader = true
+	if w.req.phase() == handling {
 		if err := w.req.beforeHeader(status); err != nil {
 			w.req.m.log.LogAttrs(w.req.Context, slog.LevelError, "session: answering with an error",
 				slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
-			w.fail(err)
+			w.answer(err)
 		}
 	}
 	return w.failed == nil
 }
 
-// fail answers the request in the handler's place.
-func (w *responseWriter) fail(err error) {
+// answer has the error handler answer the request in the handler's place.
+func (w *responseWriter) answer(err error) {
 	w.failed = err
 	w.req.m.opts.ErrorHandler(w.w, w.req.inner, err)
 	w.kept = copyHeader(w.w.Header())
@@ -86,7 +84,7 @@ func (w *responseWriter) dropLateHeader() {
 // returns, some frameworks send that in its place, and the error handler's
 // answer is the better one.
 func (w *responseWriter) withheld() bool {
-	return !w.wroteHeader && w.req.failedLoad() != nil
+	return w.req.phase() == handling && w.req.failedLoad() != nil
 }
 
 func (w *responseWriter) WriteHeader(status int) {
@@ -155,12 +153,12 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if !canHijack(w.w) {
 		return nil, nil, http.ErrNotSupported // and the response is still the handler's
 	}
-	first := !w.wroteHeader
+	first := w.req.phase() == handling
 	if !w.header(http.StatusSwitchingProtocols) {
 		return nil, nil, w.failed
 	}
 	conn, rw, err := http.NewResponseController(w.w).Hijack()
-	if first && err == nil && w.req.cookieInHeader {
+	if first && err == nil && w.req.told {
 		w.req.m.log.LogAttrs(w.req.Context, slog.LevelWarn, "session: the connection was hijacked before "+
 			"the session's cookie was sent; the handler has to send the header map")
 	}

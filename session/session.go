@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -24,7 +24,7 @@ type Session struct {
 	m   *Manager
 	req *request
 
-	mu      sync.Mutex
+	// What follows is guarded by req.mu.
 	obj     object
 	changes changes
 	err     error // the first mistake; see Err
@@ -45,39 +45,28 @@ type Session struct {
 	touch    bool
 
 	presented bool         // the browser has a cookie of our name: it sent one, or this response sets one
-	sent      bool         // the response's header has gone out
 	discarded bool         // nothing is saved any more: an error response, or a panic
-	ended     bool         // the handler has returned
 	cookie    cookieAction // what to tell the browser
 	maxAge    int          // of the cookie, in seconds; 0 for a browser session
 }
 
-// ValueError says that a value could not be stored or read as JSON. Error does
-// not print the key, the value, or the cause, which may contain it.
-type ValueError struct {
-	Key  string
-	Type string // the Go type
-	Err  error  // the cause
-
-	reading bool
-}
-
-func (e *ValueError) Error() string {
-	if e.reading {
-		return "session: the stored value cannot be read as " + e.Type
+// adopt fills s with what the store knows under token.
+func (s *Session) adopt(token string, rec *Record) error {
+	obj, err := parseObject(rec.Data)
+	if err != nil {
+		return err
 	}
-	return "session: a value of type " + e.Type + " cannot be stored as JSON"
+	if !obj.understood() {
+		return errNotUnderstood
+	}
+	s.obj = obj
+	if end, ok := s.absoluteEnd(); ok && !time.Now().Before(end) {
+		s.obj.clear()
+		return ErrExpired
+	}
+	s.stored, s.token, s.loaded = true, token, *rec
+	return nil
 }
-
-func (e *ValueError) Unwrap() error { return e.Err }
-
-// Format keeps the key and the cause out of what fmt prints, whatever the verb.
-// Like MarshalText it is also a method of ValueError itself, since a copy has the
-// same fields.
-func (e ValueError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).Error()) }
-
-// MarshalText is Format for encoders, such as those of log/slog, at any depth.
-func (e ValueError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }
 
 // Set stores v under key, encoded as JSON at once, so that later changes of v
 // neither get lost nor leak in. A value that cannot be encoded, one with a
@@ -89,8 +78,8 @@ func (e ValueError) MarshalText() ([]byte, error) { return []byte((&e).Error()),
 // in what a parallel request may have made of it.
 func (s *Session) Set(key string, v any) {
 	raw, err := encodeEntry(key, v)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.set(key, raw, err)
 }
 
@@ -140,15 +129,18 @@ func (s *Session) modify() {
 // changed is called after each change. It reports those that nobody can save.
 func (s *Session) changed() {
 	switch {
-	case s.ended:
+	case s.req.phase() == returned:
 		if s.err == nil { // one line for all of them
 			s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the handler returned is lost")
 		}
 		s.fail(ErrHeadersSent)
-	case s.sent && !s.stored && !s.isEmpty():
+	case s.headerSent() && !s.stored && !s.isEmpty():
 		s.fail(ErrHeadersSent) // logged when the handler returns
 	}
 }
+
+// headerSent reports whether the browser can no longer be told anything.
+func (s *Session) headerSent() bool { return s.req.phase() != handling }
 
 // fail keeps the first error.
 func (s *Session) fail(err error) {
@@ -181,8 +173,8 @@ func get[T any](s *Session, key string) (v T, raw string, ok bool) {
 
 // raw returns the encoded value under a key of the application's.
 func (s *Session) raw(key string) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if reserved(key) {
 		return "", false
@@ -207,8 +199,8 @@ func Pop[T any](s *Session, key string) (T, bool) {
 
 // deleteIf deletes the value under key if it is still raw.
 func (s *Session) deleteIf(key, raw string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	if now, ok := s.obj.get(key); !ok || now != raw {
 		return false
 	}
@@ -232,8 +224,8 @@ func (s *Session) Decode(key string, v any) error {
 
 // Has reports whether there is a value under key.
 func (s *Session) Has(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	_, ok := s.obj.get(key)
 	return ok && !reserved(key)
@@ -242,8 +234,8 @@ func (s *Session) Has(key string) bool {
 // Delete deletes the value under key, if there is one. When the last value
 // goes, so do the stored session and the cookie.
 func (s *Session) Delete(key string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	if !reserved(key) {
 		s.deleteRaw(key)
@@ -287,8 +279,8 @@ func Change[T any](s *Session, key string, f func(T) T) {
 // changeIf makes a change that [Change] has computed, if the value that it was
 // computed from is still there.
 func (s *Session) changeIf(key, now, raw string, err error, step func(string, bool) (string, error)) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	if err != nil {
 		s.fail(err)
 		return true
@@ -312,8 +304,8 @@ func (s *Session) SetDefault(key string, v any) bool {
 		return false
 	}
 	raw, err := encodeEntry(key, v)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	if _, ok := s.obj.get(key); ok && err == nil {
 		return false
 	}
@@ -335,8 +327,8 @@ func (s *Session) Update(values map[string]any) {
 // ends, unless something is set again in this request; see [Session.Flush] for
 // logging out.
 func (s *Session) Clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	before := s.obj.len()
 	clearEntries(&s.obj)
@@ -348,8 +340,8 @@ func (s *Session) Clear() {
 
 // Keys returns the keys in the order in which they were first set.
 func (s *Session) Keys() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	keys := make([]string, 0, s.obj.own)
 	for i := range s.obj.entries {
@@ -364,10 +356,10 @@ func (s *Session) Keys() []string {
 // begins. The session may be changed meanwhile.
 func (s *Session) All() iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
-		s.mu.Lock()
+		s.req.mu.Lock()
 		s.accessed = true
 		entries := slices.Clone(s.obj.entries)
-		s.mu.Unlock()
+		s.req.mu.Unlock()
 		for _, e := range entries {
 			if e.raw != "" && !reserved(e.key) && !yield(e.key, json.RawMessage(e.raw)) {
 				return
@@ -378,8 +370,8 @@ func (s *Session) All() iter.Seq2[string, json.RawMessage] {
 
 // Len returns the number of entries.
 func (s *Session) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	return s.obj.own
 }
@@ -387,8 +379,8 @@ func (s *Session) Len() int {
 // IsEmpty reports whether the session holds neither values nor flashes. Such a
 // session is not stored, and the visitor gets no cookie for it.
 func (s *Session) IsEmpty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	return s.isEmpty()
 }
@@ -404,15 +396,15 @@ func (s *Session) isEmpty() bool {
 // Accessed reports whether the session's content was read or changed in this
 // request.
 func (s *Session) Accessed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	return s.accessed
 }
 
 // Modified reports whether there are changes that are not saved yet.
 func (s *Session) Modified() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	return s.modified()
 }
 
@@ -424,8 +416,8 @@ func (s *Session) modified() bool {
 // stored yet. Whoever has the token has the session: keep it out of logs and
 // pages.
 func (s *Session) Token() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	return s.token
 }
 
@@ -435,11 +427,11 @@ func (s *Session) Token() string {
 // Management Cheat Sheet, "Renew the Session ID After Any Privilege Level
 // Change"). Django calls it cycle_key.
 func (s *Session) Renew() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.renew = true
 	s.changed()
-	if s.sent && s.stored { // the browser would go on with the old token, and be logged out
+	if s.headerSent() && s.stored { // the browser would go on with the old token, and be logged out
 		s.fail(ErrHeadersSent)
 	}
 }
@@ -455,8 +447,8 @@ func (s *Session) Renew() {
 // token lives on; end the sessions of the owner to be sure, with an engine that
 // can.
 func (s *Session) Flush() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.accessed = true
 	s.flush()
 }
@@ -488,8 +480,8 @@ func (s *Session) forget() {
 // those in cookies, write all of the session as this request loaded it; see
 // Options.IdleTimeout for what that does beside a request that changes it.
 func (s *Session) Touch() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	s.touch = true
 	s.changed()
 }
@@ -501,8 +493,8 @@ func (s *Session) Touch() {
 // gone out; for other changes so late, [Session.Save] tells whether they can be
 // saved.
 func (s *Session) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.req.mu.Lock()
+	defer s.req.mu.Unlock()
 	return s.err
 }
 
@@ -522,20 +514,3 @@ func (s *Session) largest(n int) []KeySize {
 // Format keeps the session's content and token out of what fmt prints, whatever
 // the verb.
 func (s *Session) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Session{…}") }
-
-// Format keeps the record's content out of what fmt prints, whatever the verb.
-func (r Record) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Record{…}") }
-
-// LogValue keeps the record's content out of logs.
-func (r Record) LogValue() slog.Value { return slog.StringValue("session.Record{…}") }
-
-// MarshalText keeps the record's content out of logs where log/slog does not ask
-// for LogValue: in a slice, a map or a struct.
-func (r Record) MarshalText() ([]byte, error) { return []byte("session.Record{…}"), nil }
-
-// MarshalJSON returns an error, since a Record that is written as JSON is one that
-// was logged by mistake. An engine that stores JSON writes the fields it needs;
-// anything but an error would lose sessions there without a word.
-func (r Record) MarshalJSON() ([]byte, error) { return nil, errRecordJSON }
-
-var errRecordJSON = errors.New("session: a Record is not written as JSON, which logs do; an engine writes its fields")

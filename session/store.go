@@ -3,6 +3,9 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"time"
 )
 
@@ -88,6 +91,23 @@ type Record struct {
 	// own terms, and opaque to everyone else. A cookie engine leaves it empty.
 	Version string
 }
+
+// Format keeps the record's content out of what fmt prints, whatever the verb.
+func (r Record) Format(f fmt.State, verb rune) { io.WriteString(f, "session.Record{…}") }
+
+// LogValue keeps the record's content out of logs.
+func (r Record) LogValue() slog.Value { return slog.StringValue("session.Record{…}") }
+
+// MarshalText keeps the record's content out of logs where log/slog does not ask
+// for LogValue: in a slice, a map or a struct.
+func (r Record) MarshalText() ([]byte, error) { return []byte("session.Record{…}"), nil }
+
+// MarshalJSON returns an error, since a Record that is written as JSON is one that
+// was logged by mistake. An engine that stores JSON writes the fields it needs;
+// anything but an error would lose sessions there without a word.
+func (r Record) MarshalJSON() ([]byte, error) { return nil, errRecordJSON }
+
+var errRecordJSON = errors.New("session: a Record is not written as JSON, which logs do; an engine writes its fields")
 
 // InPlaceSaver is implemented by engines whose Save may move a session, and so
 // give it a new token, though they need not. The middleware uses it for changes
