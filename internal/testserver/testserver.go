@@ -5,12 +5,12 @@
 // A package's tests share a server, which starts when the first of them asks
 // for it:
 //
-//	var postgres = testserver.Postgres()
+//	var server = testserver.Postgres()
 //
-//	func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres)) }
+//	func TestMain(m *testing.M) { os.Exit(testserver.Main(m, server)) }
 //
 //	func TestSomething(t *testing.T) {
-//		url := postgres.Start(t).URL
+//		url := server.Start(t).URL
 //		…
 //	}
 package testserver
