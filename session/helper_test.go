@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -263,3 +264,55 @@ func logoutHandler(t *testing.T) http.HandlerFunc {
 		io.WriteString(w, "bye")
 	}
 }
+
+// visitor is a browser without a network, for tests in a synctest bubble.
+type visitor struct {
+	t     *testing.T
+	m     *session.Manager
+	token string
+	max   string // Max-Age of the last cookie; "" for a browser session
+	store *probe
+}
+
+func newVisitor(t *testing.T, opts session.Options) *visitor {
+	t.Helper()
+	store := newProbe()
+	m, err := session.NewManager(store, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &visitor{t: t, m: m, store: store}
+}
+
+// visit makes one request and returns the calls of the store.
+func (v *visitor) visit(do func(*session.Session)) string {
+	v.t.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	if v.token != "" {
+		r.AddCookie(&http.Cookie{Name: "sessionid", Value: v.token})
+	}
+	w := httptest.NewRecorder()
+	v.store.took()
+	v.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { do(mustLoad(v.t, r)) })).ServeHTTP(w, r)
+	if w.Code != 200 {
+		v.t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	for _, c := range w.Result().Cookies() {
+		v.token, v.max = c.Value, ""
+		if c.MaxAge != 0 {
+			v.max = strconv.Itoa(c.MaxAge)
+		}
+	}
+	return v.store.took()
+}
+
+func (v *visitor) alive() bool {
+	v.t.Helper()
+	alive := false
+	v.visit(func(s *session.Session) { alive = s.Has("user") })
+	return alive
+}
+
+func login(s *session.Session) { s.Set("user", 1) }
+
+func look(s *session.Session) { s.Has("user") }

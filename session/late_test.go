@@ -279,3 +279,31 @@ func TestRule5_NothingIsSavedAfterAPanic(t *testing.T) {
 		t.Errorf("the store was called: %s", calls)
 	}
 }
+
+// A late extension must not give a token that the client does not learn.
+func TestALateExtensionKeepsTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &moving{probe: newProbe(), cannot: true}
+		m, err := session.NewManager(store, session.Options{Lifetime: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := &visitor{t: t, m: m, store: store.probe}
+		v.visit(login)
+		time.Sleep(30 * time.Minute)
+		store.failOn(errors.ErrUnsupported, "touch")
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.AddCookie(&http.Cookie{Name: "sessionid", Value: v.token})
+		m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := mustLoad(t, r)
+			w.WriteHeader(200)
+			s.Touch()
+			if err := s.Save(r.Context()); !errors.Is(err, session.ErrHeadersSent) {
+				t.Errorf("Save: %v", err)
+			}
+		})).ServeHTTP(w, r)
+		if !v.alive() {
+			t.Error("the session has moved without the client")
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -261,4 +262,50 @@ func TestEndOthersKeepsParallelChanges(t *testing.T) {
 	if err != nil || string(rec.Data) != `{"_session_owner":"alice","theirs":1,"ours":1}` {
 		t.Errorf("%s, %v", rec.Data, err)
 	}
+}
+
+func TestOwnerAndLabel(t *testing.T) {
+	store := &ownerStore{probe: newProbe()}
+	m, err := session.NewManager(store, session.Options{IdleTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t: t, m: m, store: store.probe}
+	v.visit(func(s *session.Session) { s.SetOwner("user 7"); s.SetLabel("Firefox \U0001F98A") })
+	if v.token != "" {
+		t.Error("an owner alone makes no session")
+	}
+	v.visit(func(s *session.Session) { login(s); s.SetOwner("user 7"); s.SetLabel("Firefox \U0001F98A") })
+	v.visit(func(s *session.Session) {
+		if s.Owner() != "user 7" || s.Label() != "Firefox \U0001F98A" || s.Len() != 1 {
+			t.Errorf("%q %q", s.Owner(), s.Label())
+		}
+		s.Set("n", 1)
+	})
+	v.visit(func(s *session.Session) { s.SetOwner("") })
+	if got := strings.Join(store.owners, ", "); got != "user 7/Firefox \U0001F98A, user 7/Firefox \U0001F98A, /Firefox \U0001F98A" {
+		t.Errorf("the engine was told: %s", got)
+	}
+	s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
+		"/": func(w http.ResponseWriter, r *http.Request) { mustLoad(t, r).SetOwner("\xff") },
+	})
+	if res := s.get("/"); res.StatusCode != 500 {
+		t.Errorf("an owner that is not UTF-8: %d", res.StatusCode)
+	}
+	v.visit(func(s *session.Session) {
+		if s.SetLabel("UA \xff!"); s.Label() != "UA !" || s.Err() != nil {
+			t.Errorf("a label that is not UTF-8: %q, %v", s.Label(), s.Err())
+		}
+	})
+}
+
+// ownerStore notes the owners that it is told.
+type ownerStore struct {
+	*probe
+	owners []string
+}
+
+func (o *ownerStore) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	o.owners = append(o.owners, rec.Owner+"/"+rec.Label)
+	return o.probe.Save(ctx, token, rec)
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -482,6 +484,182 @@ func TestAConflictThatGoesOnEndsWithTheCommitTimeout(t *testing.T) {
 		}
 		if n < 30 {
 			t.Errorf("only %d tries", n)
+		}
+	})
+}
+
+func TestValuesSurvive(t *testing.T) {
+	type cart struct {
+		Items []string `json:"items"`
+		Total float64  `json:"total"`
+	}
+	zone := time.FixedZone("Hanoi", 7*60*60)
+	v := newVisitor(t, session.Options{})
+	values := map[string]any{
+		"int64":   int64(math.MaxInt64),
+		"min":     int64(math.MinInt64),
+		"uint64":  uint64(math.MaxUint64),
+		"float":   math.SmallestNonzeroFloat64,
+		"time":    time.Date(2026, 2, 3, 4, 5, 6, 7, zone),
+		"bytes":   []byte("\x00\xff\x80"),
+		"Tiếng":   "Việt 日本語 \u2028 <&> \" \\ \x00",
+		"nested":  map[string][]int{"a": {1, 2}, "": nil},
+		"struct":  cart{Items: []string{"a"}, Total: 1.5},
+		"pointer": &cart{Total: 2},
+		"nil":     nil,
+		"bool":    true,
+		"number":  json.Number("123456789012345678901234567890"),
+		"raw":     json.RawMessage(`{"a": [1]}`),
+		"":        "the empty key",
+	}
+	v.visit(func(s *session.Session) { s.Update(values) })
+	v.visit(func(s *session.Session) {
+		for key, want := range values {
+			typ := reflect.TypeOf(want)
+			if want == nil {
+				if x, ok := session.Get[any](s, key); x != nil || !ok {
+					t.Errorf("nil: %v, %v", x, ok)
+				}
+				continue
+			}
+			got := reflect.New(typ)
+			if err := s.Decode(key, got.Interface()); err != nil {
+				t.Errorf("%s: %v", key, err)
+				continue
+			}
+			if tm, ok := want.(time.Time); ok {
+				if !tm.Equal(*got.Interface().(*time.Time)) {
+					t.Errorf("%s: %v", key, got.Elem())
+				}
+				continue
+			}
+			if raw, ok := want.(json.RawMessage); ok {
+				want = json.RawMessage(strings.ReplaceAll(string(raw), " ", ""))
+			}
+			if !reflect.DeepEqual(got.Elem().Interface(), want) {
+				t.Errorf("%s: %#v, want %#v", key, got.Elem(), want)
+			}
+		}
+	})
+	rec, err := v.store.Memory.Load(t.Context(), v.token)
+	if err != nil || !json.Valid(rec.Data) {
+		t.Errorf("what is stored is not JSON: %v", err)
+	}
+}
+
+func TestSetTakesACopyAtOnce(t *testing.T) {
+	v := newVisitor(t, session.Options{})
+	v.visit(func(s *session.Session) {
+		list := []string{"a"}
+		s.Set("list", list)
+		list[0] = "spoiled"
+	})
+	v.visit(func(s *session.Session) {
+		got, _ := session.Get[[]string](s, "list")
+		if !slices.Equal(got, []string{"a"}) {
+			t.Errorf("%q", got)
+		}
+		got[0] = "spoiled"
+		if again, _ := session.Get[[]string](s, "list"); again[0] != "a" {
+			t.Error("what Get returned is shared with the session")
+		}
+		if s.Modified() {
+			t.Error("a read marks the session as modified")
+		}
+	})
+}
+
+// What cannot be read again, or breaks what Record promises to engines, is an
+// error at Set and not a lost session.
+func TestValuesThatCouldNotBeReadAgainAreRefused(t *testing.T) {
+	for name, value := range map[string]any{
+		"raw bytes":     json.RawMessage("\"\xff\""),
+		"deep nesting":  json.RawMessage(strings.Repeat("[", 10000) + strings.Repeat("]", 10000)),
+		"a bad method":  badJSON{},
+		"nested string": map[string]json.RawMessage{"a": json.RawMessage("\"\xfe\"")},
+	} {
+		v := newVisitor(t, session.Options{ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {}})
+		v.visit(func(s *session.Session) {
+			s.Set("x", value)
+			var ve *session.ValueError
+			if err := s.Err(); !errors.As(err, &ve) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+type badJSON struct{}
+
+func (badJSON) MarshalJSON() ([]byte, error) { return []byte("\"\xc3\""), nil }
+
+func TestWhatDjangoStoredIsUnderstood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tc := range []struct {
+			expiry string
+			life   time.Duration
+			close  bool
+		}{
+			{`60`, time.Minute, false},
+			{`60.5`, 61 * time.Second, false},
+			{`0`, 14 * 24 * time.Hour, true},
+			{`"2000-01-01T01:00:00.500000"`, time.Hour + time.Second, false},
+			{`"2000-01-01T03:00:00+02:00"`, time.Hour, false},
+			{`"nonsense"`, 14 * 24 * time.Hour, false},
+			{`null`, 14 * 24 * time.Hour, false},
+			{`9223372036854775807`, 100 * 365 * 24 * time.Hour, false},
+		} {
+			v := newVisitor(t, session.Options{})
+			var err error
+			v.token, err = v.store.Memory.Save(t.Context(), "", &session.Record{
+				Data:    []byte(`{"_auth_user_id": "7", "_session_expiry": ` + tc.expiry + `}`),
+				Expires: time.Now().Add(time.Hour),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.visit(func(s *session.Session) {
+				if at := s.ExpiresAtBrowserClose(); at != tc.close {
+					t.Errorf("%s: at browser close: %v", tc.expiry, at)
+				}
+				s.Set("x", 1)
+				if got := s.ExpiryAge(); got != tc.life {
+					t.Errorf("%s: %v, want %v", tc.expiry, got, tc.life)
+				}
+			})
+		}
+	})
+}
+
+// A type of the application's may use the session while it is encoded or
+// decoded.
+type nosy struct{ s *session.Session }
+
+func (n nosy) MarshalJSON() ([]byte, error) {
+	n.s.Set("seen", true)
+	return []byte(`"nosy"`), nil
+}
+
+var nosySession *session.Session
+
+func (n *nosy) UnmarshalJSON([]byte) error {
+	nosySession.Has("seen")
+	return nil
+}
+
+func TestValuesMayUseTheSession(t *testing.T) {
+	v := newVisitor(t, session.Options{})
+	v.visit(func(s *session.Session) {
+		nosySession = s
+		s.Set("a", nosy{s})
+		s.SetDefault("b", nosy{s})
+		s.Update(map[string]any{"c": nosy{s}})
+		s.AddFlash(nosy{s})
+		session.Get[nosy](s, "a")
+		session.Pop[nosy](s, "b")
+		s.Decode("c", &nosy{})
+		if n := len(session.Flashes[nosy](s)); n != 1 || s.Has("b") || !s.Has("seen") {
+			t.Errorf("%d flashes, keys %q", n, s.Keys())
 		}
 	})
 }
