@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // A Behaviour is something about an engine that no figure shows, and that was
@@ -85,10 +86,8 @@ type prober struct {
 func (p prober) do(v *visitor, a Action, allowed ...int) (string, error) {
 	var rec recorder
 	v.visit(p.site.Handler(a), &rec)
-	for _, status := range allowed {
-		if rec.status == status {
-			return "", nil
-		}
+	if slices.Contains(allowed, rec.status) {
+		return "", nil
 	}
 	return string(rec.body), rec.failure()
 }

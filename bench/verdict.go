@@ -33,8 +33,7 @@ func (r *Report) speedVerdict() []string {
 	var lines []string
 	trips := r.Trips()
 	for _, trip := range trips {
-		line := where(trip)
-		sep := " "
+		var clauses []string
 		for _, engine := range append(slices.Clone(r.Settings.Engines), "") {
 			var names []string
 			for _, page := range r.Pages {
@@ -46,14 +45,14 @@ func (r *Report) speedVerdict() []string {
 				continue
 			}
 			if engine == "" {
-				line += sep + "nothing tells the engines apart for " + strings.Join(names, ", ")
+				engine = "nothing tells the engines apart"
 			} else {
-				line += sep + engine + " is ahead for " + strings.Join(names, ", ")
+				engine += " is ahead"
 			}
-			sep = "; "
+			clauses = append(clauses, engine+" for "+strings.Join(names, ", "))
 		}
-		if sep != " " {
-			lines = append(lines, line+".")
+		if len(clauses) > 0 {
+			lines = append(lines, where(trip)+" "+strings.Join(clauses, "; ")+".")
 		}
 		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.small) && r.isAhead(trip, c.large) {
 			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.", roundBytes(c.bytes), c.small, c.large))

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,9 +110,7 @@ func newPeer(t testing.TB, d testserver.Django, settings ask) *peer {
 func (p *peer) try(op string, args ask, answer any) (exception string) {
 	p.t.Helper()
 	request := ask{"op": op}
-	for name, value := range args {
-		request[name] = value
-	}
+	maps.Copy(request, args)
 	line, err := json.Marshal(request)
 	if err != nil {
 		p.t.Fatal(err)
@@ -152,9 +151,7 @@ const (
 func (p *peer) write(engine, session string, more ask) (key string) {
 	p.t.Helper()
 	args := ask{"engine": engine, "session": session}
-	for name, value := range more {
-		args[name] = value
-	}
+	maps.Copy(args, more)
 	var answer struct{ Key string }
 	p.do("write", args, &answer)
 	return answer.Key

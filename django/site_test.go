@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
@@ -161,10 +162,7 @@ func goPages(auth *django.Auth, db *sql.DB) *http.ServeMux {
 		if a, ok := user(s); ok {
 			state.User = &a.name
 		}
-		state.Session = make(map[string]json.RawMessage)
-		for key, value := range s.All() {
-			state.Session[key] = value
-		}
+		state.Session = maps.Collect(s.All())
 		json.NewEncoder(w).Encode(state)
 	})
 	handle("/login", func(w http.ResponseWriter, r *http.Request, s *session.Session) {

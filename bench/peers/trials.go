@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -65,9 +66,7 @@ func logout(_ http.ResponseWriter, _ *http.Request, v visit) {
 // returns its address and a visitor with a session.
 func (b *stage) login(more map[string]page) (site string, visitor *browser, err error) {
 	pages := map[string]page{"/set": store("key", "old"), "/show": show("key"), "/logout": logout}
-	for path, p := range more {
-		pages[path] = p
-	}
+	maps.Copy(pages, more)
 	site = b.serve(pages)
 	visitor = new(browser)
 	res, err := visitor.get(b.ctx, site+"/set")

@@ -177,17 +177,18 @@ func (b *builder) queryTable() *table {
 		rows := make(map[string][]cell)
 		var order []string
 		for _, s := range b.Settings.Sessions {
-			line := ""
+			var figures []string
 			var cells []cell
 			for _, kind := range tableKinds() {
 				if i := b.RequestIndex(engine, s.Name, kind); i >= 0 && b.Requests[i].TooLarge == "" {
 					cells = append(cells, text("%s", count(b.Requests[i].Queries)).at("/requests/%d/queries_per_op", i))
-					line += " " + count(b.Requests[i].Queries)
+					figures = append(figures, count(b.Requests[i].Queries))
 				}
 			}
 			if len(cells) != len(tableKinds()) {
 				continue
 			}
+			line := strings.Join(figures, " ")
 			if rows[line] == nil {
 				order = append(order, line)
 				rows[line] = cells

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -122,10 +123,8 @@ var ErrNone = errors.New("no secret is given")
 
 // Check returns what is wrong with the flags.
 func (s *Source) Check() error {
-	for _, e := range Encodings {
-		if s.Encoding == e {
-			return nil
-		}
+	if slices.Contains(Encodings, s.Encoding) {
+		return nil
 	}
 	return fmt.Errorf("-secret-encoding: %q is not text, base64 or hex", s.Encoding)
 }

@@ -197,7 +197,7 @@ const shortestWord = 3
 // words are the common words by what they begin with, the longest first.
 var words = func() map[[shortestWord]byte][]string {
 	words := make(map[[shortestWord]byte][]string)
-	for _, w := range strings.Fields(commonWords) {
+	for w := range strings.FieldsSeq(commonWords) {
 		start := [shortestWord]byte([]byte(w))
 		words[start] = append(words[start], w)
 	}
