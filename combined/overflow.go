@@ -182,11 +182,11 @@ func (o *Overflow) DeleteExpired(ctx context.Context) (int64, error) {
 }
 
 func deleteExpiredBoth(ctx context.Context, a, b place) (int64, error) {
-	n, err := a.deleteExpired(ctx)
+	n, err := session.DeleteExpired(ctx, a.store)
 	if err != nil {
 		return n, err
 	}
-	m, err := b.deleteExpired(ctx)
+	m, err := session.DeleteExpired(ctx, b.store)
 	return n + m, err
 }
 

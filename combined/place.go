@@ -38,14 +38,9 @@ func retired(rec *session.Record) bool { return strings.HasPrefix(rec.Version, r
 
 // forCookie binds the engine to the name of a cookie.
 func (p place) forCookie(name string) (place, error) {
-	if named, ok := p.store.(session.CookieNamer); ok {
-		store, err := named.ForCookie(name)
-		if err != nil {
-			return place{}, err
-		}
-		p.store = store
-	}
-	return p, nil
+	store, err := session.ForCookie(p.store, name)
+	p.store = store
+	return p, err
 }
 
 // holder returns the place that a record to be saved under token came from. A
@@ -114,47 +109,24 @@ func (p place) renew(ctx context.Context, token string, rec *session.Record) (ne
 	return newToken, err
 }
 
-// saveInPlace saves the session if its token stays the same. To an engine that
-// gives a new one it is as if nothing had been saved: such an engine keeps the
-// session in the token, which nobody gets.
+// saveInPlace saves the session if its token stays the same.
 func (p place) saveInPlace(ctx context.Context, token string, rec *session.Record) error {
 	if p.retired(rec) {
 		return errors.ErrUnsupported
 	}
-	return p.do(rec, func(own *session.Record) error {
-		if s, ok := p.store.(session.InPlaceSaver); ok {
-			return s.SaveInPlace(ctx, token, own)
-		}
-		newToken, err := p.store.Save(ctx, token, own)
-		if err == nil && newToken != token {
-			return errors.ErrUnsupported
-		}
-		return err
-	})
+	return p.do(rec, func(own *session.Record) error { return session.SaveInPlace(ctx, p.store, token, own) })
 }
 
 // touch extends the session's life, but not that of a retired one.
 func (p place) touch(ctx context.Context, token string, rec *session.Record) error {
-	t, ok := p.store.(session.Toucher)
-	if !ok || p.retired(rec) {
+	if p.retired(rec) {
 		return errors.ErrUnsupported
 	}
-	return p.do(rec, func(own *session.Record) error { return t.Touch(ctx, token, own) })
+	return p.do(rec, func(own *session.Record) error { return session.Touch(ctx, p.store, token, own) })
 }
 
 func (p place) deleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
-	d, ok := p.store.(session.UnchangedDeleter)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return p.do(rec, func(own *session.Record) error { return d.DeleteUnchanged(ctx, token, own) })
-}
-
-func (p place) deleteExpired(ctx context.Context) (int64, error) {
-	if d, ok := p.store.(session.ExpiredDeleter); ok {
-		return d.DeleteExpired(ctx)
-	}
-	return 0, nil
+	return p.do(rec, func(own *session.Record) error { return session.DeleteUnchanged(ctx, p.store, token, own) })
 }
 
 // create begins the session anew in p. On success rec is p's.
@@ -279,8 +251,7 @@ func deleteBoth(ctx context.Context, a, b place, token string) error {
 // goes by what p holds at one moment: a move under way has either left its new
 // token there by then, or fails.
 func (p place) deleteFrom(ctx context.Context, other place, token string) error {
-	d, ok := p.store.(session.UnchangedDeleter)
-	for try := 0; ok && try < deleteTries; try++ {
+	for range deleteTries {
 		stored, err := p.store.Load(ctx, token)
 		if errors.Is(err, session.ErrNotFound) {
 			break
@@ -293,7 +264,7 @@ func (p place) deleteFrom(ctx context.Context, other place, token string) error 
 				return err
 			}
 		}
-		err = d.DeleteUnchanged(ctx, token, stored)
+		err = session.DeleteUnchanged(ctx, p.store, token, stored)
 		switch {
 		case err == nil, errors.Is(err, session.ErrGone):
 			return nil

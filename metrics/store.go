@@ -102,12 +102,8 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 
 // Touch implements [session.Toucher].
 func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
-	toucher, ok := s.engine.(session.Toucher)
-	if !ok {
-		return errors.ErrUnsupported
-	}
 	start := time.Now()
-	err := toucher.Touch(ctx, token, rec)
+	err := session.Touch(ctx, s.engine, token, rec)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -136,12 +132,8 @@ func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Reco
 
 // DeleteUnchanged implements [session.UnchangedDeleter].
 func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
-	deleter, ok := s.engine.(session.UnchangedDeleter)
-	if !ok {
-		return errors.ErrUnsupported
-	}
 	start := time.Now()
-	err := deleter.DeleteUnchanged(ctx, token, rec)
+	err := session.DeleteUnchanged(ctx, s.engine, token, rec)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -149,15 +141,10 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 	return err
 }
 
-// DeleteExpired implements [session.ExpiredDeleter]. An engine that is not one
-// keeps nothing that would have to be deleted.
+// DeleteExpired implements [session.ExpiredDeleter].
 func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
-	deleter, ok := s.engine.(session.ExpiredDeleter)
-	if !ok {
-		return 0, nil
-	}
 	start := time.Now()
-	n, err := deleter.DeleteExpired(ctx)
+	n, err := session.DeleteExpired(ctx, s.engine)
 	s.record(ctx, start, err, Event{Op: DeleteExpired, Deleted: n})
 	return n, err
 }
@@ -209,11 +196,7 @@ func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 // ForCookie implements [session.CookieNamer]. The Store that it returns has the
 // same recorders.
 func (s *Store) ForCookie(name string) (session.SessionStore, error) {
-	namer, ok := s.engine.(session.CookieNamer)
-	if !ok {
-		return s, nil
-	}
-	engine, err := namer.ForCookie(name)
+	engine, err := session.ForCookie(s.engine, name)
 	if err != nil {
 		return nil, err
 	}

@@ -202,11 +202,11 @@ func TestEventsOfACookieEngine(t *testing.T) {
 	if err := store.DeleteUnchanged(ctx, "token", rec); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("DeleteUnchanged gave %v, want errors.ErrUnsupported", err)
 	}
-	if n, err := store.DeleteExpired(ctx); n != 0 || err != nil {
-		t.Errorf("DeleteExpired gave %d, %v, want 0 and no error", n, err)
-	}
 	if got := seen.take(); len(got) != 0 {
 		t.Errorf("what the engine does not support was recorded: %+v", got)
+	}
+	if n, err := store.DeleteExpired(ctx); n != 0 || err != nil {
+		t.Errorf("DeleteExpired gave %d, %v, want 0 and no error", n, err)
 	}
 }
 

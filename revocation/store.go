@@ -142,14 +142,11 @@ func New(engine session.SessionStore, list List, opts Options) (*Store, error) {
 
 // ForCookie implements [session.CookieNamer]. Both stores have the same list.
 func (s *Store) ForCookie(name string) (session.SessionStore, error) {
-	bound := *s
-	if named, ok := s.engine.(session.CookieNamer); ok {
-		var err error
-		if bound.engine, err = named.ForCookie(name); err != nil {
-			return nil, err
-		}
+	engine, err := session.ForCookie(s.engine, name)
+	if err != nil {
+		return nil, err
 	}
-	return &bound, nil
+	return &Store{engine: engine, shared: s.shared}, nil
 }
 
 // Load implements [session.SessionStore]. A session that was ended gives
@@ -430,12 +427,11 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 // engine if it keeps anything on the server.
 func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	n, err := s.list.DeleteExpired(ctx)
-	if d, ok := s.engine.(session.ExpiredDeleter); ok && err == nil {
-		var more int64
-		more, err = d.DeleteExpired(ctx)
-		n += more
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	more, err := session.DeleteExpired(ctx, s.engine)
+	return n + more, err
 }
 
 // StartCleanup calls DeleteExpired in the background, now and then every

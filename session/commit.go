@@ -206,10 +206,7 @@ func (s *Session) startMissing() bool {
 // remove deletes a stored session that has become empty, unless another request
 // has put something in meanwhile.
 func (s *Session) remove(ctx context.Context) error {
-	err := errors.ErrUnsupported
-	if d, ok := s.m.store.(UnchangedDeleter); ok {
-		err = d.DeleteUnchanged(ctx, s.token, &s.loaded)
-	}
+	err := DeleteUnchanged(ctx, s.m.store, s.token, &s.loaded)
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = s.m.store.Delete(ctx, s.token)
 	}
@@ -305,8 +302,8 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 	rec.Expires = s.expires(now)
 	rec.Owner, rec.Label = s.text(ownerKey), s.text(labelKey)
 	token, err := s.token, errors.ErrUnsupported
-	if t, ok := s.m.store.(Toucher); ok && !s.startMissing() {
-		err = t.Touch(ctx, token, &rec)
+	if !s.startMissing() {
+		err = Touch(ctx, s.m.store, token, &rec)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		// To extend the session means to write all of it. Where that cannot see

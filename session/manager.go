@@ -162,10 +162,8 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if opts.Cookie.Choice < NewestSession || opts.Cookie.Choice > LastCookie {
 		return nil, fmt.Errorf("session: unknown Options.Cookie.Choice %d", opts.Cookie.Choice)
 	}
-	if named, ok := store.(CookieNamer); ok {
-		if store, err = named.ForCookie(cookie.Name); err != nil {
-			return nil, fmt.Errorf("session: the store refuses the cookie's name: %w", err)
-		}
+	if store, err = ForCookie(store, cookie.Name); err != nil {
+		return nil, fmt.Errorf("session: the store refuses the cookie's name: %w", err)
 	}
 	m := &Manager{store: store, opts: opts, cookie: cookie, deletions: deletions, log: opts.Logger}
 	m.life = opts.IdleTimeout

@@ -27,7 +27,9 @@ import (
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
 // [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer],
-// [OwnerEnder], [OwnerLister].
+// [OwnerEnder], [OwnerLister]. For each of their methods there is a function of
+// the same name, such as [Touch], that takes any engine and says what holds for
+// one without the method. Engines that wrap others pass calls on with them.
 type SessionStore interface {
 	// Load returns the record that token stands for.
 	//
@@ -122,7 +124,7 @@ type InPlaceSaver interface {
 // SaveInPlace saves a session under the token that the client has, as
 // [InPlaceSaver] describes, with any engine: one that does not implement that
 // interface either keeps the token at Save, or keeps the session in it, so that
-// saving it has no effect. It is for engines that wrap others.
+// saving it has no effect, and the error is [errors.ErrUnsupported].
 func SaveInPlace(ctx context.Context, store SessionStore, token string, rec *Record) error {
 	if s, ok := store.(InPlaceSaver); ok {
 		return s.SaveInPlace(ctx, token, rec)
@@ -144,6 +146,15 @@ type ExpiredDeleter interface {
 	DeleteExpired(ctx context.Context) (int64, error)
 }
 
+// DeleteExpired calls the method of an engine that is an [ExpiredDeleter]. Any
+// other keeps nothing that would have to be deleted: that is 0, and no error.
+func DeleteExpired(ctx context.Context, store SessionStore) (int64, error) {
+	if d, ok := store.(ExpiredDeleter); ok {
+		return d.DeleteExpired(ctx)
+	}
+	return 0, nil
+}
+
 // Toucher is implemented by engines that can extend a session's life without
 // writing its data again.
 type Toucher interface {
@@ -154,6 +165,15 @@ type Toucher interface {
 	// only gives an error that matches [errors.ErrUnsupported] for the others,
 	// which are then saved.
 	Touch(ctx context.Context, token string, rec *Record) error
+}
+
+// Touch calls the method of an engine that is a [Toucher]. For any other the
+// error is [errors.ErrUnsupported].
+func Touch(ctx context.Context, store SessionStore, token string, rec *Record) error {
+	if t, ok := store.(Toucher); ok {
+		return t.Touch(ctx, token, rec)
+	}
+	return errors.ErrUnsupported
 }
 
 // UnchangedDeleter is implemented by engines that can delete a session on the
@@ -168,6 +188,15 @@ type UnchangedDeleter interface {
 	DeleteUnchanged(ctx context.Context, token string, rec *Record) error
 }
 
+// DeleteUnchanged calls the method of an engine that is an [UnchangedDeleter].
+// For any other the error is [errors.ErrUnsupported].
+func DeleteUnchanged(ctx context.Context, store SessionStore, token string, rec *Record) error {
+	if d, ok := store.(UnchangedDeleter); ok {
+		return d.DeleteUnchanged(ctx, token, rec)
+	}
+	return errors.ErrUnsupported
+}
+
 // CookieNamer is implemented by engines whose tokens are bound to the name of
 // the cookie that carries them, or whose limits depend on it. [NewManager]
 // calls it once and uses the store that it returns.
@@ -175,4 +204,13 @@ type CookieNamer interface {
 	// ForCookie returns the engine bound to the cookie's name. The receiver is
 	// left as it is.
 	ForCookie(name string) (SessionStore, error)
+}
+
+// ForCookie calls the method of an engine that is a [CookieNamer], and returns
+// any other as it is: its tokens are the same in every cookie.
+func ForCookie(store SessionStore, name string) (SessionStore, error) {
+	if n, ok := store.(CookieNamer); ok {
+		return n.ForCookie(name)
+	}
+	return store, nil
 }

@@ -232,11 +232,7 @@ func (e brokenEngine) Save(ctx context.Context, token string, rec *session.Recor
 
 // ForCookie passes the cookie's name on.
 func (e brokenEngine) ForCookie(name string) (session.SessionStore, error) {
-	named, ok := e.SessionStore.(session.CookieNamer)
-	if !ok {
-		return e, nil
-	}
-	inner, err := named.ForCookie(name)
+	inner, err := session.ForCookie(e.SessionStore, name)
 	return brokenEngine{inner, e.broken}, err
 }
 

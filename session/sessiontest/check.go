@@ -154,7 +154,7 @@ func (c *check) cleans() bool {
 func (c *check) touch(token string, rec *session.Record) error {
 	c.Helper()
 	before := *rec
-	err := c.store.(session.Toucher).Touch(c.ctx, token, rec)
+	err := session.Touch(c.ctx, c.store, token, rec)
 	c.inspect("Touch", err, token, rec)
 	if string(rec.Data) != string(before.Data) || !rec.Expires.Equal(before.Expires) {
 		c.Errorf("Touch changed the data or the expiry of the record it was given")
@@ -166,7 +166,7 @@ func (c *check) touch(token string, rec *session.Record) error {
 // checked.
 func (c *check) deleteUnchanged(token string, rec *session.Record) error {
 	c.Helper()
-	err := c.store.(session.UnchangedDeleter).DeleteUnchanged(c.ctx, token, rec)
+	err := session.DeleteUnchanged(c.ctx, c.store, token, rec)
 	c.inspect("DeleteUnchanged", err, token, rec)
 	return err
 }
@@ -174,7 +174,7 @@ func (c *check) deleteUnchanged(token string, rec *session.Record) error {
 // deleteExpired is DeleteExpired of a store that is an ExpiredDeleter.
 func (c *check) deleteExpired() (int64, error) {
 	c.Helper()
-	n, err := c.store.(session.ExpiredDeleter).DeleteExpired(c.ctx)
+	n, err := session.DeleteExpired(c.ctx, c.store)
 	c.inspect("DeleteExpired", err, "", nil)
 	return n, err
 }
