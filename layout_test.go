@@ -117,3 +117,30 @@ func TestOneFileInTheRoot(t *testing.T) {
 		t.Errorf("Go files in the root: %q", files)
 	}
 }
+
+// The files and folders that CONTRIBUTING.md names are there.
+func TestContributingNamesFilesThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, inTable := 0, 0
+	for line := range strings.Lines(string(text)) {
+		for _, m := range regexp.MustCompile("`([\\w.]+(/[\\w.]+)*)`").FindAllStringSubmatch(line, -1) {
+			file := m[1]
+			if folder, _, _ := strings.Cut(file, "/"); folder == file && !strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, ".md") {
+				continue // a name in the code
+			}
+			named++
+			if strings.HasPrefix(line, "| ") {
+				inTable++
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if named < 40 || inTable < 30 {
+		t.Errorf("found %d files, %d of them in the table", named, inTable)
+	}
+}
