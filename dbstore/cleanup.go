@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"sessionengine/internal/sqlkit"
 	"sessionengine/session"
 )
 
@@ -25,24 +25,24 @@ type CleanupResult struct {
 // A pass finds its rows through the index on expire_date. It ends early when
 // another one, on this machine or elsewhere, is ahead of it.
 func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
-	if !s.begin() {
-		return 0, session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return 0, err
 	}
-	defer s.end()
+	defer s.db.End()
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.closing, cancel)()
+	defer context.AfterFunc(s.db.Closing, cancel)()
 	deleted, err := s.deleteExpired(run)
 	if err == nil && s.owners != nil {
-		err = s.owners.deleteExpired(run, s, s.beginning(), s.now())
+		err = s.owners.deleteExpired(run)
 	}
 	switch {
 	case err == nil:
 		return deleted, nil
-	case ctx.Err() == nil && s.closing.Err() != nil:
+	case ctx.Err() == nil && s.db.Closing.Err() != nil:
 		return deleted, session.ErrClosed
 	}
-	return deleted, s.failure(ctx, "delete expired", err)
+	return deleted, s.db.Failure(ctx, "delete expired", err)
 }
 
 func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
@@ -52,7 +52,7 @@ func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
 			return deleted, err
 		}
 		start := time.Now()
-		keys, last, err := s.findExpired(ctx, from, now)
+		keys, last, err := s.collectExpired(ctx, s.expired, from, now)
 		if err != nil || len(keys) == 0 {
 			return deleted, err
 		}
@@ -68,31 +68,25 @@ func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
 		// entries of the rows that have just been deleted, and passing over
 		// them again and again takes long in a large table.
 		from = last
-		if err := pause(ctx, time.Since(start)); err != nil {
+		if err := sqlkit.Pause(ctx, time.Since(start)); err != nil {
 			return deleted, err
 		}
 	}
 }
 
 // beginning is a moment before all others, as an argument of a statement.
-func (s *Store) beginning() any {
+func (s *shared) beginning() any {
 	if s.dialect == Postgres {
 		return time.Time{}
 	}
 	return "1000-01-01 00:00:00" // the first one that MySQL knows
 }
 
-// findExpired returns the keys of the oldest rows that expired at from or later
-// and at now or earlier, and the moment at which the last of them did.
-func (s *Store) findExpired(ctx context.Context, from, now any) (keys []any, last any, err error) {
-	return s.collectExpired(ctx, s.expired, []any{from, now})
-}
-
 // collectExpired returns the keys that a statement selects, and the last of the
 // moments beside them. In SQLite a key may be a BLOB, which is equal to no text,
 // and stays one.
-func (s *Store) collectExpired(ctx context.Context, st *statement, args []any) (keys []any, last any, err error) {
-	keys, err = collect(ctx, s, st, args, func(rows *sql.Rows) (any, error) {
+func (s *shared) collectExpired(ctx context.Context, st *sqlkit.Statement, args ...any) (keys []any, last any, err error) {
+	keys, err = sqlkit.Collect(ctx, s.db, st, args, func(rows *sql.Rows) (any, error) {
 		var key any
 		err := rows.Scan(&key, &last)
 		if b, ok := key.([]byte); ok && s.dialect != SQLite {
@@ -112,23 +106,28 @@ func (s *Store) collectExpired(ctx context.Context, st *statement, args []any) (
 // deleteKeys deletes the rows with these keys that are still expired: a request
 // may have prolonged one since it was found.
 func (s *Store) deleteKeys(ctx context.Context, keys []any, now any) (int64, error) {
-	st := &statement{
-		db:    s.db,
-		text:  s.sql.deleteExpired + s.dialect.placeholders(2, len(keys)+1) + ")",
-		alone: true, repeats: true,
-	}
-	return s.exec(ctx, st, append([]any{now}, keys...)...)
+	st := s.db.Once("DELETE FROM " + s.quoted + " WHERE expire_date <= ? AND " + sqlkit.In("session_key", len(keys)))
+	st.Repeats = true
+	return s.db.Exec(ctx, st, append([]any{now}, keys...)...)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// Count returns how many sessions in the table are living, and how many are
+// expired and wait for the cleanup. It reads the whole index on expire_date.
+func (s *Store) Count(ctx context.Context) (active, expired int64, err error) {
+	if err := s.db.Begin(); err != nil {
+		return 0, 0, err
 	}
+	defer s.db.End()
+	st := s.db.Once("SELECT COALESCE(SUM(CASE WHEN expire_date > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + s.quoted)
+	st.Pool = s.opts.Reader
+	var all int64
+	_, err = sqlkit.Collect(ctx, s.db, st, []any{s.now()}, func(rows *sql.Rows) (struct{}, error) {
+		return struct{}{}, rows.Scan(&active, &all)
+	})
+	if err != nil {
+		return 0, 0, s.db.Failure(ctx, "count", err)
+	}
+	return active, all - active, nil
 }
 
 // StartCleanup deletes expired sessions in the background, now and then every
@@ -145,29 +144,26 @@ func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error 
 	if interval < 0 {
 		return fmt.Errorf("dbstore: the cleanup's interval is negative: %v", interval)
 	}
-	if !s.begin() {
-		return session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return err
 	}
-	defer s.end()
+	defer s.db.End()
 	if !s.cleaning.CompareAndSwap(false, true) {
 		return errors.New("dbstore: the cleanup is already running")
 	}
-	s.background.Go(func() {
+	s.db.Background.Go(func() {
 		defer s.cleaning.Store(false)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(s.closing, cancel)()
-		for {
+		defer context.AfterFunc(s.db.Closing, cancel)()
+		sqlkit.Repeat(ctx, interval, func() bool {
 			start := time.Now()
 			deleted, err := s.DeleteExpired(ctx)
-			if ctx.Err() != nil {
-				return
+			if ctx.Err() == nil {
+				s.report(ctx, CleanupResult{deleted, time.Since(start), err})
 			}
-			s.report(ctx, CleanupResult{deleted, time.Since(start), err})
-			if pause(ctx, interval-interval/10+rand.N(interval/5+1)) != nil {
-				return
-			}
-		}
+			return ctx.Err() == nil
+		})
 	})
 	return nil
 }

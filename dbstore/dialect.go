@@ -5,162 +5,102 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"regexp"
 	"strconv"
-	"strings"
 	"time"
+
+	"sessionengine/internal/sqlkit"
 )
 
-// A Dialect is the kind of database behind a *sql.DB, whatever its driver.
-type Dialect int
+// A Dialect is the kind of database behind a *sql.DB, whatever its driver. Its
+// String method returns the name of the database.
+type Dialect = sqlkit.Dialect
 
 const (
 	// SQLite is SQLite 3, and what reads its files.
-	SQLite Dialect = iota + 1
+	SQLite Dialect = sqlkit.SQLite
 	// Postgres is PostgreSQL 12 or later, and what speaks its protocol.
-	Postgres
+	Postgres Dialect = sqlkit.Postgres
 	// MySQL is MySQL 8 or later and MariaDB 10.5 or later, and what speaks
 	// their protocol.
-	MySQL
+	MySQL Dialect = sqlkit.MySQL
 )
 
-// String returns the name of the database.
-func (d Dialect) String() string {
-	switch d {
-	case SQLite:
-		return "SQLite"
-	case Postgres:
-		return "PostgreSQL"
-	case MySQL:
-		return "MySQL"
-	}
-	return "Dialect(" + strconv.Itoa(int(d)) + ")"
-}
+// statements are those that serve requests. The package documentation says what
+// they rely on.
+type statements struct {
+	load, insert, update, renew, touch, delete, deleteUnchanged *sqlkit.Statement
 
-// queries is the text of every statement that serves requests. The package
-// documentation says what they rely on.
-type queries struct {
-	load, insert, update, renew, touch, delete, deleteUnchanged string
+	// current is load on the pool that writes, for the state that made an
+	// update fail.
+	current *sqlkit.Statement
 
 	// expired finds a batch of expired rows, from a moment on.
-	expired string
-	// deleteExpired is followed by a list of placeholders, from the second on,
-	// and a bracket.
-	deleteExpired string
-
-	// count counts the living sessions and all of them.
-	count string
-	// expiries is followed by a list of placeholders and a bracket.
-	expiries string
+	expired *sqlkit.Statement
 }
 
-func (d Dialect) queries(table tableName, batch int) queries {
-	t := table.quoted(d)
-
-	// Django's expire_date is read as the text that it is stored as, where it
-	// is stored without a time zone: the driver may be set up to guess one.
-	expires := "expire_date"
-	switch d {
-	case SQLite:
-		expires = "CAST(expire_date AS TEXT)"
-	case MySQL:
-		expires = "CAST(expire_date AS CHAR)"
+func newStatements(s *shared) (q statements) {
+	t, st := s.quoted, s.db.Statement
+	where := s.unchanged()
+	load := "SELECT session_data, " + s.asText("expire_date") + " FROM " + t + " WHERE session_key = ?"
+	q.current = st(load)
+	if q.load = q.current; s.opts.Reader != s.db.Pool {
+		q.load = st(load)
+		q.load.Pool = s.opts.Reader
 	}
+	q.insert = st("INSERT INTO " + t + " (session_key, session_data, expire_date) VALUES (?, ?, ?)")
+	q.update = st("UPDATE " + t + " SET session_data = ?, expire_date = ?" + where)
+	q.renew = st(s.renewText())
+	q.touch = st("UPDATE " + t + " SET expire_date = ?" + where)
+	q.deleteUnchanged = st("DELETE FROM " + t + where)
+	q.delete = st("DELETE FROM " + t + " WHERE session_key = ?")
+	q.delete.Repeats = true
+	q.expired = st("SELECT session_key, " + s.asText("expire_date") + " FROM " + t +
+		" WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(s.opts.CleanupBatch))
+	q.expired.Alone = true
+	return q
+}
 
-	// The comparison of what was read with what is stored is one of bytes,
-	// whatever the collation of the column. MySQL's collations, its binary ones
-	// included, ignore the case, the accents or the spaces at the end.
-	// A value that another program stored as a BLOB in SQLite is equal to no text.
-	same := "session_data = ?"
-	switch d {
+// renewText is a statement that gives a session another key.
+func (s *shared) renewText() string {
+	return "UPDATE " + s.quoted + " SET session_key = ?, session_data = ?, expire_date = ?" + s.unchanged()
+}
+
+// asText returns a column with a time as the text that it is stored as, where it
+// is stored without a time zone: the driver may be set up to guess one.
+func (s *shared) asText(column string) string {
+	switch s.dialect {
 	case SQLite:
-		same = "CAST(session_data AS TEXT) = ?"
+		return "CAST(" + column + " AS TEXT)"
+	case MySQL:
+		return "CAST(" + column + " AS CHAR)"
+	}
+	return column
+}
+
+// unchanged is the condition that a row holds a living session of some version.
+//
+// The comparison of what was read with what is stored is one of bytes, whatever
+// the collation of the column. MySQL's collations, its binary ones included,
+// ignore the case, the accents or the spaces at the end. A value that another
+// program stored as a BLOB in SQLite is equal to no text.
+func (s *shared) unchanged() string {
+	same := "CAST(session_data AS TEXT) = ?"
+	switch s.dialect {
 	case Postgres:
 		same = `session_data = ? COLLATE "C"`
 	case MySQL:
 		same = "CAST(CONVERT(session_data USING utf8mb4) AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
 	}
-	where := " WHERE session_key = ? AND " + same + " AND expire_date > ?"
-
-	q := queries{
-		load:            "SELECT session_data, " + expires + " FROM " + t + " WHERE session_key = ?",
-		insert:          "INSERT INTO " + t + " (session_key, session_data, expire_date) VALUES (?, ?, ?)",
-		update:          "UPDATE " + t + " SET session_data = ?, expire_date = ?" + where,
-		renew:           "UPDATE " + t + " SET session_key = ?, session_data = ?, expire_date = ?" + where,
-		touch:           "UPDATE " + t + " SET expire_date = ?" + where,
-		delete:          "DELETE FROM " + t + " WHERE session_key = ?",
-		deleteUnchanged: "DELETE FROM " + t + where,
-		expired:         "SELECT session_key, " + expires + " FROM " + t + " WHERE expire_date >= ? AND expire_date <= ? ORDER BY expire_date LIMIT " + strconv.Itoa(batch),
-		deleteExpired:   "DELETE FROM " + t + " WHERE expire_date <= " + d.placeholder(1) + " AND session_key IN (",
-		count:           "SELECT COALESCE(SUM(CASE WHEN expire_date > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + t,
-		expiries:        "SELECT session_key, " + expires + " FROM " + t + " WHERE session_key IN (",
-	}
-	if d == Postgres {
-		for _, s := range []*string{&q.load, &q.insert, &q.update, &q.renew, &q.touch, &q.delete, &q.deleteUnchanged, &q.expired, &q.count} {
-			*s = numbered(*s)
-		}
-	}
-	return q
+	return " WHERE session_key = ? AND " + same + " AND expire_date > ?"
 }
 
-// placeholder returns the n-th placeholder of a statement, counted from one.
-func (d Dialect) placeholder(n int) string {
-	if d == Postgres {
-		return "$" + strconv.Itoa(n)
-	}
-	return "?"
-}
+// maxTableName is how long the name of a table may be in every database.
+const maxTableName = 63
 
-// numbered replaces the question marks of a statement by $1, $2, and so on.
-func numbered(query string) string {
-	var b strings.Builder
-	for i, part := range strings.Split(query, "?") {
-		if i > 0 {
-			b.WriteString(Postgres.placeholder(i))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
-// tableName is the name of a table, with or without the schema it is in.
-type tableName struct{ schema, name string }
-
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
-
-func parseTableName(s string) (tableName, error) {
-	var t tableName
-	schema, name, ok := strings.Cut(s, ".")
-	if ok {
-		t.schema, t.name = schema, name
-	} else {
-		t.name = s
-	}
-	if !identifier.MatchString(t.name) || ok && !identifier.MatchString(t.schema) {
-		return t, fmt.Errorf("dbstore: %q is no name of a table: letters, digits and underscores, at most 63, after a schema and a dot if need be", s)
-	}
-	return t, nil
-}
-
-func (t tableName) quoted(d Dialect) string {
-	if t.schema == "" {
-		return d.quote(t.name)
-	}
-	return d.quote(t.schema) + "." + d.quote(t.name)
-}
-
-func (d Dialect) quote(name string) string {
-	if d == MySQL {
-		return "`" + name + "`"
-	}
-	return `"` + name + `"`
-}
-
-// index returns the name that Django gives to the index on a column
+// indexName returns the name that Django gives to the index on a column
 // (django/db/backends/base/schema.py, _create_index_name), so that Django and
 // this package recognise each other's.
-func (t tableName) index(d Dialect, column string) string {
+func indexName(d Dialect, table, column string) string {
 	limit := 200
 	switch d {
 	case Postgres:
@@ -170,15 +110,15 @@ func (t tableName) index(d Dialect, column string) string {
 	}
 	var sum [md5.Size]byte
 	fips140.WithoutEnforcement(func() { // a name, and no matter of security
-		sum = md5.Sum([]byte(t.name + column))
+		sum = md5.Sum([]byte(table + column))
 	})
 	suffix := hex.EncodeToString(sum[:])[:8]
-	name := t.name + "_" + column + "_" + suffix
+	name := table + "_" + column + "_" + suffix
 	if len(name) <= limit {
 		return name
 	}
 	rest := (limit-len(suffix))/2 - 1
-	return t.name[:min(rest, len(t.name))] + "_" + column[:min(rest, len(column))] + "_" + suffix
+	return table[:min(rest, len(table))] + "_" + column[:min(rest, len(column))] + "_" + suffix
 }
 
 // The moments that a column can hold in every database.
@@ -209,7 +149,7 @@ func clamp(t time.Time) time.Time {
 // written, the text's order is the order of time.
 //
 // zone is [Options.TimeZone]; nil is UTC.
-func (d Dialect) timeArg(t time.Time, zone *time.Location) any {
+func timeArg(d Dialect, t time.Time, zone *time.Location) any {
 	t = clamp(t)
 	if d == Postgres {
 		return t

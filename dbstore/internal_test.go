@@ -1,13 +1,9 @@
 package dbstore
 
 import (
-	"database/sql/driver"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -63,83 +59,8 @@ func TestIndexHasTheNameThatDjangoGivesIt(t *testing.T) {
 		{Postgres, "a_rather_long_name_for_a_table_of_sessions", "a_rather_long_name_for_a_table_of_sessions_expire_date_97cdb051"},
 		{MySQL, strings.Repeat("s", 45), strings.Repeat("s", 27) + "_expire_date_9bd42912"},
 	} {
-		table, err := parseTableName(tc.table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := table.index(tc.dialect, "expire_date"); got != tc.want {
+		if got := indexName(tc.dialect, tc.table, "expire_date"); got != tc.want {
 			t.Errorf("%v, table %s: %s, want %s", tc.dialect, tc.table, got, tc.want)
-		}
-	}
-}
-
-// Errors of drivers that the tests do not use.
-type (
-	pqError     struct{ state string }
-	mattnError  struct{ Code, ExtendedCode int }
-	mysqlError  struct{ Number uint16 }
-	numberlessE struct{ Number string }
-)
-
-func (e pqError) Error() string     { return "pq: hunter2" }
-func (e pqError) SQLState() string  { return e.state }
-func (e mattnError) Error() string  { return "database is locked" }
-func (e *mysqlError) Error() string { return "hunter2" }
-func (e numberlessE) Error() string { return "no number" }
-
-func TestErrorsAreKnownWithoutTheirDrivers(t *testing.T) {
-	for _, tc := range []struct {
-		dialect Dialect
-		err     error
-		want    class
-		text    string
-	}{
-		{Postgres, pqError{"40001"}, transient, "pq: hunter2"},
-		{Postgres, fmt.Errorf("wrapped: %w", pqError{"40P01"}), transient, "wrapped: pq: hunter2"},
-		{Postgres, pqError{"23505"}, duplicate, "unique violation (SQLSTATE 23505)"},
-		{Postgres, pqError{"22021"}, noCharacter, "SQLSTATE 22021"},
-		{Postgres, pqError{"57P01"}, lost, "pq: hunter2"},
-		{Postgres, pqError{"08006"}, lost, "pq: hunter2"},
-		{Postgres, pqError{"40003"}, lost, "pq: hunter2"},
-		{Postgres, pqError{"25006"}, moved, "pq: hunter2"},
-		{Postgres, pqError{"25P02"}, moved, "pq: hunter2"},
-		{Postgres, pqError{"57P03"}, moved, "pq: hunter2"},
-		{Postgres, pqError{"53300"}, transient, "pq: hunter2"},
-		{Postgres, pqError{"57014"}, other, "pq: hunter2"},
-		{Postgres, pqError{"0A000"}, other, "pq: hunter2"},
-		{Postgres, fmt.Errorf("cached plan must not change result type: %w", pqError{"0A000"}), moved,
-			"cached plan must not change result type: pq: hunter2"},
-		{Postgres, fmt.Errorf("receive: %w", io.ErrUnexpectedEOF), lost, "receive: unexpected EOF"},
-		{Postgres, fmt.Errorf("write: %w", syscall.EPIPE), lost, "write: broken pipe"},
-		{Postgres, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), other, "dial: connection refused"},
-		{Postgres, pqError{"42P01"}, noTable, "pq: hunter2"},
-		{Postgres, pqError{"42P07"}, exists, "pq: hunter2"},
-		{Postgres, errors.New("dial"), other, "dial"},
-		{SQLite, mattnError{5, 517}, transient, "database is locked"},
-		{SQLite, mattnError{19, 1555}, duplicate, "database is locked"},
-		{SQLite, mattnError{13, 13}, other, "database is locked"},
-		{SQLite, errors.New("closed"), other, "closed"},
-		{MySQL, &mysqlError{1213}, transient, "hunter2"},
-		{MySQL, &mysqlError{1205}, transient, "hunter2"},
-		{MySQL, &mysqlError{1040}, transient, "hunter2"},
-		{MySQL, &mysqlError{1047}, moved, "hunter2"},
-		{MySQL, &mysqlError{1053}, moved, "hunter2"},
-		{MySQL, &mysqlError{1290}, moved, "hunter2"},
-		{MySQL, &mysqlError{1836}, moved, "hunter2"},
-		{MySQL, &mysqlError{1927}, moved, "hunter2"},
-		{MySQL, &mysqlError{3101}, transient, "hunter2"},
-		{MySQL, &mysqlError{3024}, other, "hunter2"},
-		{MySQL, driver.ErrBadConn, lost, "driver: bad connection"},
-		{MySQL, errors.New("invalid connection"), lost, "invalid connection"},
-		{MySQL, fmt.Errorf("wrapped: %w", &mysqlError{1062}), duplicate, "error 1062: duplicate entry"},
-		{MySQL, &mysqlError{1064}, other, "error 1064: syntax error"},
-		{MySQL, &mysqlError{9999}, other, "error 9999"},
-		{MySQL, numberlessE{"1213"}, other, "no number"},
-		{MySQL, (*mysqlError)(nil), other, "hunter2"},
-	} {
-		got, text := classify(tc.dialect, tc.err)
-		if got != tc.want || text != tc.text {
-			t.Errorf("%v, %T %+v: %d %q, want %d %q", tc.dialect, tc.err, tc.err, got, text, tc.want, tc.text)
 		}
 	}
 }
@@ -158,7 +79,7 @@ func TestTimesAreRoundedDownToWhatAColumnHolds(t *testing.T) {
 		{time.Time{}, "1970-01-01 00:00:00"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "9999-12-31 23:59:59"},
 	} {
-		if got := SQLite.timeArg(tc.t, nil); got != tc.want {
+		if got := timeArg(SQLite, tc.t, nil); got != tc.want {
 			t.Errorf("%v is written as %v, want %s", tc.t, got, tc.want)
 		}
 	}
@@ -214,7 +135,7 @@ func TestTimesInAZoneOfTheSite(t *testing.T) {
 		{SQLite, east, maxTime, "9999-12-31 23:59:59"}, // a year of four digits, for Django and the order
 		{SQLite, newYork, minTime, "1969-12-31 19:00:00"},
 	} {
-		got := tc.dialect.timeArg(tc.t, tc.zone)
+		got := timeArg(tc.dialect, tc.t, tc.zone)
 		if got != tc.want {
 			t.Errorf("%v, %v in %v: %v, want %v", tc.dialect, tc.t, tc.zone, got, tc.want)
 		}
@@ -234,7 +155,7 @@ func FuzzTimeIsReadAsItIsWritten(f *testing.F) {
 		if read.Scan(s) != nil {
 			return
 		}
-		written := SQLite.timeArg(read.Time, nil)
+		written := timeArg(SQLite, read.Time, nil)
 		if err := again.Scan(written); err != nil || !again.Equal(clamp(read.Time)) {
 			t.Errorf("%q is read as %v, written as %v and read again as %v, %v", s, read, written, again, err)
 		}

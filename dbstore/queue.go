@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"sessionengine/internal/sqlkit"
 )
 
 // queue runs the writes on a database that belongs to the store, no more of
@@ -14,7 +16,7 @@ import (
 // trip, costs more than a statement does. A write that need not wait is run at
 // once and on its own.
 type queue struct {
-	s *Store
+	*shared
 
 	// slots is how many writes, or batches of them, run at a time.
 	slots int
@@ -36,7 +38,7 @@ const maxBatch = 128
 
 // write is a write that waits, and its result.
 type write struct {
-	st   *statement
+	st   *sqlkit.Statement
 	args []any
 	n    int64
 	err  error
@@ -45,7 +47,7 @@ type write struct {
 
 // exec runs a write and returns the number of rows it changed. When ctx ends
 // before its turn comes, nothing is done.
-func (q *queue) exec(ctx context.Context, st *statement, args []any) (int64, error) {
+func (q *queue) exec(ctx context.Context, st *sqlkit.Statement, args []any) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -54,7 +56,10 @@ func (q *queue) exec(ctx context.Context, st *statement, args []any) (int64, err
 		q.running++
 		q.mu.Unlock()
 		defer q.next()
-		return st.exec(q.s.detach(ctx), args)
+		if q.db.Local {
+			ctx = context.WithoutCancel(ctx)
+		}
+		return st.Exec(ctx, args)
 	}
 	w := &write{st: st, args: args, done: make(chan struct{})}
 	q.waiting = append(q.waiting, w)
@@ -65,7 +70,7 @@ func (q *queue) exec(ctx context.Context, st *statement, args []any) (int64, err
 		return w.n, w.err
 	case <-ctx.Done():
 	}
-	if !q.withdraw(w) && q.s.local {
+	if !q.withdraw(w) && q.db.Local {
 		<-w.done // any moment now
 		return w.n, w.err
 	}
@@ -103,7 +108,7 @@ func (q *queue) next() {
 		}
 	}
 	q.waiting = rest
-	q.s.background.Go(func() {
+	q.db.Background.Go(func() {
 		defer q.next()
 		q.serve(batch)
 	})
@@ -118,9 +123,9 @@ func (q *queue) serve(batch []*write) {
 		}
 	}()
 	ctx := context.Background()
-	if !q.s.local {
+	if !q.db.Local {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, q.s.opts.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, q.opts.Timeout)
 		defer cancel()
 	}
 	if len(batch) > 1 {
@@ -136,18 +141,18 @@ func (q *queue) serve(batch []*write) {
 		}
 	}
 	for _, w := range batch {
-		w.n, w.err = w.st.exec(ctx, w.args)
+		w.n, w.err = w.st.Exec(ctx, w.args)
 	}
 }
 
 // newQueue returns the queue of a store, or nil if its database does without.
-func newQueue(s *Store) *queue {
+func newQueue(s *shared) *queue {
 	switch {
-	case s.local:
-		return &queue{s: s, slots: 1, share: shareTransaction, run: s.runInTransaction}
+	case s.db.Local:
+		return &queue{shared: s, slots: 1, share: shareTransaction, run: s.runInTransaction}
 	case s.dialect == Postgres && s.opts.OwnDB:
-		if n := s.db.Stats().MaxOpenConnections; n > 0 {
-			return &queue{s: s, slots: n, share: s.shareStatement, run: s.runInStatement}
+		if n := s.db.Pool.Stats().MaxOpenConnections; n > 0 {
+			return &queue{shared: s, slots: n, share: s.shareStatement, run: s.runInStatement}
 		}
 	}
 	return nil
@@ -155,26 +160,26 @@ func newQueue(s *Store) *queue {
 
 // shareTransaction puts all that does not take long into one transaction.
 func shareTransaction(batch []*write, next *write) bool {
-	return !batch[0].st.alone && !next.st.alone
+	return !batch[0].st.Alone && !next.st.Alone
 }
 
 // runInTransaction runs a batch as one transaction of an SQLite database. Each
 // write keeps its own result: that one changes no row does not concern the
 // others. If it fails, it is rolled back.
-func (s *Store) runInTransaction(ctx context.Context, batch []*write) (again bool, err error) {
+func (s *shared) runInTransaction(ctx context.Context, batch []*write) (again bool, err error) {
 	for _, w := range batch {
 		// The transaction takes the only connection: prepare before it does.
-		if err := w.st.ready(ctx); err != nil {
+		if err := w.st.Ready(ctx); err != nil {
 			return true, err
 		}
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.Pool.BeginTx(ctx, nil)
 	if err != nil {
 		return true, err
 	}
 	defer tx.Rollback()
 	for _, w := range batch {
-		if w.n, err = w.st.execIn(ctx, tx, w.args); err != nil {
+		if w.n, err = w.st.ExecIn(ctx, tx, w.args); err != nil {
 			return true, err
 		}
 	}
@@ -182,7 +187,7 @@ func (s *Store) runInTransaction(ctx context.Context, batch []*write) (again boo
 }
 
 // shareStatement puts saves of different sessions into one statement.
-func (s *Store) shareStatement(batch []*write, next *write) bool {
+func (s *shared) shareStatement(batch []*write, next *write) bool {
 	if batch[0].st != s.update || next.st != s.update {
 		return false
 	}
@@ -194,13 +199,13 @@ func updateKey(w *write) string { return w.args[2].(string) }
 
 // runInStatement runs saves as one statement of PostgreSQL, which returns the
 // keys of those that were made.
-func (s *Store) runInStatement(ctx context.Context, batch []*write) (again bool, err error) {
+func (s *shared) runInStatement(ctx context.Context, batch []*write) (again bool, err error) {
 	// In the order of their keys, so that such statements of several machines
 	// lock rows in the same order.
 	slices.SortFunc(batch, func(a, b *write) int { return strings.Compare(updateKey(a), updateKey(b)) })
 	saves := make(map[string]*write, len(batch))
 	var text strings.Builder
-	text.WriteString("UPDATE " + s.table.quoted(s.dialect) + " AS s SET session_data = v.data, expire_date = v.expires FROM (VALUES ")
+	text.WriteString("UPDATE " + s.quoted + " AS s SET session_data = v.data, expire_date = v.expires FROM (VALUES ")
 	args := []any{batch[0].args[4]}
 	for i, w := range batch {
 		saves[updateKey(w)] = w
@@ -223,9 +228,9 @@ func (s *Store) runInStatement(ctx context.Context, batch []*write) (again bool,
 	text.WriteString(`) AS v (data, expires, key, version) WHERE s.session_key = v.key AND s.session_data = v.version COLLATE "C"` +
 		` AND s.expire_date > $1 RETURNING s.session_key`)
 
-	rows, err := s.db.QueryContext(ctx, text.String(), args...)
+	rows, err := s.db.Pool.QueryContext(ctx, text.String(), args...)
 	if err != nil {
-		return refused(err), err
+		return sqlkit.Refused(err), err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -238,7 +243,7 @@ func (s *Store) runInStatement(ctx context.Context, batch []*write) (again bool,
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return refused(err), err
+		return sqlkit.Refused(err), err
 	}
 	return false, nil
 }

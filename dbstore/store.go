@@ -15,6 +15,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"sessionengine/internal/sqlkit"
 	"sessionengine/session"
 )
 
@@ -128,33 +129,16 @@ type Store struct {
 
 // shared is what the stores for all cookies have in common.
 type shared struct {
-	db      *sql.DB
-	reader  *sql.DB
+	db      *sqlkit.DB
 	dialect Dialect
-	table   tableName
+	table   sqlkit.Table
+	quoted  string // the table's name in a statement
 	opts    Options
-	sql     queries
 
-	load, insert, update, renew, touch, delete, deleteUnchanged, expired *statement
-
-	// current is load on the pool that writes, for the state that made an
-	// update fail.
-	current *statement
-
-	owners *owners // nil without Options.Owners
-
-	// local is true for an SQLite database of the store's own.
-	local bool
-	queue *queue // or nil
-
-	// closing ends when Close is called; whatever waits goes on then.
-	closing context.Context
-	stop    context.CancelFunc
-	once    sync.Once
-
-	// mu is read-locked by every operation, so that Close waits for them.
-	mu     sync.RWMutex
-	closed bool
+	statements
+	owners *owners   // nil without Options.Owners
+	queue  *queue    // or nil
+	once   sync.Once // of Close
 
 	// names are the cookies' names that there are stores for.
 	namesMu sync.Mutex
@@ -163,8 +147,7 @@ type shared struct {
 	// ascii is set once session_data turned out not to hold every character.
 	ascii atomic.Bool
 
-	background sync.WaitGroup // the goroutines of the queue and of StartCleanup
-	cleaning   atomic.Bool    // there is one of the latter
+	cleaning atomic.Bool // StartCleanup was called
 }
 
 var (
@@ -196,9 +179,9 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if opts.Table == "" {
 		opts.Table = "django_session"
 	}
-	table, err := parseTableName(opts.Table)
+	table, err := sqlkit.ParseTable(opts.Table, maxTableName)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dbstore: %w", err)
 	}
 	if opts.CleanupBatch == 0 {
 		opts.CleanupBatch = 500
@@ -224,32 +207,17 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Store{cookie: defaultCookie, shared: &shared{
-		db:      db,
-		reader:  opts.Reader,
-		dialect: dialect,
-		table:   table,
-		opts:    opts,
-		sql:     dialect.queries(table, opts.CleanupBatch),
-	}}
-	s.closing, s.stop = context.WithCancel(context.Background())
-	s.local = dialect == SQLite && opts.OwnDB
-	s.queue = newQueue(s)
-	prepare := !opts.NoPrepare
-	s.load = &statement{db: s.reader, text: s.sql.load, prepare: prepare}
-	s.current = s.load
-	if s.reader != s.db {
-		s.current = &statement{db: s.db, text: s.sql.load, prepare: prepare}
+	s := &Store{cookie: defaultCookie, shared: &shared{dialect: dialect, table: table, quoted: table.Quote(dialect), opts: opts}}
+	s.db = sqlkit.New(sqlkit.Config{
+		Package: "dbstore", Pool: db, Dialect: dialect, Timeout: opts.Timeout, NoPrepare: opts.NoPrepare,
+		Local: dialect == SQLite && opts.OwnDB,
+	})
+	if s.queue = newQueue(s.shared); s.queue != nil {
+		s.db.Write = s.queue.exec
 	}
-	s.insert = &statement{db: s.db, text: s.sql.insert, prepare: prepare}
-	s.update = &statement{db: s.db, text: s.sql.update, prepare: prepare}
-	s.renew = &statement{db: s.db, text: s.sql.renew, prepare: prepare}
-	s.touch = &statement{db: s.db, text: s.sql.touch, prepare: prepare}
-	s.deleteUnchanged = &statement{db: s.db, text: s.sql.deleteUnchanged, prepare: prepare}
-	s.delete = &statement{db: s.db, text: s.sql.delete, prepare: prepare, repeats: true}
-	s.expired = &statement{db: s.db, text: s.sql.expired, prepare: prepare, alone: true}
+	s.statements = newStatements(s.shared)
 	if opts.Owners {
-		if s.owners, err = newOwners(s); err != nil {
+		if s.owners, err = newOwners(s.shared); err != nil {
 			return nil, err
 		}
 	}
@@ -297,60 +265,31 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
-	s.stop()
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.background.Wait()
-
-	for _, st := range s.statements() {
-		st.close()
-	}
+	s.db.Close()
 	if !s.opts.OwnDB {
 		return nil
 	}
 	// The writer comes last: the last connection to an SQLite database moves
 	// its write-ahead log into it, which a reader cannot do.
 	var err error
-	if s.reader != s.db {
-		err = s.reader.Close()
+	if s.opts.Reader != s.db.Pool {
+		err = s.opts.Reader.Close()
 	}
-	err = errors.Join(err, s.db.Close())
+	err = errors.Join(err, s.db.Pool.Close())
 	if err != nil && s.dialect == SQLite {
 		return fmt.Errorf("dbstore: close: %w", err)
 	}
 	return nil // a connection to a server that could not be closed was broken
 }
 
-func (s *Store) statements() []*statement {
-	all := []*statement{s.load, s.current, s.insert, s.update, s.renew, s.touch, s.delete, s.deleteUnchanged, s.expired}
-	if s.owners != nil {
-		all = append(all, s.owners.statements()...)
-	}
-	return all
-}
-
-// begin starts an operation; it is false once the store is closed. Unless it is
-// false, end has to follow.
-func (s *Store) begin() bool {
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
-		return false
-	}
-	return true
-}
-
-func (s *Store) end() { s.mu.RUnlock() }
-
 // Load implements [session.SessionStore] with one query, or none for a token
 // that cannot exist. A row whose session_data cannot be decoded gives
 // [session.ErrInvalidToken].
 func (s *Store) Load(ctx context.Context, token string) (*session.Record, error) {
-	if !s.begin() {
-		return nil, session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return nil, err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return nil, session.ErrInvalidToken
@@ -382,7 +321,7 @@ func (s *Store) readFailure(ctx context.Context, op string, err error) error {
 	case errors.Is(err, errUnreadable):
 		return fmt.Errorf("dbstore: %s: %w: %w", op, session.ErrInvalidToken, errUnreadable)
 	}
-	return s.failure(ctx, op, err)
+	return s.db.Failure(ctx, op, err)
 }
 
 // Save implements [session.SessionStore] with one statement: an INSERT for an
@@ -397,25 +336,25 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (st
 	if token == "" {
 		return s.create(ctx, "save", rec)
 	}
-	if !s.begin() {
-		return "", session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return "", err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return "", session.ErrGone
 	}
 	text, err := s.encode(rec.Data)
 	if err != nil {
-		return "", s.failure(ctx, "save", err)
+		return "", s.db.Failure(ctx, "save", err)
 	}
 	if err := s.noteOwner(ctx, key, rec); err != nil {
-		return "", s.failure(ctx, "save", err)
+		return "", s.db.Failure(ctx, "save", err)
 	}
 	expires := s.timeArg(rec.Expires)
 	text, err = s.withText(text, func(text string) error {
 		return settle(func() error {
-			n, err := s.exec(ctx, s.update, text, expires, key, rec.Version, s.now())
+			n, err := s.db.Exec(ctx, s.update, text, expires, key, rec.Version, s.now())
 			if err == nil && n == 0 {
 				err = s.whyUnchanged(ctx, key, rec.Version, text, clamp(rec.Expires))
 			}
@@ -437,17 +376,17 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 	if token == "" {
 		return s.create(ctx, "renew", rec)
 	}
-	if !s.begin() {
-		return "", session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return "", err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return "", session.ErrGone
 	}
 	text, err := s.encode(rec.Data)
 	if err != nil {
-		return "", s.failure(ctx, "renew", err)
+		return "", s.db.Failure(ctx, "renew", err)
 	}
 	var newToken string
 	text, err = s.withText(text, func(text string) error {
@@ -469,19 +408,19 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 
 // Touch implements [session.Toucher]: Save without session_data.
 func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
-	if !s.begin() {
-		return session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return session.ErrGone
 	}
 	if err := s.noteOwner(ctx, key, rec); err != nil {
-		return s.failure(ctx, "touch", err)
+		return s.db.Failure(ctx, "touch", err)
 	}
 	err := settle(func() error {
-		n, err := s.exec(ctx, s.touch, s.timeArg(rec.Expires), key, rec.Version, s.now())
+		n, err := s.db.Exec(ctx, s.touch, s.timeArg(rec.Expires), key, rec.Version, s.now())
 		if err == nil && n == 0 {
 			err = s.whyUnchanged(ctx, key, rec.Version, rec.Version, clamp(rec.Expires))
 		}
@@ -497,16 +436,16 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 // Delete implements [session.SessionStore] with one statement, or none for a
 // token that cannot exist.
 func (s *Store) Delete(ctx context.Context, token string) error {
-	if !s.begin() {
-		return session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return nil
 	}
-	if _, err := s.exec(ctx, s.delete, key); err != nil {
-		return s.failure(ctx, "delete", err)
+	if _, err := s.db.Exec(ctx, s.delete, key); err != nil {
+		return s.db.Failure(ctx, "delete", err)
 	}
 	s.forgetOwner(ctx, key)
 	return nil
@@ -514,16 +453,16 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 
 // DeleteUnchanged implements [session.UnchangedDeleter] with one statement.
 func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
-	if !s.begin() {
-		return session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return err
 	}
-	defer s.end()
+	defer s.db.End()
 	key, ok := s.key(token)
 	if !ok {
 		return session.ErrGone
 	}
 	err := settle(func() error {
-		n, err := s.exec(ctx, s.deleteUnchanged, key, rec.Version, s.now())
+		n, err := s.db.Exec(ctx, s.deleteUnchanged, key, rec.Version, s.now())
 		if err == nil && n == 0 {
 			err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
 		}
@@ -537,13 +476,13 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 }
 
 func (s *Store) create(ctx context.Context, op string, rec *session.Record) (string, error) {
-	if !s.begin() {
-		return "", session.ErrClosed
+	if err := s.db.Begin(); err != nil {
+		return "", err
 	}
-	defer s.end()
+	defer s.db.End()
 	text, err := s.encode(rec.Data)
 	if err != nil {
-		return "", s.failure(ctx, op, err)
+		return "", s.db.Failure(ctx, op, err)
 	}
 	var token string
 	text, err = s.withText(text, func(text string) error {
@@ -552,7 +491,7 @@ func (s *Store) create(ctx context.Context, op string, rec *session.Record) (str
 			if err := s.noteOwner(ctx, key, rec); err != nil {
 				return err
 			}
-			_, err := s.exec(ctx, s.insert, key, text, s.timeArg(rec.Expires))
+			_, err := s.db.Exec(ctx, s.insert, key, text, s.timeArg(rec.Expires))
 			return err
 		})
 		return err
@@ -574,7 +513,7 @@ func (s *Store) withNewToken(store func(key string) error) (string, error) {
 		if err = store(key); err == nil {
 			return token, nil
 		}
-		if class, _ := classify(s.dialect, err); class != duplicate {
+		if class, _ := sqlkit.Classify(s.dialect, err); class != sqlkit.Duplicate {
 			break
 		}
 	}
@@ -586,7 +525,7 @@ func (s *Store) withNewToken(store func(key string) error) (string, error) {
 //
 // MySQL without clientFoundRows also reports no row for an update that put the
 // values there that were there already; that one was made, and gives nil.
-func (s *Store) whyUnchanged(ctx context.Context, key, version, text string, expires time.Time) error {
+func (s *shared) whyUnchanged(ctx context.Context, key, version, text string, expires time.Time) error {
 	row, err := s.read(ctx, s.current, key)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -603,6 +542,29 @@ func (s *Store) whyUnchanged(ctx context.Context, key, version, text string, exp
 		return errSame
 	}
 	return session.ErrConflict
+}
+
+// row is what the table holds of a session.
+type row struct {
+	text    string
+	expires time.Time
+}
+
+// read returns the row that st finds under key, or sql.ErrNoRows.
+func (s *shared) read(ctx context.Context, st *sqlkit.Statement, key string) (row, error) {
+	found, err := sqlkit.Collect(ctx, s.db, st, []any{key}, func(rows *sql.Rows) (r row, err error) {
+		expires := s.dbTime()
+		err = rows.Scan(&r.text, &expires)
+		r.expires = expires.Time
+		return r, err
+	})
+	if err == nil && len(found) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return row{}, err
+	}
+	return found[0], nil
 }
 
 // errSame says that a row was not changed although it holds what was read from
@@ -630,15 +592,15 @@ func (s *Store) writeFailure(ctx context.Context, op string, err error, size, se
 	if err == session.ErrGone || err == session.ErrConflict {
 		return err
 	}
-	class, text := classify(s.dialect, err)
-	if class == lost && s.tooLongToSend(ctx, sent) { // the server has cut the connection
-		class, text = tooLarge, "max_allowed_packet"
+	class, text := sqlkit.Classify(s.dialect, err)
+	if class == sqlkit.Lost && s.tooLongToSend(ctx, sent) { // the server has cut the connection
+		class, text = sqlkit.TooLarge, "max_allowed_packet"
 	}
-	if class == tooLarge {
+	if class == sqlkit.TooLarge {
 		tooLarge := &session.TooLargeError{Size: size, Limit: min(s.opts.MaxBytes, max(size-1, 0))}
 		return fmt.Errorf("dbstore: %s: %w: the database has a lower limit (%s)", op, tooLarge, text)
 	}
-	return s.failure(ctx, op, err)
+	return s.db.Failure(ctx, op, err)
 }
 
 // tooLongToSend reports whether MySQL's server refuses to read a statement with a
@@ -648,9 +610,8 @@ func (s *Store) tooLongToSend(ctx context.Context, size int) bool {
 	if s.dialect != MySQL || size < 1<<10 {
 		return false
 	}
-	st := &statement{db: s.db, text: "SELECT @@max_allowed_packet", alone: true}
-	limit, err := collect(ctx, s, st, nil, scanOne[int])
-	return err == nil && size >= limit[0]
+	limit, err := sqlkit.Value[int](ctx, s.db, s.db.Once("SELECT @@max_allowed_packet"))
+	return err == nil && size >= limit
 }
 
 // withText calls store with a text for session_data, and if a character of it
@@ -664,7 +625,7 @@ func (s *Store) withText(text string, store func(text string) error) (string, er
 	if err == nil {
 		return text, nil
 	}
-	if class, _ := classify(s.dialect, err); class == noCharacter {
+	if class, _ := sqlkit.Classify(s.dialect, err); class == sqlkit.NoCharacter {
 		if ascii := s.inASCII(text); ascii != text {
 			if err = store(ascii); err == nil {
 				s.ascii.Store(true)
@@ -708,8 +669,8 @@ func (s *Store) encode(data []byte) (string, error) {
 
 // now is the present as an argument of a statement. The clock is this
 // process's: databases have clocks of their own, and time zones.
-func (s *Store) now() any { return s.timeArg(time.Now()) }
+func (s *shared) now() any { return s.timeArg(time.Now()) }
 
-func (s *Store) timeArg(t time.Time) any { return s.dialect.timeArg(t, s.opts.TimeZone) }
+func (s *shared) timeArg(t time.Time) any { return timeArg(s.dialect, t, s.opts.TimeZone) }
 
-func (s *Store) dbTime() dbTime { return dbTime{zone: s.opts.TimeZone} }
+func (s *shared) dbTime() dbTime { return dbTime{zone: s.opts.TimeZone} }

@@ -7,14 +7,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/sqlkit"
 )
 
 // SQLOptions configure an [SQLList]. The zero value has the default of every
@@ -24,8 +23,10 @@ type SQLOptions struct {
 	// empty is "session_revocation".
 	Table string
 
-	// Timeout bounds each statement that serves a request, with the wait for a
-	// connection; 0 is five seconds.
+	// Timeout bounds each statement, with the wait for a connection and for
+	// locks, and what is tried again; 0 is five seconds. A context that cannot
+	// end, such as context.Background, is taken at its word: then only trying
+	// again is bounded.
 	Timeout time.Duration
 
 	// NoPrepare sends each statement to the driver as it is, instead of
@@ -46,36 +47,37 @@ type SQLOptions struct {
 // Lookup sends one statement, a SELECT of up to two rows by primary key; End one
 // INSERT, and EndOwner one that becomes an UPDATE if the owner is there already.
 // Each is a transaction of its own, on connections that commit each statement, as
-// they do unless told otherwise. A statement that fails is not tried again.
+// they do unless told otherwise.
+//
+// A statement that the database rejected because of a lock, a deadlock or a lack
+// of connections has done nothing, and is tried again until its context ends, or
+// [SQLOptions].Timeout is over. One that a server has refused because it is not
+// the primary any more, and a lookup that lost its connection, are tried three
+// times more, on other connections. That End or EndOwner lost its connection is an
+// error, since nobody knows whether it was run.
 //
 // On a database with replicas the list needs the primary: on a replica that lags
 // behind, a session is over only when the replica knows.
 //
 // It is safe for concurrent use.
 type SQLList struct {
-	db      *sql.DB
-	dialect dbstore.Dialect
-	timeout time.Duration
-	closed  atomic.Bool
+	db    *sqlkit.DB
+	table sqlkit.Table
 
-	lookup, end, endOwner, expired statement
-	create                         []string // the table and its index
-	probe                          string
-	deleteExpired                  string // followed by a list of placeholders and a bracket
+	lookup, end, endOwner, expired *sqlkit.Statement
 }
 
 var _ List = (*SQLList)(nil)
 
-const defaultTimeout = 5 * time.Second
-
-var tableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,49}$`)
+// maxTableName leaves room for the name of the index.
+const maxTableName = 50
 
 // NewSQLList returns a list in a database that the application has opened, which
 // stays the application's. It does not use the database yet: the table has to be
 // there, or is made by [SQLList.Migrate], before the first lookup.
 //
-// An SQLite database needs a busy_timeout, so that writers wait for each other,
-// and should be in WAL mode, so that readers do not wait for them.
+// An SQLite database should have a busy_timeout, so that writers wait for each
+// other, and be in WAL mode, so that readers do not wait for them.
 func NewSQLList(db *sql.DB, dialect dbstore.Dialect, opts SQLOptions) (*SQLList, error) {
 	if db == nil {
 		return nil, errors.New("revocation: the database is nil")
@@ -86,129 +88,118 @@ func NewSQLList(db *sql.DB, dialect dbstore.Dialect, opts SQLOptions) (*SQLList,
 	if opts.Table == "" {
 		opts.Table = "session_revocation"
 	}
-	if !tableName.MatchString(opts.Table) {
-		return nil, fmt.Errorf("revocation: %q is no name of a table: letters, digits and underscores, at most 50, after a schema and a dot if need be", opts.Table)
+	table, err := sqlkit.ParseTable(opts.Table, maxTableName)
+	if err != nil {
+		return nil, fmt.Errorf("revocation: %w", err)
 	}
 	if opts.Timeout < 0 {
 		return nil, fmt.Errorf("revocation: SQLOptions.Timeout is negative: %v", opts.Timeout)
 	}
 	if opts.Timeout == 0 {
-		opts.Timeout = defaultTimeout
+		opts.Timeout = 5 * time.Second
 	}
-	l := &SQLList{db: db, dialect: dialect, timeout: opts.Timeout}
-	l.setQueries(opts.Table)
-	l.setDefinition(opts.Table)
-	for _, st := range l.statements() {
-		st.list, st.prepare = l, !opts.NoPrepare
-	}
+	l := &SQLList{table: table, db: sqlkit.New(sqlkit.Config{
+		Package: "revocation", Pool: db, Dialect: dialect, Timeout: opts.Timeout, NoPrepare: opts.NoPrepare,
+	})}
+	l.setStatements()
 	return l, nil
 }
 
 // cleanupBatch is how many rows DeleteExpired deletes at a time.
 const cleanupBatch = 500
 
-func (l *SQLList) setQueries(table string) {
-	t := l.quote(table)
-	l.lookup.text = "SELECT entry, generation FROM " + t + " WHERE entry IN (?, ?)"
-	l.expired.text = "SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch)
-	l.deleteExpired = "DELETE FROM " + t + " WHERE expires <= ? AND entry IN ("
+func (l *SQLList) setStatements() {
+	t, st := l.table.Quote(l.db.Dialect), l.db.Statement
+	l.lookup = st("SELECT entry, generation FROM " + t + " WHERE entry IN (?, ?)")
+	l.expired = st("SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch))
 
 	const columns = " (entry, generation, expires) VALUES "
 	// The row that is there goes by the name of l, where names can be given.
 	raise := " expires = CASE WHEN l.expires < ? THEN ? ELSE l.expires END," +
 		" generation = CASE WHEN l.generation < ? THEN ? ELSE l.generation + 1 END"
-	switch l.dialect {
-	case dbstore.SQLite, dbstore.Postgres:
-		l.end.text = "INSERT INTO " + t + columns + "(?, 0, ?) ON CONFLICT (entry) DO NOTHING"
-		l.endOwner.text = "INSERT INTO " + t + " AS l" + columns + "(?, ?, ?) ON CONFLICT (entry) DO UPDATE SET" + raise
+	if l.db.Dialect == dbstore.MySQL {
+		l.end = st("INSERT IGNORE INTO " + t + columns + "(?, 0, ?)")
+		l.endOwner = st("INSERT INTO " + t + columns + "(?, ?, ?) ON DUPLICATE KEY UPDATE" + strings.ReplaceAll(raise, "l.", ""))
+	} else {
+		l.end = st("INSERT INTO " + t + columns + "(?, 0, ?) ON CONFLICT (entry) DO NOTHING")
+		l.endOwner = st("INSERT INTO " + t + " AS l" + columns + "(?, ?, ?) ON CONFLICT (entry) DO UPDATE SET" + raise)
+	}
+}
+
+// Migrate creates the table if it is missing, and otherwise checks its columns.
+// It may be run at every start, and by several nodes at once.
+func (l *SQLList) Migrate(ctx context.Context) error {
+	if err := l.db.Begin(); err != nil {
+		return err
+	}
+	defer l.db.End()
+	key, options := "varchar(40)", ""
+	switch l.db.Dialect {
+	case dbstore.SQLite:
+		options = " WITHOUT ROWID"
 	case dbstore.MySQL:
-		raise = strings.ReplaceAll(raise, "l.", "")
-		l.end.text = "INSERT IGNORE INTO " + t + columns + "(?, 0, ?)"
-		l.endOwner.text = "INSERT INTO " + t + columns + "(?, ?, ?) ON DUPLICATE KEY UPDATE" + raise
+		key += " CHARACTER SET ascii COLLATE ascii_bin"
 	}
-	if l.dialect == dbstore.Postgres {
-		for _, st := range l.statements() {
-			st.text = numbered(st.text)
-		}
-		l.deleteExpired = numbered(l.deleteExpired)
+	err := l.db.Define(ctx, sqlkit.Definition{
+		Table:   l.table,
+		Columns: [][2]string{{"entry", key}, {"generation", "bigint"}, {"expires", "bigint"}},
+		Key:     "entry",
+		Options: options,
+		Indexes: []sqlkit.Index{{Name: l.table.Name + "_expires", Columns: []string{"expires"}}},
+	})
+	if err != nil {
+		return l.db.Failure(ctx, "migrate", err)
 	}
-}
-
-// quote returns the name of a table or an index, with its schema if it has one,
-// as it stands in a statement.
-func (l *SQLList) quote(name string) string {
-	mark := `"`
-	if l.dialect == dbstore.MySQL {
-		mark = "`"
-	}
-	return mark + strings.ReplaceAll(name, ".", mark+"."+mark) + mark
-}
-
-// numbered replaces the question marks of a statement by $1, $2, and so on.
-func numbered(query string) string {
-	var b strings.Builder
-	for i, part := range strings.Split(query, "?") {
-		if i > 0 {
-			b.WriteString("$" + strconv.Itoa(i))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
+	return nil
 }
 
 // Lookup implements [List].
-func (l *SQLList) Lookup(ctx context.Context, id, owner string) (Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	e, err := l.find(ctx, sessionEntry(id), ownerEntry(owner))
+func (l *SQLList) Lookup(ctx context.Context, id, owner string) (e Entry, err error) {
+	if err := l.db.Begin(); err != nil {
+		return e, err
+	}
+	defer l.db.End()
+	ofSession := sessionEntry(id)
+	_, err = sqlkit.Collect(ctx, l.db, l.lookup, []any{ofSession, ownerEntry(owner)}, func(rows *sql.Rows) (struct{}, error) {
+		var entry string
+		var generation int64
+		err := rows.Scan(&entry, &generation)
+		if entry == ofSession {
+			e.Ended = true
+		} else {
+			e.Generation = generation
+		}
+		return struct{}{}, err
+	})
 	if err != nil {
-		return Entry{}, failure(ctx, "lookup", err)
+		return Entry{}, l.db.Failure(ctx, "lookup", err)
 	}
 	return e, nil
 }
 
-func (l *SQLList) find(ctx context.Context, ofSession, ofOwner string) (e Entry, err error) {
-	rows, err := l.lookup.query(ctx, ofSession, ofOwner)
-	if err != nil {
-		return e, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var entry string
-		var o Entry
-		if err := rows.Scan(&entry, &o.Generation); err != nil {
-			return e, err
-		}
-		if entry == ofSession {
-			e.Ended = true
-		} else {
-			e.Generation = o.Generation
-		}
-	}
-	return e, rows.Err()
-}
-
 // End implements [List].
 func (l *SQLList) End(ctx context.Context, id string, until time.Time) (first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	n, err := l.end.exec(ctx, sessionEntry(id), seconds(until))
-	if err != nil {
-		return false, failure(ctx, "end", err)
-	}
-	return n > 0, nil
+	n, err := l.exec(ctx, "end", l.end, sessionEntry(id), seconds(until))
+	return n > 0, err
 }
 
 // EndOwner implements [List].
 func (l *SQLList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
 	expires := seconds(until)
-	_, err := l.endOwner.exec(ctx, ownerEntry(owner), generation, expires, expires, expires, generation, generation)
-	if err != nil {
-		return failure(ctx, "end owner", err)
+	_, err := l.exec(ctx, "end owner", l.endOwner, ownerEntry(owner), generation, expires, expires, expires, generation, generation)
+	return err
+}
+
+func (l *SQLList) exec(ctx context.Context, op string, st *sqlkit.Statement, args ...any) (int64, error) {
+	if err := l.db.Begin(); err != nil {
+		return 0, err
 	}
-	return nil
+	defer l.db.End()
+	n, err := l.db.Exec(ctx, st, args...)
+	if err != nil {
+		return 0, l.db.Failure(ctx, op, err)
+	}
+	return n, nil
 }
 
 // DeleteExpired implements [List]. It deletes in small batches, each in a
@@ -217,100 +208,47 @@ func (l *SQLList) DeleteExpired(ctx context.Context) (deleted int64, err error) 
 	now := time.Now().Unix()
 	for {
 		start := time.Now()
-		entries, err := l.findExpired(ctx, now)
-		if err == nil && len(entries) > 0 {
-			var n int64
-			n, err = l.deleteEntries(ctx, entries, now)
-			deleted += n
+		found, n, err := l.deleteBatch(ctx, now)
+		deleted += n
+		if err != nil || found < cleanupBatch {
+			return deleted, err
 		}
-		if err == nil && len(entries) < cleanupBatch {
-			return deleted, nil
-		}
-		if err == nil {
-			err = pause(ctx, time.Since(start))
-		}
-		if err != nil {
-			return deleted, failure(ctx, "delete expired", err)
+		if err := sqlkit.Pause(ctx, time.Since(start)); err != nil {
+			return deleted, l.db.Failure(ctx, "delete expired", err)
 		}
 	}
 }
 
-func (l *SQLList) findExpired(ctx context.Context, now int64) (entries []any, err error) {
-	rows, err := l.expired.query(ctx, now)
+// deleteBatch deletes those of a batch of expired rows that are still expired: an
+// owner's may have got another life since they were found.
+func (l *SQLList) deleteBatch(ctx context.Context, now int64) (found int, deleted int64, err error) {
+	if err := l.db.Begin(); err != nil {
+		return 0, 0, err
+	}
+	defer l.db.End()
+	entries, err := sqlkit.Collect(ctx, l.db, l.expired, []any{now}, sqlkit.One[string])
+	if err == nil && len(entries) > 0 {
+		// In one order, so that two nodes do not wait for each other's rows.
+		slices.Sort(entries)
+		args := []any{now}
+		for _, entry := range entries {
+			args = append(args, entry)
+		}
+		st := l.db.Once("DELETE FROM " + l.table.Quote(l.db.Dialect) + " WHERE expires <= ? AND " + sqlkit.In("entry", len(entries)))
+		st.Repeats = true
+		deleted, err = l.db.Exec(ctx, st, args...)
+	}
 	if err != nil {
-		return nil, err
+		return 0, deleted, l.db.Failure(ctx, "delete expired", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var entry string
-		if err := rows.Scan(&entry); err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-	}
-	// In one order, so that two nodes do not wait for each other's rows.
-	slices.SortFunc(entries, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
-	return entries, rows.Err()
+	return len(entries), deleted, nil
 }
 
-// deleteEntries deletes the rows of these that are still expired: an owner's may
-// have got another life since they were found.
-func (l *SQLList) deleteEntries(ctx context.Context, entries []any, now int64) (int64, error) {
-	var text strings.Builder
-	text.WriteString(l.deleteExpired)
-	for i := range entries {
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		if l.dialect == dbstore.Postgres {
-			text.WriteString("$" + strconv.Itoa(i+2))
-		} else {
-			text.WriteByte('?')
-		}
-	}
-	text.WriteByte(')')
-	return affected(l.db.ExecContext(ctx, text.String(), append([]any{now}, entries...)...))
-}
-
-// Close releases what the list holds on the database, and leaves it open. Calls
-// that come later give [session.ErrClosed].
+// Close waits for the calls under way and releases what the list holds on the
+// database, which it leaves open. Calls that come later give [session.ErrClosed].
 func (l *SQLList) Close() error {
-	if l.closed.Swap(true) {
-		return nil
-	}
-	var errs []error
-	for _, st := range l.statements() {
-		errs = append(errs, st.close())
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("revocation: close: %w", err)
-	}
+	l.db.Close()
 	return nil
-}
-
-func (l *SQLList) statements() []*statement {
-	return []*statement{&l.lookup, &l.end, &l.endOwner, &l.expired}
-}
-
-// failure returns err as the list reports it.
-func failure(ctx context.Context, op string, err error) error {
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		// Drivers report in their own words that the context ended.
-		return fmt.Errorf("revocation: %s: %w: %w", op, cause, err)
-	}
-	return fmt.Errorf("revocation: %s: %w", op, err)
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // seconds rounds up, so that nothing is deleted too early.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
+	"sessionengine/internal/sqlkit"
 	"sessionengine/session"
 )
 
@@ -450,18 +450,16 @@ func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error 
 	}
 	go func() {
 		defer s.cleaning.Store(false)
-		for {
+		sqlkit.Repeat(ctx, interval, func() bool {
 			n, err := s.DeleteExpired(ctx)
 			if ctx.Err() != nil || errors.Is(err, session.ErrClosed) {
-				return
+				return false
 			}
 			if err != nil {
 				s.opts.Logger.ErrorContext(ctx, "revocation: cleaning up the list failed", "err", err, "deleted", n)
 			}
-			if pause(ctx, interval-interval/10+rand.N(interval/5+1)) != nil {
-				return
-			}
-		}
+			return true
+		})
 	}()
 	return nil
 }

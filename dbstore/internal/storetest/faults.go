@@ -221,7 +221,7 @@ func (f faults) testCut(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		proxy.SetFilter(func(bool, []byte) bool {
-			if rand.IntN(100) > 0 {
+			if rand.IntN(saves/20) > 0 {
 				return false
 			}
 			cuts.Add(1)

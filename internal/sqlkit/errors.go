@@ -1,4 +1,4 @@
-package dbstore
+package sqlkit
 
 import (
 	"context"
@@ -14,44 +14,44 @@ import (
 	"sessionengine/session"
 )
 
-// class is what an error of a database means to the store.
-type class int
+// Class is what an error of a database means to its user.
+type Class int
 
 const (
-	other class = iota
-	// transient: the statement has done nothing, and may succeed if it is
+	Other Class = iota
+	// Transient: the statement has done nothing, and may succeed if it is
 	// run again: the database was locked, or chose it to break a deadlock, or
 	// had no connection to spare.
-	transient
-	// moved: the statement has done nothing, and its connection is of no use
+	Transient
+	// Moved: the statement has done nothing, and its connection is of no use
 	// any more: the server has become a replica, has left its cluster or shuts
 	// down, or has lost what was prepared there. Another connection may lead to
 	// another server.
-	moved
-	// lost: the connection broke, and nobody knows whether the statement was
+	Moved
+	// Lost: the connection broke, and nobody knows whether the statement was
 	// run.
-	lost
-	// duplicate: the key of a new row is taken.
-	duplicate
-	// exists: a table or an index that was to be created is there.
-	exists
-	// noTable: the table is not there.
-	noTable
-	// tooLarge: a value, or the statement with it, is longer than the database
+	Lost
+	// Duplicate: the key of a new row is taken.
+	Duplicate
+	// Exists: a table or an index that was to be created is there.
+	Exists
+	// NoTable: the table is not there.
+	NoTable
+	// TooLarge: a value, or the statement with it, is longer than the database
 	// takes.
-	tooLarge
-	// noCharacter: the column's character set lacks a character of a value.
-	noCharacter
+	TooLarge
+	// NoCharacter: the column's character set lacks a character of a value.
+	NoCharacter
 )
 
-// classify tells what err means, and returns the text of it that is safe to
+// Classify returns what err means, and returns the text of it that is safe to
 // show: the messages of some databases quote the values of the statement. The
 // text is empty if err has none.
 //
 // This package imports no driver, so it knows their errors by what they offer:
 // a method SQLState (pgx, lib/pq), a method Code (modernc.org/sqlite), or a
 // field Number (go-sql-driver/mysql) or ExtendedCode (mattn/go-sqlite3).
-func classify(d Dialect, err error) (class, string) {
+func Classify(d Dialect, err error) (Class, string) {
 	switch d {
 	case SQLite:
 		return classifySQLite(err)
@@ -67,25 +67,25 @@ func classify(d Dialect, err error) (class, string) {
 			return classifyMySQL(number, err.Error())
 		}
 		if strings.HasSuffix(err.Error(), "invalid connection") { // go-sql-driver's ErrInvalidConn
-			return lost, err.Error()
+			return Lost, err.Error()
 		}
 	}
 	for _, broken := range []error{
 		driver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
 	} {
 		if errors.Is(err, broken) {
-			return lost, err.Error()
+			return Lost, err.Error()
 		}
 	}
 	if strings.Contains(err.Error(), "packet for query is too large") { // go-sql-driver/mysql's ErrPktTooLarge
-		return tooLarge, "longer than max_allowed_packet"
+		return TooLarge, "longer than max_allowed_packet"
 	}
-	return other, err.Error()
+	return Other, err.Error()
 }
 
 // classifySQLite goes by https://www.sqlite.org/rescode.html. SQLite's messages
 // name tables and columns, never values.
-func classifySQLite(err error) (class, string) {
+func classifySQLite(err error) (Class, string) {
 	code, ok := errorField(err, "ExtendedCode")
 	if e, is := errors.AsType[interface {
 		error
@@ -96,63 +96,63 @@ func classifySQLite(err error) (class, string) {
 	text := err.Error()
 	switch {
 	case !ok:
-		return other, text
+		return Other, text
 	case code == 1555 || code == 2067: // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE
-		return duplicate, text
+		return Duplicate, text
 	case code&0xff == 5 || code&0xff == 6: // SQLITE_BUSY, SQLITE_LOCKED
-		return transient, text
+		return Transient, text
 	case code&0xff == 18: // SQLITE_TOOBIG
-		return tooLarge, text
+		return TooLarge, text
 	case code&0xff == 1 && strings.Contains(text, "no such table"):
-		return noTable, text
+		return NoTable, text
 	}
-	return other, text
+	return Other, text
 }
 
 // classifyPostgres goes by appendix A of PostgreSQL's documentation. Messages
 // of the classes 22 and 23 may quote values.
-func classifyPostgres(state, text string) (class, string) {
+func classifyPostgres(state, text string) (Class, string) {
 	switch state {
 	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock not available
-		return transient, text
+		return Transient, text
 	case "53300": // too many connections
-		return transient, text
+		return Transient, text
 	case "25006", "25P02", "57P03": // read-only, in a failed transaction, cannot connect now
-		return moved, text
+		return Moved, text
 	case "26000", "42P05": // no such prepared statement, or there is one already
-		return moved, text
+		return Moved, text
 	case "0A000":
 		if strings.Contains(text, "cached plan must not change result type") { // the table was altered
-			return moved, text
+			return Moved, text
 		}
-		return other, text
+		return Other, text
 	case "40003", "57P01", "57P02", "57P05": // completion unknown, shutdown, crash, idle for too long
-		return lost, text
+		return Lost, text
 	case "23505":
-		return duplicate, "unique violation (SQLSTATE 23505)"
+		return Duplicate, "unique violation (SQLSTATE 23505)"
 	case "42P07", "42710": // duplicate table, duplicate object
-		return exists, text
+		return Exists, text
 	case "42P01":
-		return noTable, text
+		return NoTable, text
 	case "54000": // program limit exceeded
-		return tooLarge, "SQLSTATE " + state
+		return TooLarge, "SQLSTATE " + state
 	case "22021", "22P05": // character not in repertoire, untranslatable character
-		return noCharacter, "SQLSTATE " + state
+		return NoCharacter, "SQLSTATE " + state
 	}
 	switch state[:min(2, len(state))] {
 	case "08":
-		return lost, text
+		return Lost, text
 	case "22", "23":
-		return other, "SQLSTATE " + state
+		return Other, "SQLSTATE " + state
 	}
-	return other, text
+	return Other, text
 }
 
-// refused tells whether err is PostgreSQL's answer that it has not run a
+// Refused reports whether err is PostgreSQL's answer that it has not run a
 // statement. That the server shuts down, the connection is lost or something
 // inside it has failed (the classes 57, 08, 58 and XX) may be said of one that
 // it has run.
-func refused(err error) bool {
+func Refused(err error) bool {
 	e, ok := errors.AsType[interface {
 		error
 		SQLState() string
@@ -170,54 +170,54 @@ func refused(err error) bool {
 // classifyMySQL goes by the error references of MySQL and MariaDB. Their
 // messages quote values, and with the driver's interpolateParams the statement
 // as it was sent, so that only those known not to are shown.
-func classifyMySQL(number uint64, text string) (class, string) {
+func classifyMySQL(number uint64, text string) (Class, string) {
 	switch number {
 	case 1205, 1213: // lock wait timeout, deadlock
-		return transient, text
+		return Transient, text
 	case 1020: // MariaDB with innodb_snapshot_isolation: row has changed since last read
-		return transient, text
+		return Transient, text
 	case 1040, 1203: // too many connections, of all users or of this one
-		return transient, text
+		return Transient, text
 	case 1047, 1053, 1290, 1792, 1836, 1927, 3168, 3169, 4031:
 		// A node outside its cluster (Galera), shutdown, read-only servers and
 		// transactions, killed (MariaDB), not available, killed (MySQL), idle
 		// for too long.
-		return moved, text
+		return Moved, text
 	case 1158, 1159, 1160, 1161: // the server could not read or write
-		return lost, text
+		return Lost, text
 	case 3101: // MySQL's group replication has rolled it back for another's
-		return transient, text
+		return Transient, text
 	case 8005, 9007: // TiDB: write conflict
-		return transient, fmt.Sprintf("error %d: write conflict", number)
+		return Transient, fmt.Sprintf("error %d: write conflict", number)
 	case 1062:
-		return duplicate, "error 1062: duplicate entry"
+		return Duplicate, "error 1062: duplicate entry"
 	case 1064:
-		return other, "error 1064: syntax error"
+		return Other, "error 1064: syntax error"
 	case 1153:
-		return tooLarge, "error 1153: longer than max_allowed_packet"
+		return TooLarge, "error 1153: longer than max_allowed_packet"
 	case 3988: // MySQL compares a text of utf8mb4 with a column that lacks its characters
-		return noCharacter, "error 3988: characters that the column's character set lacks"
+		return NoCharacter, "error 3988: characters that the column's character set lacks"
 	case 1105:
 		if strings.Contains(text, "max_allowed_packet") { // a parameter that was sent on its own
-			return tooLarge, "error 1105: longer than max_allowed_packet"
+			return TooLarge, "error 1105: longer than max_allowed_packet"
 		}
-		return other, "error 1105"
+		return Other, "error 1105"
 	case 1366:
-		return noCharacter, "error 1366: incorrect value for the column's type or character set"
+		return NoCharacter, "error 1366: incorrect value for the column's type or character set"
 	case 1406:
 		if !strings.Contains(text, "session_data") { // a narrow column of somebody else's
-			return other, "error 1406: too long for the column"
+			return Other, "error 1406: too long for the column"
 		}
-		return tooLarge, "error 1406: too long for the column"
+		return TooLarge, "error 1406: too long for the column"
 	case 1050, 1061: // table exists, duplicate key name
-		return exists, text
+		return Exists, text
 	case 1146:
-		return noTable, text
+		return NoTable, text
 	case 1021, 1030, 1041, 1044, 1045, 1046, 1049, 1114, 1129, 1130, 1142, 1180, 1206, 1226, 1317, 1969, 3024:
 		// Of the server's state, its limits and the user's rights.
-		return other, text
+		return Other, text
 	}
-	return other, fmt.Sprintf("error %d", number)
+	return Other, fmt.Sprintf("error %d", number)
 }
 
 // errorField returns the value of the number that err, or an error that it
@@ -241,15 +241,15 @@ func errorField(err error, name string) (uint64, bool) {
 	return 0, false
 }
 
-// failure returns err as the store reports it.
-func (s *Store) failure(ctx context.Context, op string, err error) error {
+// Failure returns err as the package reports it, without what it may quote.
+func (db *DB) Failure(ctx context.Context, op string, err error) error {
 	if errors.Is(err, session.ErrClosed) {
 		return session.ErrClosed
 	}
-	class, text := classify(s.dialect, err)
-	if class == noTable {
+	class, text := Classify(db.Dialect, err)
+	if class == NoTable {
 		err = fmt.Errorf("%w (Migrate creates the table)", err)
-	} else if class == moved && s.dialect == Postgres && (strings.Contains(text, "26000") || strings.Contains(text, "42P05")) {
+	} else if class == Moved && db.Dialect == Postgres && (strings.Contains(text, "26000") || strings.Contains(text, "42P05")) {
 		err = fmt.Errorf("%w (a pooler that does not keep prepared statements, as pgbouncer in transaction mode, needs"+
 			" default_query_exec_mode=cache_describe, exec or simple_protocol in the connection string)", err)
 	} else if text != err.Error() {
@@ -258,7 +258,7 @@ func (s *Store) failure(ctx context.Context, op string, err error) error {
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		// Drivers report in their own words that the context ended.
-		return fmt.Errorf("dbstore: %s: %w: %w", op, cause, err)
+		return fmt.Errorf("%s: %s: %w: %w", db.Package, op, cause, err)
 	}
-	return fmt.Errorf("dbstore: %s: %w", op, err)
+	return fmt.Errorf("%s: %s: %w", db.Package, op, err)
 }
