@@ -303,6 +303,9 @@ func TestGalera(t *testing.T) {
 		address.register("killed")
 		b := b
 		b.Place = func(testing.TB) string { return "root@killed(x)/test" }
-		storetest.RunKill(t, b, galera[0])
+		storetest.RunFailover(t, b, func() {
+			galera[0].Kill(t)
+			galera[0].Restart(t)
+		})
 	})
 }

@@ -160,6 +160,21 @@ func TestPromotedStandby(t *testing.T) {
 	}
 }
 
+// The same while writers save.
+func TestPromotedStandbyLosesNothing(t *testing.T) {
+	primary := testserver.Postgres("synchronous_standby_names=*", "synchronous_commit=local")
+	standby := testserver.PostgresStandby(primary)
+	t.Cleanup(func() { standby.Stop(); primary.Stop() })
+	primary.Start(t)
+	standby.Start(t)
+	b := backend
+	b.Place = func(testing.TB) string { return hosts(standby, primary) + "&synchronous_commit=remote_apply" }
+	storetest.RunFailover(t, b, func() {
+		primary.Kill(t)
+		standby.Promote(t)
+	})
+}
+
 // The server shuts down and ends the connections while statements are under way.
 func TestTerminatedConnections(t *testing.T) {
 	ctx := t.Context()

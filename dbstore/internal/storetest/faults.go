@@ -28,10 +28,15 @@ func RunFaults(t *testing.T, b Backend, server *testserver.Server) {
 	t.Run("a connection that was slow is used again", f.testSlow)
 }
 
-// RunKill runs the one of them that kills the server and starts it again, for a
-// cluster of which it is a part. There, each start takes long.
-func RunKill(t *testing.T, b Backend, server *testserver.Server) {
-	faults{b, server}.killWhileSaving(t, 1000, 1)
+// RunFailover lets 16 writers save some thousand times. fail, which is called
+// while they do, takes the server away that they use. No acknowledged save may be
+// lost, and saving has to go on with another server.
+func RunFailover(t *testing.T, b Backend, fail func()) {
+	saves := 10000
+	if testing.Short() {
+		saves = 1000
+	}
+	b.failWhileSaving(t, saves, 1, fail)
 }
 
 type faults struct {
@@ -152,19 +157,22 @@ func write(t *testing.T, ctx context.Context, stores []*dbstore.Store, writers, 
 }
 
 func (f faults) testKill(t *testing.T) {
+	saves, kills := 10000, 4
 	if testing.Short() {
-		f.killWhileSaving(t, 1000, 1)
-	} else {
-		f.killWhileSaving(t, 10000, 4)
+		saves, kills = 1000, 1
 	}
+	f.failWhileSaving(t, saves, kills, func() {
+		f.server.Kill(t)
+		f.server.Restart(t)
+	})
 }
 
-// killWhileSaving kills the server that often while that many saves are made.
-func (f faults) killWhileSaving(t *testing.T, saves, kills int) {
+// failWhileSaving calls fail that often while that many saves are made.
+func (b Backend) failWhileSaving(t *testing.T, saves, times int, fail func()) {
 	const writers = 16
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	store := f.store(t, dbstore.Options{})
+	store := b.store(t, dbstore.Options{})
 	var progress atomic.Int64
 	done := make(chan struct{})
 	defer func() { cancel(); <-done }()
@@ -172,16 +180,15 @@ func (f faults) killWhileSaving(t *testing.T, saves, kills int) {
 		defer close(done)
 		write(t, ctx, []*dbstore.Store{store}, writers, saves/writers, &progress)
 	}()
-	for kill := range kills {
-		for progress.Load() < int64(saves*(kill+1)/(kills+1)) && ctx.Err() == nil {
+	for i := range times {
+		for progress.Load() < int64(saves*(i+1)/(times+1)) && ctx.Err() == nil {
 			select {
 			case <-done:
-				t.Fatal("the writers were done before the server was killed")
+				t.Fatal("the writers were done before the server failed")
 			case <-time.After(time.Millisecond):
 			}
 		}
-		f.server.Kill(t)
-		f.server.Restart(t)
+		fail()
 	}
 	<-done
 }
