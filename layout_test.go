@@ -35,7 +35,10 @@ func TestDependencies(t *testing.T) {
 			t.Fatalf("%v: go list names %d packages only", tc.pkgs, len(deps))
 		}
 		for _, dep := range deps {
-			own := slices.ContainsFunc(tc.pkgs, func(p string) bool { return dep == "sessionengine/"+strings.TrimPrefix(p, "./") })
+			own := slices.ContainsFunc(tc.pkgs, func(p string) bool {
+				folder := "sessionengine/" + strings.TrimPrefix(p, "./")
+				return dep == folder || strings.HasPrefix(dep, folder+"/internal/")
+			})
 			if own {
 				continue
 			}

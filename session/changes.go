@@ -1,9 +1,6 @@
 package session
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "sessionengine/session/internal/jsonobject"
 
 // changes is what one request has asked of its session since it was loaded or
 // last saved, so that it can be asked again of a newer state. Entries are
@@ -18,7 +15,7 @@ type changes struct {
 	expirySet bool // the life of its own begins anew
 
 	cleared      bool
-	keys         object              // key to its new value, or one of the marks below
+	keys         jsonobject.Object   // key to its new value, or one of the marks below
 	functions    map[string]function // of the keys that are markFunction
 	taken        map[string]string   // what the handler acted on: key to the stored value, "" if there was none
 	flashesTaken []string            // as they were loaded
@@ -39,7 +36,7 @@ type function struct {
 // knows reports whether the changes determine what is under key, whatever is
 // stored.
 func (c *changes) knows(key string) bool {
-	raw, ok := c.keys.get(key)
+	raw, ok := c.keys.Get(key)
 	return ok && raw != markFunction || !ok && c.cleared
 }
 
@@ -69,7 +66,7 @@ func (c *changes) act(key, now string) {
 
 // set notes a value, or that it was deleted.
 func (c *changes) set(key, raw string) {
-	c.keys.set(key, raw)
+	c.keys.Set(key, raw)
 	delete(c.functions, key)
 }
 
@@ -89,7 +86,7 @@ func (c *changes) change(key, now, raw string, step func(raw string, ok bool) (s
 		c.functions = make(map[string]function)
 	}
 	c.functions[key] = f
-	c.keys.set(key, markFunction)
+	c.keys.Set(key, markFunction)
 }
 
 // clear notes that everything was deleted.
@@ -112,22 +109,22 @@ func (c *changes) applyTo(o *object, added []string) error {
 	if c.cleared {
 		clearEntries(o)
 	}
-	for _, e := range c.keys.entries {
-		switch e.raw {
+	for key, raw := range c.keys.All() {
+		switch raw {
 		case markDeleted:
-			o.delete(e.key)
+			o.delete(key)
 		case markFunction:
-			raw, ok := o.get(e.key)
-			for _, step := range c.functions[e.key].steps {
+			raw, ok := o.get(key)
+			for _, step := range c.functions[key].steps {
 				var err error
 				if raw, err = step(raw, ok); err != nil {
 					return err
 				}
 				ok = true
 			}
-			o.set(e.key, raw)
+			o.set(key, raw)
 		default:
-			o.set(e.key, e.raw)
+			o.set(key, raw)
 		}
 	}
 	if len(added) > 0 || len(c.flashesTaken) > 0 {
@@ -139,132 +136,4 @@ func (c *changes) applyTo(o *object, added []string) error {
 		o.noteFlashes()
 	}
 	return nil
-}
-
-// Keys of a session that are the package's own. Django knows the first one
-// (django/contrib/sessions/backends/base.py).
-const (
-	reservedPrefix = "_session_"
-	expiryKey      = "_session_expiry"  // seconds, 0 for "when the browser closes", or an ISO 8601 time
-	startKey       = "_session_start"   // Unix seconds of the session's creation
-	flashesKey     = "_session_flashes" // array of values
-	ownerKey       = "_session_owner"   // string
-	labelKey       = "_session_label"   // string
-)
-
-func reserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
-
-// clearEntries deletes everything but the moment of the session's creation,
-// which clearing must not set back.
-func clearEntries(o *object) {
-	start, ok := o.get(startKey)
-	o.clear()
-	if ok {
-		o.set(startKey, start)
-	}
-}
-
-// flashList are the flashes of an object, decoded as far as their list.
-type flashList struct {
-	items   []flash
-	next    int  // the id of the next one
-	changed bool // what the object holds is older
-}
-
-type flash struct {
-	raw   string
-	id    int  // grows along the list
-	added bool // by this request, since the session was loaded or saved
-}
-
-// flashList returns the flashes of o. Call noteFlashes after changing them.
-func (o *object) flashList() *flashList {
-	if o.flashes != nil {
-		return o.flashes
-	}
-	l := &flashList{}
-	o.flashes = l
-	raw, _ := o.get(flashesKey)
-	var values []json.RawMessage
-	if raw == "" || json.Unmarshal([]byte(raw), &values) != nil {
-		return l // none, or not written by this package
-	}
-	l.items = make([]flash, len(values))
-	for i, v := range values {
-		l.items[i] = flash{raw: string(v), id: i}
-	}
-	l.next = len(values)
-	return l
-}
-
-// add adds a flash. The oldest ones go when there are too many.
-func (l *flashList) add(raw string) {
-	l.items = append(l.items, flash{raw, l.next, true})
-	l.next++
-	if n := len(l.items) - MaxFlashes; n > 0 {
-		l.items = l.items[n:]
-	}
-}
-
-// remove removes the first flash that is equal to each of raws, if there is one.
-func (l *flashList) remove(raws []string) {
-	if len(raws) == 0 {
-		return
-	}
-	count := make(map[string]int, len(raws))
-	for _, raw := range raws {
-		count[raw]++
-	}
-	kept := l.items[:0]
-	for _, f := range l.items {
-		if count[f.raw] > 0 {
-			count[f.raw]--
-		} else {
-			kept = append(kept, f)
-		}
-	}
-	l.items = kept
-}
-
-// added returns the flashes that this request has added.
-func (o *object) addedFlashes() []string {
-	if o.flashes == nil {
-		return nil
-	}
-	var added []string
-	for _, f := range o.flashes.items {
-		if f.added {
-			added = append(added, f.raw)
-		}
-	}
-	return added
-}
-
-// noteFlashes sees to it that o has an entry for its flashes if there are some.
-func (o *object) noteFlashes() {
-	o.flashes.changed = true
-	if len(o.flashes.items) == 0 {
-		o.delete(flashesKey)
-	} else if _, ok := o.get(flashesKey); !ok {
-		o.set(flashesKey, "[]") // until writeFlashes
-	}
-}
-
-// writeFlashes encodes the flashes, if they have changed.
-func (o *object) writeFlashes() {
-	l := o.flashes
-	if l == nil || !l.changed {
-		return
-	}
-	l.changed = false
-	if len(l.items) == 0 {
-		return
-	}
-	var b strings.Builder
-	for i, f := range l.items {
-		b.WriteByte("[,"[min(i, 1)])
-		b.WriteString(f.raw)
-	}
-	b.WriteByte(']')
-	o.set(flashesKey, b.String())
 }

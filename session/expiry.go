@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"sessionengine/session/internal/jsonobject"
 )
 
 // SetExpiry gives this session a life of its own instead of the Manager's: d
@@ -123,7 +125,8 @@ func parseExpiry(raw string) (life time.Duration, end time.Time, atBrowserClose,
 		}
 		return time.Duration(math.Ceil(min(n, maxLife))) * time.Second, time.Time{}, false, true
 	}
-	if text, ok := unquotePlain(raw); ok {
+	var text string
+	if jsonobject.Unmarshal(raw, &text) == nil {
 		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} { // Python's isoformat, aware or naive
 			if t, err := time.Parse(layout, text); err == nil {
 				return 0, t, false, true
@@ -142,23 +145,6 @@ const maxLife = 100 * 365 * 24 * 60 * 60
 
 // maxAhead is how far the clock of whoever created a session may be ahead.
 const maxAhead = 24 * time.Hour
-
-// understood reports whether the entries of the package's own that end a session,
-// or let it be ended, can be read. One in which they cannot counts as expired.
-func (o *object) understood() bool {
-	for i := range o.entries {
-		switch e := &o.entries[i]; {
-		case !reserved(e.key):
-		case e.key == ownerKey && e.raw[0] != '"' && e.raw != "null":
-			return false
-		case e.key == expiryKey:
-			if _, _, _, ok := parseExpiry(e.raw); !ok {
-				return false
-			}
-		}
-	}
-	return true
-}
 
 func (s *Session) atBrowserClose() bool {
 	if raw, ok := s.obj.get(expiryKey); !ok || raw == "null" {

@@ -1,5 +1,12 @@
 package session
 
+import (
+	"encoding/json"
+	"strings"
+
+	"sessionengine/session/internal/jsonobject"
+)
+
 // MaxFlashes is how many flashes a session holds at most. When another one is
 // added, the oldest one goes: a visitor whose pages never show them, or who
 // never looks at those that do, does not make the session grow without end.
@@ -32,7 +39,7 @@ func Flashes[T any](s *Session) []T {
 	var found []flash
 	for _, f := range s.flashes() {
 		var v T
-		if unmarshal(f.raw, &v) == nil {
+		if jsonobject.Unmarshal(f.raw, &v) == nil {
 			values = append(values, v)
 			found = append(found, f)
 		}
@@ -86,4 +93,109 @@ func (s *Session) takeFlashes(found []flash) []bool {
 		s.modify()
 	}
 	return got
+}
+
+// flashList are the flashes of an object, decoded as far as their list.
+type flashList struct {
+	items   []flash
+	next    int  // the id of the next one
+	changed bool // what the object holds is older
+}
+
+type flash struct {
+	raw   string
+	id    int  // grows along the list
+	added bool // by this request, since the session was loaded or saved
+}
+
+// flashList returns the flashes of o. Call noteFlashes after changing them.
+func (o *object) flashList() *flashList {
+	if o.flashes != nil {
+		return o.flashes
+	}
+	l := &flashList{}
+	o.flashes = l
+	raw, _ := o.get(flashesKey)
+	var values []json.RawMessage
+	if raw == "" || json.Unmarshal([]byte(raw), &values) != nil {
+		return l // none, or not written by this package
+	}
+	l.items = make([]flash, len(values))
+	for i, v := range values {
+		l.items[i] = flash{raw: string(v), id: i}
+	}
+	l.next = len(values)
+	return l
+}
+
+// add adds a flash. The oldest ones go when there are too many.
+func (l *flashList) add(raw string) {
+	l.items = append(l.items, flash{raw, l.next, true})
+	l.next++
+	if n := len(l.items) - MaxFlashes; n > 0 {
+		l.items = l.items[n:]
+	}
+}
+
+// remove removes the first flash that is equal to each of raws, if there is one.
+func (l *flashList) remove(raws []string) {
+	if len(raws) == 0 {
+		return
+	}
+	count := make(map[string]int, len(raws))
+	for _, raw := range raws {
+		count[raw]++
+	}
+	kept := l.items[:0]
+	for _, f := range l.items {
+		if count[f.raw] > 0 {
+			count[f.raw]--
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	l.items = kept
+}
+
+// added returns the flashes that this request has added.
+func (o *object) addedFlashes() []string {
+	if o.flashes == nil {
+		return nil
+	}
+	var added []string
+	for _, f := range o.flashes.items {
+		if f.added {
+			added = append(added, f.raw)
+		}
+	}
+	return added
+}
+
+// noteFlashes sees to it that o has an entry for its flashes if there are some.
+func (o *object) noteFlashes() {
+	o.flashes.changed = true
+	if len(o.flashes.items) == 0 {
+		o.delete(flashesKey)
+	} else if _, ok := o.get(flashesKey); !ok {
+		o.set(flashesKey, "[]") // until writeFlashes
+	}
+}
+
+// writeFlashes encodes the flashes, if they have changed.
+func (o *object) writeFlashes() {
+	l := o.flashes
+	if l == nil || !l.changed {
+		return
+	}
+	l.changed = false
+	if len(l.items) == 0 {
+		return
+	}
+	var b strings.Builder
+	for i, f := range l.items {
+		b.WriteByte("[,"[min(i, 1)])
+		b.WriteString(f.raw)
+	}
+	b.WriteByte(']')
+	o.set(flashesKey, b.String())
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"sessionengine/session/internal/jsonobject"
 )
 
 // Session is what the application remembers of a visitor. It belongs to one
@@ -96,7 +98,7 @@ func encodeEntry(key string, v any) (raw string, err error) {
 }
 
 func encodeValue(key string, v any) (raw string, err error) {
-	if raw, err = marshal(v); err != nil {
+	if raw, err = jsonobject.Marshal(v); err != nil {
 		return "", &ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err}
 	}
 	return raw, nil
@@ -164,7 +166,7 @@ func get[T any](s *Session, key string) (v T, raw string, ok bool) {
 	if raw, ok = s.raw(key); !ok {
 		return v, "", false
 	}
-	if unmarshal(raw, &v) != nil {
+	if jsonobject.Unmarshal(raw, &v) != nil {
 		var zero T
 		return zero, "", false
 	}
@@ -216,7 +218,7 @@ func (s *Session) Decode(key string, v any) error {
 	if !ok {
 		return ErrNoKey
 	}
-	if err := unmarshal(raw, v); err != nil {
+	if err := jsonobject.Unmarshal(raw, v); err != nil {
 		return &ValueError{Key: key, Type: fmt.Sprintf("%T", v), Err: err, reading: true}
 	}
 	return nil
@@ -261,7 +263,7 @@ func (s *Session) deleteRaw(key string) {
 func Change[T any](s *Session, key string, f func(T) T) {
 	step := func(raw string, ok bool) (string, error) {
 		var old T
-		if ok && unmarshal(raw, &old) != nil {
+		if ok && jsonobject.Unmarshal(raw, &old) != nil {
 			var zero T
 			old = zero
 		}
@@ -330,10 +332,10 @@ func (s *Session) Clear() {
 	s.req.mu.Lock()
 	defer s.req.mu.Unlock()
 	s.accessed = true
-	before := s.obj.len()
+	before := s.obj.json.Len()
 	clearEntries(&s.obj)
 	s.changes.clear()
-	if s.obj.len() < before {
+	if s.obj.json.Len() < before {
 		s.modify()
 	}
 }
@@ -344,9 +346,9 @@ func (s *Session) Keys() []string {
 	defer s.req.mu.Unlock()
 	s.accessed = true
 	keys := make([]string, 0, s.obj.own)
-	for i := range s.obj.entries {
-		if e := &s.obj.entries[i]; e.raw != "" && !reserved(e.key) {
-			keys = append(keys, e.key)
+	for key := range s.obj.json.All() {
+		if !reserved(key) {
+			keys = append(keys, key)
 		}
 	}
 	return keys
@@ -358,10 +360,15 @@ func (s *Session) All() iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		s.req.mu.Lock()
 		s.accessed = true
-		entries := slices.Clone(s.obj.entries)
+		entries := make([][2]string, 0, s.obj.own)
+		for key, raw := range s.obj.json.All() {
+			if !reserved(key) {
+				entries = append(entries, [2]string{key, raw})
+			}
+		}
 		s.req.mu.Unlock()
 		for _, e := range entries {
-			if e.raw != "" && !reserved(e.key) && !yield(e.key, json.RawMessage(e.raw)) {
+			if !yield(e[0], json.RawMessage(e[1])) {
 				return
 			}
 		}
@@ -501,11 +508,9 @@ func (s *Session) Err() error {
 // largest returns the n largest entries.
 func (s *Session) largest(n int) []KeySize {
 	s.obj.writeFlashes()
-	sizes := make([]KeySize, 0, s.obj.len())
-	for _, e := range s.obj.entries {
-		if e.raw != "" {
-			sizes = append(sizes, KeySize{Key: e.key, Bytes: len(e.raw)})
-		}
+	sizes := make([]KeySize, 0, s.obj.json.Len())
+	for key, raw := range s.obj.json.All() {
+		sizes = append(sizes, KeySize{Key: key, Bytes: len(raw)})
 	}
 	slices.SortStableFunc(sizes, func(a, b KeySize) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return sizes[:min(n, len(sizes))]

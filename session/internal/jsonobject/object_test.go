@@ -1,4 +1,4 @@
-package session
+package jsonobject
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzParseObject holds parseObject against encoding/json: the same texts are
+// FuzzParse holds Parse against encoding/json: the same texts are
 // accepted, with the same keys and values, and what was parsed can be written
 // and parsed again.
-func FuzzParseObject(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{}`, ` { } `, `{"a":1}`, `{"a":1,"a":2}`, `{"a" : [1, {"b": "\u00e9\\"}] , "c":null}`, `{"\u0061":-0.5e+10}`,
 		`{"a":01}`, `{"a":.5}`, `{"a":1,}`, `[]`, `null`, ``, `{"a":"` + "\x01" + `"}`, `{"a":tru}`, `{"a":1}x`, `{"a":"\ud800"}`,
@@ -25,37 +25,34 @@ func FuzzParseObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var want map[string]json.RawMessage
 		wantErr := json.Unmarshal(data, &want)
-		got, err := parseObject(data)
+		got, ok := Parse(data)
 		if string(bytes.TrimSpace(data)) == "null" { // encoding/json lets null pass for a map
-			if err == nil {
+			if ok {
 				t.Fatal("null was accepted")
 			}
 			return
 		}
-		if (err == nil) != (wantErr == nil) {
-			t.Fatalf("parseObject: %v, encoding/json: %v", err, wantErr)
+		if ok != (wantErr == nil) {
+			t.Fatalf("Parse: %v, encoding/json: %v", ok, wantErr)
 		}
-		if err != nil {
+		if !ok {
 			return
 		}
-		check := func(o object) {
+		check := func(o Object) {
 			t.Helper()
 			// encoding/json takes keys for one that differ only in what is no
 			// Unicode, and keeps the last of them.
 			names := map[string]string{}
-			for _, e := range o.entries {
-				if e.raw == "" {
-					continue
+			for key, raw := range o.All() {
+				if found, ok := o.Get(key); !ok || found != raw {
+					t.Fatalf("%q is not found", key)
 				}
-				if raw, ok := o.get(e.key); !ok || raw != e.raw {
-					t.Fatalf("%q is not found", e.key)
-				}
-				if utf8.ValidString(e.key) {
-					if raw, ok := want[e.key]; !ok || string(raw) != e.raw && !strings.Contains(e.key, "\uFFFD") {
-						t.Fatalf("%q: %q, want %q", e.key, e.raw, raw)
+				if utf8.ValidString(key) {
+					if wanted, ok := want[key]; !ok || string(wanted) != raw && !strings.Contains(key, "\uFFFD") {
+						t.Fatalf("%q: %q, want %q", key, raw, wanted)
 					}
 				}
-				names[string([]rune(replaceSurrogates(e.key)))] = e.raw
+				names[string([]rune(replaceSurrogates(key)))] = raw
 			}
 			if len(names) != len(want) {
 				t.Fatalf("%d names, want %d", len(names), len(want))
@@ -67,9 +64,9 @@ func FuzzParseObject(f *testing.F) {
 			}
 		}
 		check(got)
-		again, err := parseObject(got.encode())
-		if err != nil {
-			t.Fatalf("what encode wrote: %v", err)
+		again, ok := Parse(got.Encode())
+		if !ok {
+			t.Fatal("what Encode wrote cannot be read")
 		}
 		check(again)
 	})
@@ -95,15 +92,15 @@ func TestKeysThatNobodyTouchedStayByteForByte(t *testing.T) {
 		`{"a\ud83d":1,"a\ud83e":2}`, `{"\u00e9":1,"\u0061":2}`, `{"\ud83d\ude00":1,"\ud83d\ud83d\ude00":2,"\ude00\ud83d":3}`,
 		`{"a\ufffd":1,"a\ud800":2,"a` + "\xff" + `":3}`, `{"\/":1,"\"\\\b\f\n\r\t":2}`, `{"\u2028":1}`,
 	} {
-		o, err := parseObject([]byte(text))
-		if err != nil {
-			t.Fatal(err)
+		o, ok := Parse([]byte(text))
+		if !ok {
+			t.Fatalf("%s cannot be read", text)
 		}
-		if got := string(o.encode()); got != text {
+		if got := string(o.Encode()); got != text {
 			t.Errorf("%s became %s", text, got)
 		}
-		o.set("new", "0")
-		if got, want := string(o.encode()), text[:len(text)-1]+`,"new":0}`; got != want {
+		o.Set("new", "0")
+		if got, want := string(o.Encode()), text[:len(text)-1]+`,"new":0}`; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -111,19 +108,19 @@ func TestKeysThatNobodyTouchedStayByteForByte(t *testing.T) {
 
 func TestDeeplyNestedDataIsRefusedNotRun(t *testing.T) {
 	deep := `{"a":` + strings.Repeat("[", 5_000_000) + strings.Repeat("]", 5_000_000) + `}`
-	if _, err := parseObject([]byte(deep)); err == nil {
+	if _, ok := Parse([]byte(deep)); ok {
 		t.Error("five million levels were accepted")
 	}
 	for _, levels := range []int{maxDepth - 1, maxDepth} {
 		text := []byte(`{"a":` + strings.Repeat("[", levels) + strings.Repeat("]", levels) + `}`)
-		if _, err := parseObject(text); (err == nil) != json.Valid(text) {
-			t.Errorf("%d levels: %v, encoding/json says valid=%v", levels, err, json.Valid(text))
+		if _, ok := Parse(text); ok != json.Valid(text) {
+			t.Errorf("%d levels: %v, encoding/json says %v", levels, ok, json.Valid(text))
 		}
 	}
 }
 
-// FuzzUnmarshalShortcuts holds the short ways of unmarshal against encoding/json.
-func FuzzUnmarshalShortcuts(f *testing.F) {
+// FuzzUnmarshal holds the short ways of Unmarshal against encoding/json.
+func FuzzUnmarshal(f *testing.F) {
 	for _, s := range []string{`1`, `-0`, `01`, `"a"`, `"\n"`, `true`, `1.0`, `1e3`, `9223372036854775808`, `"é"`, `null`, `"` + "\xff" + `"`} {
 		f.Add(s)
 	}
@@ -141,7 +138,7 @@ func FuzzUnmarshalShortcuts(f *testing.F) {
 func same[T comparable](t *testing.T, raw string, zero T) {
 	t.Helper()
 	got, want := zero, zero
-	gotErr, wantErr := unmarshal(raw, &got), json.Unmarshal([]byte(raw), &want)
+	gotErr, wantErr := Unmarshal(raw, &got), json.Unmarshal([]byte(raw), &want)
 	if got != want || (gotErr == nil) != (wantErr == nil) {
 		t.Errorf("%T from %q: %v, %v; encoding/json: %v, %v", zero, raw, got, gotErr, want, wantErr)
 	}
@@ -149,43 +146,62 @@ func same[T comparable](t *testing.T, raw string, zero T) {
 
 func TestObjectAgainstAMap(t *testing.T) {
 	// Enough keys to cross the size at which the index comes and goes.
-	var o object
+	var o Object
 	model := map[string]string{}
 	for i := range 2000 {
 		key := fmt.Sprint("k", (i*7919)%40)
 		switch (i / 40) % 3 {
 		case 0, 1:
-			o.set(key, fmt.Sprint(i))
+			_, had := model[key]
+			if o.Set(key, fmt.Sprint(i)) == had {
+				t.Fatalf("step %d: Set reports %v", i, !had)
+			}
 			model[key] = fmt.Sprint(i)
 		case 2:
 			_, had := model[key]
-			if o.delete(key) != had {
-				t.Fatalf("step %d: delete reports %v", i, !had)
+			if o.Delete(key) != had {
+				t.Fatalf("step %d: Delete reports %v", i, !had)
 			}
 			delete(model, key)
 		}
-		if raw, ok := o.get(key); raw != model[key] || ok != (model[key] != "") {
+		if raw, ok := o.Get(key); raw != model[key] || ok != (model[key] != "") {
 			t.Fatalf("step %d: %q, %v, want %q", i, raw, ok, model[key])
 		}
-		if o.len() != len(model) || o.own != len(model) {
-			t.Fatalf("step %d: %d and %d entries, want %d", i, o.len(), o.own, len(model))
+		if o.Len() != len(model) {
+			t.Fatalf("step %d: %d entries, want %d", i, o.Len(), len(model))
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(model)) {
-		if raw, _ := o.get(k); raw != model[k] {
+		if raw, _ := o.Get(k); raw != model[k] {
 			t.Errorf("%s: %q, want %q", k, raw, model[k])
 		}
 	}
 }
 
 func TestEncodeKeepsTheOrderOfTheKeys(t *testing.T) {
-	o, err := parseObject([]byte(`{"z":1,"a":{"y":2},"é\"":3}`))
-	if err != nil {
-		t.Fatal(err)
+	o, ok := Parse([]byte(`{"z":1,"a":{"y":2},"é\"":3}`))
+	if !ok {
+		t.Fatal("cannot be read")
 	}
-	o.set("z", "9")
-	o.set("b", "4")
-	if got, want := string(o.encode()), `{"z":9,"a":{"y":2},"é\"":3,"b":4}`; got != want {
+	o.Set("z", "9")
+	o.Set("b", "4")
+	if got, want := string(o.Encode()), `{"z":9,"a":{"y":2},"é\"":3,"b":4}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// BenchmarkParse reads a login as Django keeps it, and one value of it.
+func BenchmarkParse(b *testing.B) {
+	data := []byte(`{"_auth_user_id":"1024","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
+		`"_auth_user_hash":"5b2b7bbd0d1d2f4f7b9d7a7d7e6b5a40f3b6f2c9e1a8d7c6b5a4938271605f4e",` +
+		`"_csrftoken":"q8Zx0nM4v7B2c9K1j6H5g3F8d0S2a4P7","cart":{"items":[{"id":7,"n":2}],"note":"\u00e9"}}`)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		o, _ := Parse(data)
+		var id string
+		if raw, _ := o.Get("_auth_user_id"); Unmarshal(raw, &id) != nil || id != "1024" {
+			b.Fatal(id)
+		}
 	}
 }
