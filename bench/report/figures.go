@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 	"sessionengine/bench/survey"
 )
 

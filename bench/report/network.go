@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 	"sessionengine/bench/suite"
 )
 
@@ -71,13 +71,11 @@ func (b *builder) wire() section {
 type condition struct {
 	session     string
 	loop        network.Loop
-	mix         network.Mix
 	concurrency int
 }
 
 func (c condition) String() string {
-	what := map[network.Mix]string{network.Reads: "reads", network.Writes: "writes", network.Mixed: "reads and writes"}[c.mix]
-	return fmt.Sprintf("%s, %s loop, %s, %s", c.session, c.loop, plural(c.concurrency, "visitor"), what)
+	return fmt.Sprintf("%s, %s loop, %s, reads and writes", c.session, c.loop, plural(c.concurrency, "visitor"))
 }
 
 // percentiles are those of a latency.
@@ -100,13 +98,9 @@ func (b *builder) load() section {
 		s.Missing = b.missing(suite.Load)
 		return s
 	}
-	http := "HTTP/2"
-	if b.Load.HTTP1 {
-		http = "HTTP/1.1"
-	}
-	s.Intro = append(b.partly(suite.Load, b.Load.Rounds), fmt.Sprintf("Whole requests over TLS and %s, to a server in the same process, in two ways. Closed loop: each visitor sends a request when the last one is answered. "+
+	s.Intro = append(b.partly(suite.Load, b.Load.Rounds), fmt.Sprintf("Whole requests over TLS and HTTP/2, to a server in the same process, in two ways. Closed loop: each visitor sends a request when the last one is answered. "+
 		"Open loop: requests come at random moments, at %.0f %% of the rate that the slowest engine can take, and their time counts from the moment they were to be sent. "+
-		"Differences count, not absolute times: the visitors use the same processors.", http, 100*b.Load.Utilization))
+		"Differences count, not absolute times: the visitors use the same processors.", 100*b.Load.Utilization))
 	t := &table{
 		Caption: "latency, in milliseconds",
 		Columns: []string{"load, engine"},
@@ -120,7 +114,7 @@ func (b *builder) load() section {
 	samples := make(map[condition][]network.Sample)
 	rows := make(map[condition][]row)
 	for i, sample := range b.Load.Samples {
-		c := condition{sample.Session, sample.Loop, sample.Mix, sample.Concurrency}
+		c := condition{sample.Session, sample.Loop, sample.Concurrency}
 		if samples[c] == nil {
 			order = append(order, c)
 		}

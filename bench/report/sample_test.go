@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 	"sessionengine/bench/suite"
 	"sessionengine/bench/survey"
 )
@@ -172,7 +172,7 @@ func sampleLoad(r *rand.Rand, rounds int) *network.LoadResult {
 					l := network.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9), Max: at(30)}
 					median := l.P50.Seconds()
 					result.Samples = append(result.Samples, network.Sample{
-						Engine: engine, Session: session, Mix: network.Mixed, Concurrency: concurrency, Loop: loop, Latency: l,
+						Engine: engine, Session: session, Concurrency: concurrency, Loop: loop, Latency: l,
 						Median:     bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds, Confidence: 0.95},
 						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds, Confidence: 0.95},
 					})

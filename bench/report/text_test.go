@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 	"sessionengine/bench/suite"
 	"sessionengine/bench/survey"
 )

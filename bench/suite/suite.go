@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 	"sessionengine/bench/survey"
 )
 
@@ -25,14 +25,14 @@ type Config struct {
 	// Kinds are sessions to try the encoders on, some of each kind.
 	Kinds []Kind
 
-	// What else is measured; nil is not. [Config.AddAll] sets all of them.
-	Trace *network.Trace      // bytes on the wire, of all engines and sessions
-	Load  *network.LoadConfig // load through a server
-	Links *network.Grid       // slow links, which the model is held against
-
 	// Progress, unless nil, is called now and then with the share of the run
 	// that is done, from 0 to 1, in time.
 	Progress func(done float64)
+
+	// What else is measured; nil is not. AddAll sets all of them.
+	trace *network.Trace      // bytes on the wire, of all engines and sessions
+	load  *network.LoadConfig // load through a server
+	links *network.Grid       // slow links, which the model is held against
 }
 
 // encoded is how many sessions of a kind are given to the encoders at most.
@@ -47,26 +47,26 @@ type Kind struct {
 // AddAll adds bytes on the wire, load, and slow links, for which it takes two of
 // the sessions, and for slow links the default ones of the engines, since all
 // would take too long. It is about five minutes more.
-func (c *Config) AddAll() error {
+func (c *Config) AddAll() {
 	trace := network.DefaultTrace()
-	c.Trace = &trace
+	c.trace = &trace
 
 	some := c.few()
 	cfg := network.DefaultLoad(c.Engines, some)
-	cfg.Mixes = []network.Mix{network.Mixed}
 	cfg.Seed = c.Seed
-	c.Load = &cfg
+	c.load = &cfg
 
-	engines, err := c.distant()
-	if err != nil {
-		return err
+	var usual []bench.Engine
+	for _, e := range c.Engines {
+		if slices.Contains(bench.DefaultEngines(), e.Name) {
+			usual = append(usual, e)
+		}
 	}
-	if len(engines) > 0 {
-		grid := network.DefaultGrid(engines, some)
+	if len(usual) > 0 {
+		grid := network.DefaultGrid(usual, some)
 		grid.Seed = c.Seed
-		c.Links = &grid
+		c.links = &grid
 	}
-	return nil
 }
 
 // few returns two of the sessions that are compared in a hurry, or else the
@@ -82,26 +82,6 @@ func (c *Config) few() []bench.Session {
 		few = c.Sessions
 	}
 	return few[:min(2, len(few))]
-}
-
-// distant returns the default engines among the engines, so that the database of
-// those that have one can be put at a distance.
-func (c *Config) distant() ([]network.DistantEngine, error) {
-	waiting, err := network.Waiting()
-	if err != nil {
-		return nil, err
-	}
-	var engines []network.DistantEngine
-	for _, e := range c.Engines {
-		switch {
-		case !slices.Contains(bench.DefaultEngines(), e.Name):
-		case e.Name == waiting.Name:
-			engines = append(engines, waiting)
-		default:
-			engines = append(engines, network.Local(e))
-		}
-	}
-	return engines, nil
 }
 
 // A Report is all that a run found.
@@ -214,16 +194,16 @@ func (r *run) plan() {
 	}
 	add(Requests, true, 1, r.cfg.Duration+time.Duration(cells)*300*time.Millisecond, r.requests)
 	add(Encoders, len(r.cfg.Kinds) > 0, len(r.cfg.Kinds), 100*time.Millisecond, r.encoders)
-	add(Wire, r.cfg.Trace != nil, 2*(cells+len(r.cfg.Sessions)), 150*time.Millisecond, r.wire)
+	add(Wire, r.cfg.trace != nil, 2*(cells+len(r.cfg.Sessions)), 150*time.Millisecond, r.wire)
 	samples, pages := 0, 0
-	if c := r.cfg.Load; c != nil {
-		samples = c.Rounds * len(c.Sessions) * len(c.Mixes) * len(c.Concurrency) * (len(c.Engines) + 1)
+	if c := r.cfg.load; c != nil {
+		samples = c.Rounds * len(c.Sessions) * len(c.Concurrency) * (len(c.Engines) + 1)
 	}
-	if g := r.cfg.Links; g != nil {
+	if g := r.cfg.links; g != nil {
 		pages = g.Rounds * len(g.Sessions) * len(g.HTTP1) * len(g.RoundTrips) * len(g.Visitors) * (len(g.Engines) + 1) * 2 * g.Pages
 	}
-	add(Load, r.cfg.Load != nil, samples, 400*time.Millisecond, r.load)
-	add(Links, r.cfg.Links != nil, pages, 50*time.Millisecond, r.links)
+	add(Load, r.cfg.load != nil, samples, 400*time.Millisecond, r.load)
+	add(Links, r.cfg.links != nil, pages, 50*time.Millisecond, r.links)
 }
 
 // progress returns a function for a stage to call.
@@ -275,19 +255,19 @@ func evenly(sessions []bench.Session, n int) []bench.Session {
 }
 
 func (r *run) wire(ctx context.Context) (err error) {
-	r.report.Wire, err = network.CountBytes(ctx, r.cfg.Engines, r.cfg.Sessions, *r.cfg.Trace)
+	r.report.Wire, err = network.CountBytes(ctx, r.cfg.Engines, r.cfg.Sessions, *r.cfg.trace)
 	return err
 }
 
 func (r *run) load(ctx context.Context) (err error) {
-	cfg := *r.cfg.Load
+	cfg := *r.cfg.load
 	cfg.Progress = r.progress(Load)
 	r.report.Load, err = network.RunLoad(ctx, cfg)
 	return err
 }
 
 func (r *run) links(ctx context.Context) (err error) {
-	grid := *r.cfg.Links
+	grid := *r.cfg.links
 	grid.Progress = r.progress(Links)
 	r.report.Links, err = network.MeasurePages(ctx, grid)
 	if r.report.Links == nil || r.report.Rounds == 0 {

@@ -1,4 +1,4 @@
-package suite_test
+package suite
 
 import (
 	"bytes"
@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
-	"sessionengine/bench/suite"
+	"sessionengine/bench/internal/network"
 )
 
 // small is a configuration that measures everything, in about two seconds.
-func small(t *testing.T) suite.Config {
+func small(t *testing.T) Config {
 	t.Helper()
 	engines, err := bench.EnginesNamed("signedcookie", "dbstore")
 	if err != nil {
@@ -28,18 +27,16 @@ func small(t *testing.T) suite.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := suite.Config{
+	cfg := Config{
 		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond, Seed: 1, Dir: t.TempDir()},
 		Model:  bench.DefaultModel(),
-		Kinds:  []suite.Kind{{Name: "login", Sessions: logins}},
+		Kinds:  []Kind{{Name: "login", Sessions: logins}},
 	}
-	if err := cfg.AddAll(); err != nil {
-		t.Fatal(err)
-	}
-	cfg.Trace = &network.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
-	cfg.Load.Rounds, cfg.Load.Requests, cfg.Load.Concurrency = 2, 20, []int{2}
-	cfg.Links.Rounds, cfg.Links.Pages, cfg.Links.RequestsPerPage = 2, 1, 2
-	cfg.Links.RoundTrips, cfg.Links.Visitors = cfg.Links.RoundTrips[:1], cfg.Links.Visitors[2:]
+	cfg.AddAll()
+	cfg.trace = &network.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
+	cfg.load.Rounds, cfg.load.Requests, cfg.load.Concurrency = 2, 20, []int{2}
+	cfg.links.Rounds, cfg.links.Pages, cfg.links.RequestsPerPage = 2, 1, 2
+	cfg.links.RoundTrips, cfg.links.Visitors = cfg.links.RoundTrips[:1], cfg.links.Visitors[2:]
 	return cfg
 }
 
@@ -52,12 +49,12 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 		}
 		last = done
 	}
-	report, err := suite.Run(t.Context(), cfg)
+	report, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range report.Stages {
-		if s.State != suite.Done {
+		if s.State != Done {
 			t.Errorf("%s: %s", s.Name, s.State)
 		}
 	}
@@ -90,15 +87,15 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 
 func TestRunMeasuresNothingElse(t *testing.T) {
 	cfg := small(t)
-	cfg.Kinds, cfg.Trace, cfg.Load, cfg.Links = nil, nil, nil, nil
-	report, err := suite.Run(t.Context(), cfg)
+	cfg.Kinds, cfg.trace, cfg.load, cfg.links = nil, nil, nil, nil
+	report, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range report.Stages {
-		want := suite.NotAsked
-		if s.Name == suite.Requests {
-			want = suite.Done
+		want := NotAsked
+		if s.Name == Requests {
+			want = Done
 		}
 		if s.State != want {
 			t.Errorf("%s: %s, want %s", s.Name, s.State, want)
@@ -110,34 +107,34 @@ func TestRunMeasuresNothingElse(t *testing.T) {
 func TestInterruptedRunHasAReport(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		stop func(cfg *suite.Config, cancel func()) // calls cancel in a stage
-		done []suite.StageName
-		cut  []suite.StageName
+		stop func(cfg *Config, cancel func()) // calls cancel in a stage
+		done []StageName
+		cut  []StageName
 	}{
 		{
 			name: "before it began",
-			stop: func(_ *suite.Config, cancel func()) { cancel() },
-			cut:  []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links},
+			stop: func(_ *Config, cancel func()) { cancel() },
+			cut:  []StageName{Requests, Encoders, Wire, Load, Links},
 		},
 		{
 			name: "in the first stage",
-			stop: func(cfg *suite.Config, cancel func()) {
+			stop: func(cfg *Config, cancel func()) {
 				cfg.Progress = func(float64) { cancel() }
 			},
-			cut: []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links},
+			cut: []StageName{Requests, Encoders, Wire, Load, Links},
 		},
 		{
 			name: "under load",
-			stop: func(cfg *suite.Config, cancel func()) {
-				open := cfg.Load.Engines[0].Open
-				cfg.Load.Engines = append([]bench.Engine(nil), cfg.Load.Engines...)
-				cfg.Load.Engines[0].Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
+			stop: func(cfg *Config, cancel func()) {
+				open := cfg.load.Engines[0].Open
+				cfg.load.Engines = append([]bench.Engine(nil), cfg.load.Engines...)
+				cfg.load.Engines[0].Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
 					cancel()
 					return open(ctx, dir, count)
 				}
 			},
-			done: []suite.StageName{suite.Requests, suite.Encoders, suite.Wire},
-			cut:  []suite.StageName{suite.Load, suite.Links},
+			done: []StageName{Requests, Encoders, Wire},
+			cut:  []StageName{Load, Links},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -145,12 +142,12 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 			defer cancel()
 			cfg := small(t)
 			tc.stop(&cfg, cancel)
-			report, err := suite.Run(ctx, cfg)
+			report, err := Run(ctx, cfg)
 			if !errors.Is(err, context.Canceled) || report == nil {
 				t.Fatalf("got %v, %v", report, err)
 			}
 			for _, name := range tc.done {
-				if state := report.State(name); state != suite.Done {
+				if state := report.State(name); state != Done {
 					t.Errorf("%s: %s", name, state)
 				}
 			}
@@ -159,7 +156,7 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range tc.cut {
-				if state := report.State(name); state != suite.Interrupted {
+				if state := report.State(name); state != Interrupted {
 					t.Errorf("%s: %s", name, state)
 				}
 			}
@@ -173,13 +170,9 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 func TestRunReportsAFailure(t *testing.T) {
 	failed := errors.New("no disk")
 	cfg := small(t)
-	cfg.Load = &network.LoadConfig{} // of nothing
-	if report, err := suite.Run(t.Context(), cfg); err == nil || report != nil {
-		t.Errorf("load on nothing: got %v, %v", report, err)
-	}
 	cfg.Engines = append([]bench.Engine(nil), cfg.Engines...)
 	cfg.Engines[1].Open = func(context.Context, string, *bench.Counter) (bench.Site, error) { return nil, failed }
-	if _, err := suite.Run(t.Context(), cfg); !errors.Is(err, failed) {
+	if _, err := Run(t.Context(), cfg); !errors.Is(err, failed) {
 		t.Errorf("an engine that does not open: got %v", err)
 	}
 }

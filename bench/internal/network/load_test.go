@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 )
 
 func engines(t *testing.T, names ...string) []bench.Engine {
@@ -41,37 +41,37 @@ func small(t *testing.T, engines []bench.Engine, kinds ...string) network.LoadCo
 	return cfg
 }
 
-func TestLoadIsMeasuredForAllEnginesMixesAndLoops(t *testing.T) {
-	for _, http1 := range []bool{true, false} {
-		cfg := small(t, engines(t, "signedcookie", "dbstore"), "login")
-		cfg.HTTP1 = http1
-		steps := 0
-		cfg.Progress = func(done, total int) {
-			if steps++; done != steps || total != 2*3*3*2*2 {
-				t.Errorf("progress is %d of %d; want %d of 72", done, total, steps)
-			}
+func TestLoadIsMeasuredForAllEnginesAndLoops(t *testing.T) {
+	cfg := small(t, engines(t, "signedcookie", "dbstore"), "login")
+	steps := 0
+	cfg.Progress = func(done, total int) {
+		if steps++; done != steps || total != 2*3*2*2 {
+			t.Errorf("progress is %d of %d; want %d of 24", done, total, steps)
 		}
-		r, err := network.RunLoad(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
+	}
+	r, err := network.RunLoad(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 3 * 2 * 2; len(r.Samples) != want || steps != 2*want {
+		t.Fatalf("got %d samples in %d steps; want %d and %d", len(r.Samples), steps, want, 2*want)
+	}
+	for _, s := range r.Samples {
+		l := s.Latency
+		if int(l.N)+s.Errors+s.Unsent != cfg.Rounds*cfg.Requests || s.Errors != 0 {
+			t.Errorf("%+v: want %d requests", s, cfg.Rounds*cfg.Requests)
 		}
-		if want := 3 * 3 * 2 * 2; len(r.Samples) != want || steps != 2*want {
-			t.Fatalf("got %d samples in %d steps; want %d and %d", len(r.Samples), steps, want, 2*want)
+		if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 || l.Mean > l.Max {
+			t.Errorf("%s: percentiles %+v", s.Engine, l)
 		}
-		for _, s := range r.Samples {
-			l := s.Latency
-			if int(l.N)+s.Errors+s.Unsent != cfg.Rounds*cfg.Requests || s.Errors != 0 {
-				t.Errorf("%+v: want %d requests", s, cfg.Rounds*cfg.Requests)
-			}
-			if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 || l.Mean > l.Max {
-				t.Errorf("%s, %s: percentiles %+v", s.Engine, s.Mix, l)
-			}
-			if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == network.Open) != (s.Rate > 0) {
-				t.Errorf("%s, %s, %s: %+v", s.Engine, s.Mix, s.Loop, s)
-			}
+		if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == network.Open) != (s.Rate > 0) {
+			t.Errorf("%s, %s: %+v", s.Engine, s.Loop, s)
 		}
 	}
 }
+
+// onlyReads is more requests than a test sends before one that writes.
+const onlyReads = 1 << 20
 
 // fakeSite is a site whose handlers wait.
 type fakeSite struct {
@@ -114,7 +114,7 @@ func TestTheOpenLoopCountsTheWaitForAStalledSite(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = []network.Mix{network.Reads}, []int{1}, 1, requests, 0.9
+	cfg.ReadsPerWrite, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = onlyReads, []int{1}, 1, requests, 0.9
 	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestWhatIsNotSentInTimeIsCounted(t *testing.T) {
 		}
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Rounds, cfg.Limit = []network.Mix{network.Reads}, []int{1}, 1, 100*time.Millisecond
+	cfg.ReadsPerWrite, cfg.Concurrency, cfg.Rounds, cfg.Limit = onlyReads, []int{1}, 1, 100*time.Millisecond
 	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestFailedRequestsAreCountedAndTheVisitorComesBack(t *testing.T) {
 		}
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.Mixes, cfg.Concurrency, cfg.Utilization, cfg.HTTP1 = []network.Mix{network.Reads}, []int{1}, 0, true
+	cfg.ReadsPerWrite, cfg.Concurrency, cfg.Utilization = onlyReads, []int{1}, 0
 	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestFailedRequestsAreCountedAndTheVisitorComesBack(t *testing.T) {
 
 func TestASessionThatDoesNotFitIsReported(t *testing.T) {
 	cfg := small(t, engines(t, "signedcookie", "dbstore"), "token-cache")
-	cfg.Mixes, cfg.Concurrency = []network.Mix{network.Mixed}, []int{1}
+	cfg.Concurrency = []int{1}
 	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -236,27 +236,6 @@ func TestAnInterruptedRunReturnsTheRoundsThatAreComplete(t *testing.T) {
 	for _, s := range r.Samples {
 		if int(s.Latency.N) != 2*cfg.Requests || s.Throughput.N != 2 {
 			t.Errorf("%s: %d requests in %d rounds", s.Engine, s.Latency.N, s.Throughput.N)
-		}
-	}
-}
-
-func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
-	for name, change := range map[string]func(*network.LoadConfig){
-		"no sessions":          func(c *network.LoadConfig) { c.Sessions = nil },
-		"no mixes":             func(c *network.LoadConfig) { c.Mixes = nil },
-		"an unknown mix":       func(c *network.LoadConfig) { c.Mixes = []network.Mix{"delete"} },
-		"no concurrency":       func(c *network.LoadConfig) { c.Concurrency = nil },
-		"no visitors":          func(c *network.LoadConfig) { c.Concurrency = []int{0} },
-		"negative reads":       func(c *network.LoadConfig) { c.ReadsPerWrite = -1 },
-		"no rounds":            func(c *network.LoadConfig) { c.Rounds = 0 },
-		"no requests":          func(c *network.LoadConfig) { c.Requests = 0 },
-		"no time":              func(c *network.LoadConfig) { c.Limit = 0 },
-		"more than the engine": func(c *network.LoadConfig) { c.Utilization = 1 },
-	} {
-		cfg := small(t, nil, "login")
-		change(&cfg)
-		if _, err := network.RunLoad(t.Context(), cfg); err == nil {
-			t.Errorf("%s: no error", name)
 		}
 	}
 }

@@ -13,59 +13,38 @@ import (
 	"sessionengine/session"
 )
 
-// A DistantEngine is one whose database, if it has one, can be put at a distance.
-type DistantEngine struct {
-	bench.Engine
+// distantEngine is the name of the engine of package bench whose database can be
+// put at a distance: dbstore on an SQLite file.
+const distantEngine = "dbstore"
 
-	// Away sets up a site whose database is so far away, as a round trip. It is
-	// nil for an engine without a database.
-	Away func(ctx context.Context, dir string, roundTrip time.Duration) (bench.Site, error)
-
-	// Added returns how long a round trip to a database that far away really
-	// is, over what it takes on the same machine. Nil takes Away at its word.
-	Added func(ctx context.Context, roundTrip time.Duration) (time.Duration, error)
-
-	// Distance says how Away makes the distance, for the results.
-	Distance string
+// openAway sets up a site with that engine at a distance that is only waited for:
+// the store waits a round trip in each of its operations, which are one statement
+// each. So it takes no database server.
+func openAway(ctx context.Context, dir string, roundTrip time.Duration) (bench.Site, error) {
+	store, err := sqlite.Open(ctx, filepath.Join(dir, "sessions.db"), sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w := &waitingStore{Store: store, roundTrip: roundTrip}
+	return bench.NewSite(w, w.Close)
 }
 
-// probes is how many round trips Added is the median of.
+// probes is how many round trips measureAway takes the median of.
 const probes = 25
 
-// Local returns an engine without a database: a cookie engine.
-func Local(e bench.Engine) DistantEngine { return DistantEngine{Engine: e} }
-
-// Waiting returns dbstore on an SQLite file, as the engine of that name in
-// package bench, at a distance that is only waited for: the store waits a round
-// trip in each of its operations, which are one statement each. It is for
-// machines without a database server.
-func Waiting() (DistantEngine, error) {
-	engines, err := bench.EnginesNamed("dbstore")
-	if err != nil {
-		return DistantEngine{}, err
-	}
-	away := func(ctx context.Context, dir string, roundTrip time.Duration) (bench.Site, error) {
-		store, err := sqlite.Open(ctx, filepath.Join(dir, "sessions.db"), sqlite.Options{})
-		if err != nil {
-			return nil, err
+// measureAway returns how long a round trip of openAway really is.
+func measureAway(ctx context.Context, roundTrip time.Duration) (time.Duration, error) {
+	w := &waitingStore{roundTrip: roundTrip}
+	defer w.closeIdle()
+	times := make([]time.Duration, probes)
+	for i := range times {
+		start := time.Now()
+		if err := errors.Join(ctx.Err(), w.wait()); err != nil {
+			return 0, err
 		}
-		w := &waitingStore{Store: store, roundTrip: roundTrip}
-		return bench.NewSite(w, w.Close)
+		times[i] = time.Since(start)
 	}
-	added := func(ctx context.Context, roundTrip time.Duration) (time.Duration, error) {
-		w := &waitingStore{roundTrip: roundTrip}
-		defer w.closeIdle()
-		times := make([]time.Duration, probes)
-		for i := range times {
-			start := time.Now()
-			if err := errors.Join(ctx.Err(), w.wait()); err != nil {
-				return 0, err
-			}
-			times[i] = time.Since(start)
-		}
-		return median(times), nil
-	}
-	return DistantEngine{Engine: engines[0], Away: away, Added: added, Distance: "wait"}, nil
+	return median(times), nil
 }
 
 // A waitingStore is a store whose database seems to be far away.

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -26,19 +25,6 @@ type Trace struct {
 // DefaultTrace returns ten pages of a document and twenty sub-requests, a fifth
 // of which are calls, and of all requests every tenth changes the session.
 func DefaultTrace() Trace { return Trace{Pages: 10, Calls: 4, Assets: 16, ChangeEvery: 10} }
-
-// Check returns what is wrong with the trace.
-func (t Trace) Check() error {
-	switch {
-	case t.Pages < 1:
-		return fmt.Errorf("network: a trace of %d pages", t.Pages)
-	case t.Calls < 0 || t.Assets < 0:
-		return errors.New("network: a page with a negative number of sub-requests")
-	case t.ChangeEvery < 0:
-		return fmt.Errorf("network: a change every %d requests", t.ChangeEvery)
-	}
-	return nil
-}
 
 // PageRequests returns how many requests a page has.
 func (t Trace) PageRequests() int { return 1 + t.Calls + t.Assets }

@@ -2,12 +2,10 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"sessionengine/bench"
@@ -16,7 +14,7 @@ import (
 // A Grid says which scenarios [MeasurePages] measures, which are all combinations,
 // and how long.
 type Grid struct {
-	Engines    []DistantEngine
+	Engines    []bench.Engine // of which that named "dbstore" has its database at a distance
 	Sessions   []bench.Session
 	HTTP1      []bool          // HTTP/1.1 or HTTP/2
 	RoundTrips []time.Duration // to the database
@@ -41,7 +39,7 @@ type Grid struct {
 // DefaultGrid returns scenarios from a database in the same rack to one in
 // another city, and from a visitor's bad mobile connection to a good fixed one.
 // They take a few minutes for two engines and three sessions.
-func DefaultGrid(engines []DistantEngine, sessions []bench.Session) Grid {
+func DefaultGrid(engines []bench.Engine, sessions []bench.Session) Grid {
 	return Grid{
 		Engines:         engines,
 		Sessions:        sessions,
@@ -53,23 +51,6 @@ func DefaultGrid(engines []DistantEngine, sessions []bench.Session) Grid {
 		Rounds:          6,
 		Seed:            1,
 	}
-}
-
-// check returns what is wrong with the grid.
-func (g *Grid) check() error {
-	switch {
-	case len(g.Sessions) == 0 || len(g.HTTP1) == 0 || len(g.RoundTrips) == 0 || len(g.Visitors) == 0:
-		return errors.New("network: a grid without scenarios")
-	case slices.Min(g.RoundTrips) < 0:
-		return errors.New("network: a negative round trip to the database")
-	case g.RequestsPerPage < 1:
-		return fmt.Errorf("network: %d requests per page", g.RequestsPerPage)
-	case g.Pages < 1:
-		return fmt.Errorf("network: %d pages", g.Pages)
-	case g.Rounds < 1:
-		return fmt.Errorf("network: %d rounds", g.Rounds)
-	}
-	return nil
 }
 
 // A Scenario is what does not depend on the engine.
@@ -92,12 +73,9 @@ type PageCell struct {
 	Scenario
 	Engine string `json:"engine"`
 
-	// Distance says how the database was put at its distance: "" for an engine
-	// without one, and "wait" for [Waiting]. Added is what that
-	// adds to a round trip, as it was measured, which is a little more than
-	// what was asked for.
-	Distance string        `json:"distance,omitempty"`
-	Added    time.Duration `json:"added_round_trip_ns"`
+	// Added is how far away the engine's database was, as it was measured: a
+	// little more than what was asked for. 0 without a database.
+	Added time.Duration `json:"added_round_trip_ns"`
 
 	// TooLarge, if it is not empty, is why the engine cannot carry the session;
 	// then nothing was measured.
@@ -134,9 +112,6 @@ func (c *PageCell) Page(readsPerWrite float64) []float64 {
 // When ctx ends, MeasurePages returns the rounds that are complete together with the
 // context's error.
 func MeasurePages(ctx context.Context, grid Grid) (*PageResult, error) {
-	if err := grid.check(); err != nil {
-		return nil, err
-	}
 	s := &survey{Grid: grid, turns: newTurns(grid.Seed)}
 	rounds, err := s.take(ctx, grid.Rounds, s.open, s.round)
 	if err != nil && ctx.Err() == nil {
@@ -175,9 +150,9 @@ type visit struct {
 func (s *survey) open(ctx context.Context) error {
 	// stages[i][j] is what engine j is like with round trip i to its database.
 	stages := make([][]stage, len(s.RoundTrips))
-	for j, engine := range append([]DistantEngine{Local(none())}, s.Engines...) {
+	for j, engine := range append([]bench.Engine{none()}, s.Engines...) {
 		for i, trip := range s.RoundTrips {
-			if i > 0 && engine.Away == nil {
+			if i > 0 && engine.Name != distantEngine {
 				stages[i] = append(stages[i], stages[0][j])
 				continue
 			}
@@ -197,7 +172,7 @@ func (s *survey) open(ctx context.Context) error {
 					for _, st := range stages[i] {
 						v, err := s.arrive(ctx, st, scenario)
 						if err != nil {
-							return fmt.Errorf("%s/%s: %w", st.engine.Name, session.Name, err)
+							return fmt.Errorf("%s/%s: %w", st.engine, session.Name, err)
 						}
 						group = append(group, v)
 					}
@@ -212,30 +187,25 @@ func (s *survey) open(ctx context.Context) error {
 // A stage is an engine with its database at some distance, in which all
 // sessions are served to visitors behind all links.
 type stage struct {
-	engine *DistantEngine
+	engine string
 	added  time.Duration
 	sites  map[string]*site           // by session
 	addrs  map[string]map[Link]string // by session
 }
 
-func (s *survey) stage(ctx context.Context, engine DistantEngine, trip time.Duration, dir string) (stage, error) {
-	st := stage{engine: &engine, sites: make(map[string]*site), addrs: make(map[string]map[Link]string)}
+func (s *survey) stage(ctx context.Context, engine bench.Engine, trip time.Duration, dir string) (stage, error) {
+	st := stage{engine: engine.Name, sites: make(map[string]*site), addrs: make(map[string]map[Link]string)}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return st, err
 	}
 	running := context.WithoutCancel(ctx)
-	open := func() (bench.Site, error) { return engine.Open(running, dir, nil) }
-	if engine.Away != nil {
-		open = func() (bench.Site, error) { return engine.Away(running, dir, trip) }
-		st.added = trip
-		if engine.Added != nil {
-			var err error
-			if st.added, err = engine.Added(ctx, trip); err != nil {
-				return st, err
-			}
-		}
+	var opened bench.Site
+	var err error
+	if engine.Name != distantEngine {
+		opened, err = engine.Open(running, dir, nil)
+	} else if st.added, err = measureAway(ctx, trip); err == nil {
+		opened, err = openAway(running, dir, trip)
 	}
-	opened, err := open()
 	if err != nil {
 		return st, err
 	}
@@ -263,7 +233,7 @@ func (s *survey) stage(ctx context.Context, engine DistantEngine, trip time.Dura
 // arrive lets a visitor come to a stage.
 func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visit, error) {
 	v := &visit{
-		cell:      PageCell{Scenario: scenario, Engine: st.engine.Name, Distance: st.engine.Distance, Added: st.added},
+		cell:      PageCell{Scenario: scenario, Engine: st.engine, Added: st.added},
 		client:    &client{site: st.sites[scenario.Session], addr: st.addrs[scenario.Session][scenario.Visitor], http1: scenario.HTTP1},
 		read:      newHistogram(),
 		write:     newHistogram(),

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,34 +13,21 @@ import (
 	"sessionengine/bench"
 )
 
-// A Mix is what visitors do.
-type Mix string
-
-// The mixes.
-const (
-	Reads  Mix = "read"  // requests that read a value of the session
-	Writes Mix = "write" // requests that set one
-	Mixed  Mix = "mixed" // both, in the ratio of LoadConfig.ReadsPerWrite
-)
-
 // LoadConfig says what [RunLoad] measures, and for how long.
 type LoadConfig struct {
 	Engines  []bench.Engine
 	Sessions []bench.Session
-	Mixes    []Mix
 
-	// ReadsPerWrite is how many requests read for each that writes, when they
-	// are mixed.
+	// ReadsPerWrite is how many requests read a value of the session for each
+	// that sets one.
 	ReadsPerWrite int
 
 	// Concurrency lists numbers of visitors, each with a connection and a
 	// session of their own.
 	Concurrency []int
 
-	HTTP1 bool // instead of HTTP/2
-
 	// Rounds is how often everything is measured, and Requests how many
-	// requests a sample has: one engine, session, mix and concurrency in one
+	// requests a sample has: one engine, session and concurrency in one
 	// round. A sample begins no further requests after Limit.
 	Rounds   int
 	Requests int
@@ -71,7 +57,6 @@ func DefaultLoad(engines []bench.Engine, sessions []bench.Session) LoadConfig {
 	return LoadConfig{
 		Engines:       engines,
 		Sessions:      sessions,
-		Mixes:         []Mix{Reads, Writes, Mixed},
 		ReadsPerWrite: 9,
 		Concurrency:   []int{1, 8, 32},
 		Rounds:        6,
@@ -82,37 +67,8 @@ func DefaultLoad(engines []bench.Engine, sessions []bench.Session) LoadConfig {
 	}
 }
 
-// check returns what is wrong with the configuration.
-func (c *LoadConfig) check() error {
-	switch {
-	case len(c.Sessions) == 0:
-		return errors.New("network: no sessions")
-	case len(c.Mixes) == 0:
-		return errors.New("network: no mixes")
-	case len(c.Concurrency) == 0 || slices.Min(c.Concurrency) < 1:
-		return fmt.Errorf("network: concurrency of %v", c.Concurrency)
-	case c.ReadsPerWrite < 0:
-		return fmt.Errorf("network: %d reads per write", c.ReadsPerWrite)
-	case c.Rounds < 1:
-		return fmt.Errorf("network: %d rounds", c.Rounds)
-	case c.Requests < 1:
-		return fmt.Errorf("network: %d requests", c.Requests)
-	case c.Limit <= 0:
-		return fmt.Errorf("network: a limit of %v", c.Limit)
-	case !(c.Utilization >= 0 && c.Utilization < 1):
-		return fmt.Errorf("network: a utilization of %v", c.Utilization)
-	}
-	for _, m := range c.Mixes {
-		if m != Reads && m != Writes && m != Mixed {
-			return fmt.Errorf("network: no mix %q", string(m))
-		}
-	}
-	return nil
-}
-
 // A LoadResult is what [RunLoad] measured.
 type LoadResult struct {
-	HTTP1         bool     `json:"http1"`
 	ReadsPerWrite int      `json:"reads_per_write"`
 	Rounds        int      `json:"rounds"` // that are complete
 	Requests      int      `json:"requests"`
@@ -130,12 +86,11 @@ const (
 	Open   Loop = "open"
 )
 
-// A Sample is what was measured of one engine, session, mix, concurrency and
-// loop, in all rounds together.
+// A Sample is what was measured of one engine, session, concurrency and loop, in
+// all rounds together.
 type Sample struct {
 	Engine      string `json:"engine"`
 	Session     string `json:"session"`
-	Mix         Mix    `json:"mix"`
 	Concurrency int    `json:"concurrency"`
 	Loop        Loop   `json:"loop"`
 
@@ -168,9 +123,6 @@ type Sample struct {
 // When ctx ends, RunLoad returns the rounds that are complete together with the
 // context's error.
 func RunLoad(ctx context.Context, cfg LoadConfig) (*LoadResult, error) {
-	if err := cfg.check(); err != nil {
-		return nil, err
-	}
 	r := &runner{cfg: cfg, turns: newTurns(cfg.Seed)}
 	rounds, err := r.take(ctx, cfg.Rounds, r.open, r.round)
 	if err != nil && ctx.Err() == nil {
@@ -189,7 +141,6 @@ type runner struct {
 // A cell is what is measured one right after the other, for all engines.
 type cell struct {
 	session     string
-	mix         Mix
 	concurrency int
 	tasks       []*task
 }
@@ -227,18 +178,16 @@ func (r *runner) open(ctx context.Context) error {
 		}
 	}
 	for i, s := range r.cfg.Sessions {
-		for _, mix := range r.cfg.Mixes {
-			for _, n := range r.cfg.Concurrency {
-				c := &cell{session: s.Name, mix: mix, concurrency: n}
-				for _, t := range tasks[i] {
-					t.closed, t.open = newSeries(), newSeries()
-					if t.tooLarge == "" {
-						t.clients = t.clients[:n]
-					}
-					c.tasks = append(c.tasks, &t)
+		for _, n := range r.cfg.Concurrency {
+			c := &cell{session: s.Name, concurrency: n}
+			for _, t := range tasks[i] {
+				t.closed, t.open = newSeries(), newSeries()
+				if t.tooLarge == "" {
+					t.clients = t.clients[:n]
 				}
-				r.cells = append(r.cells, c)
+				c.tasks = append(c.tasks, &t)
 			}
+			r.cells = append(r.cells, c)
 		}
 	}
 	return nil
@@ -254,7 +203,7 @@ func (r *runner) arrive(ctx context.Context, opened bench.Site, s bench.Session)
 	r.closers = append(r.closers, site.Close)
 	var clients []*client
 	for range slices.Max(r.cfg.Concurrency) {
-		c := &client{site: site, addr: site.Addr, http1: r.cfg.HTTP1}
+		c := &client{site: site, addr: site.Addr}
 		if err := c.warm(ctx); err != nil {
 			return nil, err
 		}
@@ -272,7 +221,7 @@ func (r *runner) round(ctx context.Context, round int) error {
 		for _, j := range r.random.Perm(len(c.tasks)) {
 			t := c.tasks[j]
 			if t.tooLarge == "" {
-				t.closed.last = r.closedLoop(ctx, t.clients, c.mix)
+				t.closed.last = r.closedLoop(ctx, t.clients)
 				slowest = min(slowest, t.closed.last.throughput())
 			}
 			if err := r.step(ctx, c, t, &t.closed.last); err != nil {
@@ -286,7 +235,7 @@ func (r *runner) round(ctx context.Context, round int) error {
 		for _, j := range r.random.Perm(len(c.tasks)) {
 			t := c.tasks[j]
 			if t.tooLarge == "" {
-				t.open.last = r.openLoop(ctx, t.clients, c.mix, starts)
+				t.open.last = r.openLoop(ctx, t.clients, starts)
 				t.open.last.rate = r.cfg.Utilization * slowest
 			}
 			if err := r.step(ctx, c, t, &t.open.last); err != nil {
@@ -314,7 +263,7 @@ func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
 		return ctx.Err()
 	}
 	if len(o.times) == 0 && o.err != nil {
-		return fmt.Errorf("%s/%s/%s: not one request succeeded: %w", t.engine, c.session, c.mix, o.err)
+		return fmt.Errorf("%s/%s: not one request succeeded: %w", t.engine, c.session, o.err)
 	}
 	r.done++
 	if r.cfg.Progress != nil {
@@ -331,12 +280,11 @@ func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
 func (r *runner) result(rounds int) *LoadResult {
 	cfg := &r.cfg
 	result := &LoadResult{
-		HTTP1: cfg.HTTP1, ReadsPerWrite: cfg.ReadsPerWrite,
-		Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization, Seed: cfg.Seed,
+		ReadsPerWrite: cfg.ReadsPerWrite, Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization, Seed: cfg.Seed,
 	}
 	for _, c := range r.cells {
 		for _, t := range c.tasks {
-			sample := Sample{Engine: t.engine, Session: c.session, Mix: c.mix, Concurrency: c.concurrency, TooLarge: t.tooLarge}
+			sample := Sample{Engine: t.engine, Session: c.session, Concurrency: c.concurrency, TooLarge: t.tooLarge}
 			result.Samples = append(result.Samples, t.closed.sample(sample, Closed))
 			if cfg.Utilization > 0 {
 				result.Samples = append(result.Samples, t.open.sample(sample, Open))

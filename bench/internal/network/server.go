@@ -1,5 +1,3 @@
-// Package loopback serves a site over TLS on the loopback interface, and visits
-// it as a browser does.
 package network
 
 import (

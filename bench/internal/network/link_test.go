@@ -125,12 +125,3 @@ func TestAConnectionEndsWhenItsServerIsGone(t *testing.T) {
 		t.Errorf("read %d bytes", n)
 	}
 }
-
-func TestLinksThatMakeNoSenseAreRefused(t *testing.T) {
-	for _, l := range []Link{{RoundTrip: -1}, {Up: -1}, {Down: -1}} {
-		if path, err := l.open("127.0.0.1:1"); err == nil {
-			path.Close()
-			t.Errorf("%+v: no error", l)
-		}
-	}
-}

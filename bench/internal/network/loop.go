@@ -53,8 +53,8 @@ func (o *outcome) merge(other outcome) {
 }
 
 // request returns request number n of a sample.
-func (r *runner) request(mix Mix, n int64) request {
-	if mix == Writes || mix == Mixed && n%int64(r.cfg.ReadsPerWrite+1) == 0 {
+func (r *runner) request(n int64) request {
+	if n%int64(r.cfg.ReadsPerWrite+1) == 0 {
 		return write
 	}
 	return read
@@ -78,7 +78,7 @@ func together(clients []*client, work func(*client, *outcome)) outcome {
 }
 
 // closedLoop lets each client send a request when its last one is answered.
-func (r *runner) closedLoop(ctx context.Context, clients []*client, mix Mix) outcome {
+func (r *runner) closedLoop(ctx context.Context, clients []*client) outcome {
 	runtime.GC() // so that what was measured before leaves nothing behind
 	var sent atomic.Int64
 	end := time.Now().Add(r.cfg.Limit)
@@ -88,7 +88,7 @@ func (r *runner) closedLoop(ctx context.Context, clients []*client, mix Mix) out
 			if n > int64(r.cfg.Requests) {
 				return
 			}
-			o.do(ctx, c, r.request(mix, n), time.Time{})
+			o.do(ctx, c, r.request(n), time.Time{})
 		}
 	})
 	if len(sum.times) == 0 && sum.err == nil {
@@ -112,7 +112,7 @@ func (r *runner) schedule(seed uint64, rate float64) []time.Duration {
 
 // openLoop has requests sent at their times by whatever client is free, or is
 // the first to become free.
-func (r *runner) openLoop(ctx context.Context, clients []*client, mix Mix, starts []time.Duration) outcome {
+func (r *runner) openLoop(ctx context.Context, clients []*client, starts []time.Duration) outcome {
 	clock, err := newSleeper()
 	if err != nil {
 		return outcome{err: err}
@@ -142,7 +142,7 @@ func (r *runner) openLoop(ctx context.Context, clients []*client, mix Mix, start
 			if ctx.Err() != nil || time.Now().After(end) {
 				continue
 			}
-			o.do(ctx, c, r.request(mix, sent.Add(1)), t)
+			o.do(ctx, c, r.request(sent.Add(1)), t)
 		}
 	})
 	pace.Wait()

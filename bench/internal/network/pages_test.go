@@ -11,22 +11,15 @@ import (
 	"time"
 
 	"sessionengine/bench"
-	"sessionengine/bench/network"
+	"sessionengine/bench/internal/network"
 )
 
 // distant returns the cookie engine and dbstore, whose database is on the other
 // side of a pause.
-func distant(t *testing.T) []network.DistantEngine {
-	t.Helper()
-	waiting, err := network.Waiting()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []network.DistantEngine{network.Local(engines(t, "signedcookie")[0]), waiting}
-}
+func distant(t *testing.T) []bench.Engine { return engines(t, "signedcookie", "dbstore") }
 
 // grid is one that takes little time.
-func grid(t *testing.T, engines []network.DistantEngine, kinds ...string) network.Grid {
+func grid(t *testing.T, engines []bench.Engine, kinds ...string) network.Grid {
 	g := network.DefaultGrid(engines, sessions(t, kinds...))
 	g.RoundTrips = []time.Duration{0}
 	g.Visitors = []network.Link{{}}
@@ -69,8 +62,8 @@ func TestScenariosAreMeasuredWithAllEngines(t *testing.T) {
 		if sends := c.Engine != network.NoSession; sends != (c.Cookie > 20) {
 			t.Errorf("%s, %s: a cookie of %d bytes", c.Engine, c.Scenario, c.Cookie)
 		}
-		if away := c.Engine == "dbstore"; away != (c.Distance == "wait") || away && c.Added < c.RoundTrip || !away && c.Added != 0 {
-			t.Errorf("%s, %s: the database is %v away by %q", c.Engine, c.Scenario, c.Added, c.Distance)
+		if away := c.Engine == "dbstore"; away && c.Added < c.RoundTrip || !away && c.Added != 0 {
+			t.Errorf("%s, %s: the database is %v away", c.Engine, c.Scenario, c.Added)
 		}
 	}
 }
@@ -203,11 +196,7 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var inProcess []bench.Engine
-	for _, e := range g.Engines {
-		inProcess = append(inProcess, e.Engine)
-	}
-	r, err := bench.Run(t.Context(), bench.Config{Engines: inProcess, Sessions: g.Sessions, Rounds: 1, Duration: time.Millisecond})
+	r, err := bench.Run(t.Context(), bench.Config{Engines: g.Engines, Sessions: g.Sessions, Rounds: 1, Duration: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,26 +230,6 @@ func TestAnInterruptedMeasurementReturnsTheRoundsThatAreComplete(t *testing.T) {
 	for _, c := range m.Cells {
 		if c.Read.N != 1 || len(c.ReadPages) != 1 {
 			t.Errorf("%s: %+v", c.Engine, c)
-		}
-	}
-}
-
-func TestGridsThatMakeNoSenseAreRefused(t *testing.T) {
-	for name, change := range map[string]func(*network.Grid){
-		"no sessions":           func(g *network.Grid) { g.Sessions = nil },
-		"no version of HTTP":    func(g *network.Grid) { g.HTTP1 = nil },
-		"no round trips":        func(g *network.Grid) { g.RoundTrips = nil },
-		"a negative round trip": func(g *network.Grid) { g.RoundTrips = []time.Duration{-1} },
-		"no visitors":           func(g *network.Grid) { g.Visitors = nil },
-		"a negative rate":       func(g *network.Grid) { g.Visitors = []network.Link{{Up: -1}} },
-		"no requests":           func(g *network.Grid) { g.RequestsPerPage = 0 },
-		"no pages":              func(g *network.Grid) { g.Pages = 0 },
-		"no rounds":             func(g *network.Grid) { g.Rounds = 0 },
-	} {
-		g := grid(t, nil, "login")
-		change(&g)
-		if _, err := network.MeasurePages(t.Context(), g); err == nil {
-			t.Errorf("%s: no error", name)
 		}
 	}
 }

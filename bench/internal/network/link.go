@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -28,9 +27,6 @@ type Link struct {
 // back what passes it, as a whole. It delays what a write or a few of them sent,
 // and takes no account of packets and their headers.
 func (l Link) open(target string) (*relay.Relay, error) {
-	if l.RoundTrip < 0 || l.Up < 0 || l.Down < 0 {
-		return nil, fmt.Errorf("network: a link with a negative figure: %+v", l)
-	}
 	return relay.Listen(target, func(ctx context.Context, client, server *net.TCPConn) {
 		var both sync.WaitGroup
 		both.Go(func() { slowly(ctx, server, client, l.RoundTrip/2, l.Up) })
