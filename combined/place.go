@@ -28,37 +28,13 @@ const (
 	retiredSuffix = " \t"
 )
 
-// retired tells whether rec was left behind in p.
+// retired reports whether rec was left behind in p.
 func (p place) retired(rec *session.Record) bool {
 	return strings.HasPrefix(rec.Version, retiredMark+p.mark)
 }
 
 // retired reports whether rec was left behind in either place.
 func retired(rec *session.Record) bool { return strings.HasPrefix(rec.Version, retiredMark) }
-
-// forCookie binds the engine to the name of a cookie.
-func (p place) forCookie(name string) (place, error) {
-	store, err := session.ForCookie(p.store, name)
-	p.store = store
-	return p, err
-}
-
-// holder returns the place that a record to be saved under token came from. A
-// version without a mark is not one that Load or Save gave; then a has the
-// session if it knows the token.
-func holder(ctx context.Context, a, b place, token string, rec *session.Record) (place, error) {
-	switch {
-	case strings.HasPrefix(rec.Version, a.mark), a.retired(rec):
-		return a, nil
-	case strings.HasPrefix(rec.Version, b.mark), b.retired(rec):
-		return b, nil
-	}
-	_, err := a.store.Load(ctx, token)
-	if errors.Is(err, session.ErrNotFound) {
-		return b, nil
-	}
-	return a, err
-}
 
 // do calls f with a record that has the engine's own version.
 func (p place) do(rec *session.Record, f func(own *session.Record) error) error {
@@ -101,7 +77,11 @@ func (p place) save(ctx context.Context, token string, rec *session.Record) (new
 	return newToken, err
 }
 
-func (p place) renew(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
+// put saves the session under its token, or renews it.
+func (p place) put(ctx context.Context, token string, rec *session.Record, renew bool) (newToken string, err error) {
+	if !renew {
+		return p.save(ctx, token, rec)
+	}
 	err = p.do(rec, func(own *session.Record) error {
 		newToken, err = p.store.Renew(ctx, token, own)
 		return err
@@ -228,25 +208,6 @@ func (p place) end(ctx context.Context, token string, rec *session.Record) error
 	return err
 }
 
-// loadEither loads from the place that knows the token.
-func loadEither(ctx context.Context, first, second place, token string) (*session.Record, error) {
-	rec, err := first.load(ctx, token)
-	if err == nil || !errors.Is(err, session.ErrNotFound) {
-		return rec, err
-	}
-	rec, err2 := second.load(ctx, token)
-	if err2 != nil && errors.Is(err2, session.ErrNotFound) && !errors.Is(err, session.ErrInvalidToken) {
-		return nil, err // the first one knew the token, and knows better
-	}
-	return rec, err2
-}
-
-// deleteBoth deletes the session from the place that knows the token, and where
-// it has gone from there.
-func deleteBoth(ctx context.Context, a, b place, token string) error {
-	return errors.Join(a.deleteFrom(ctx, b, token), b.deleteFrom(ctx, a, token))
-}
-
 // deleteFrom deletes the session from p, and from other if it has moved there. It
 // goes by what p holds at one moment: a move under way has either left its new
 // token there by then, or fails.
@@ -284,17 +245,4 @@ const deleteTries = 20
 func tooLarge(err error) bool {
 	var t *session.TooLargeError
 	return errors.As(err, &t)
-}
-
-// defaultGrace is long enough for the requests of a page that are on their way.
-const defaultGrace = time.Minute
-
-func graceOr(d time.Duration) (time.Duration, error) {
-	if d < 0 {
-		return 0, fmt.Errorf("combined: Options.Grace is negative: %v", d)
-	}
-	if d == 0 {
-		d = defaultGrace
-	}
-	return d, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sessionengine/session"
 )
@@ -19,10 +18,7 @@ import (
 // If the old engine keeps sessions in cookies that a revocation.Store ends, wrap
 // the Switch, not the engine; see the package documentation. Otherwise a logout
 // leaves the cookies alive that a session had before it moved.
-type Switch struct {
-	from, to place
-	grace    time.Duration
-}
+type Switch struct{ pair }
 
 var (
 	_ session.SessionStore     = (*Switch)(nil)
@@ -31,68 +27,56 @@ var (
 	_ session.UnchangedDeleter = (*Switch)(nil)
 	_ session.ExpiredDeleter   = (*Switch)(nil)
 	_ session.CookieNamer      = (*Switch)(nil)
+	_ session.OwnerEnder       = (*Switch)(nil)
 )
 
 // NewSwitch returns an engine that moves sessions from one to the other. It
 // does not own them: whoever opened them closes them. To go back, exchange the
 // two.
 func NewSwitch(from, to session.SessionStore, opts Options) (*Switch, error) {
-	if from == nil || to == nil {
-		return nil, errors.New("combined: NewSwitch needs two engines")
-	}
-	grace, err := graceOr(opts.Grace)
+	p, err := newPair(from, to, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Switch{from: place{store: from, mark: "from:"}, to: place{store: to, mark: "to:"}, grace: grace}, nil
+	p.toFirst = true
+	return &Switch{p}, nil
 }
 
 // ForCookie implements [session.CookieNamer].
 func (s *Switch) ForCookie(name string) (session.SessionStore, error) {
-	bound := *s
-	var err error
-	if bound.from, err = s.from.forCookie(name); err != nil {
+	p, err := s.forCookie(name)
+	if err != nil {
 		return nil, err
 	}
-	if bound.to, err = s.to.forCookie(name); err != nil {
-		return nil, err
-	}
-	return &bound, nil
-}
-
-// Load implements [session.SessionStore].
-func (s *Switch) Load(ctx context.Context, token string) (*session.Record, error) {
-	return loadEither(ctx, s.to, s.from, token)
+	return &Switch{p}, nil
 }
 
 // Save implements [session.SessionStore].
 func (s *Switch) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
-	return s.save(ctx, token, rec, place.save, false)
+	return s.save(ctx, token, rec, false)
 }
 
 // Renew implements [session.SessionStore].
 func (s *Switch) Renew(ctx context.Context, token string, rec *session.Record) (string, error) {
-	return s.save(ctx, token, rec, place.renew, true)
+	return s.save(ctx, token, rec, true)
 }
 
-type saveFunc func(p place, ctx context.Context, token string, rec *session.Record) (string, error)
-
-func (s *Switch) save(ctx context.Context, token string, rec *session.Record, save saveFunc, renew bool) (string, error) {
+func (s *Switch) save(ctx context.Context, token string, rec *session.Record, renew bool) (string, error) {
 	if token == "" {
 		return s.to.create(ctx, rec)
 	}
-	p, err := holder(ctx, s.from, s.to, token, rec)
+	at, err := s.holder(ctx, token, rec)
 	if err != nil {
 		return "", err
 	}
-	if p.mark == s.to.mark {
-		return save(s.to, ctx, token, rec)
+	if at.mark == s.to.mark {
+		return s.to.put(ctx, token, rec, renew)
 	}
 	// It is made in the new place first, so that nothing has happened if it
 	// does not fit.
 	to, err := s.to.arrive(ctx, rec)
 	if tooLarge(err) {
-		return save(s.from, ctx, token, rec)
+		return s.from.put(ctx, token, rec, renew)
 	}
 	if err != nil {
 		return "", err
@@ -100,51 +84,22 @@ func (s *Switch) save(ctx context.Context, token string, rec *session.Record, sa
 	return s.from.leave(ctx, token, rec, to, leaving{s.grace, renew})
 }
 
-// SaveInPlace implements [session.InPlaceSaver]: a session that is still in the
-// old engine stays there for once. It is for engines that keep sessions on the
-// server.
-func (s *Switch) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
-	p, err := holder(ctx, s.from, s.to, token, rec)
-	if err != nil {
-		return err
-	}
-	err = p.saveInPlace(ctx, token, rec)
-	if p.mark == s.from.mark && tooLarge(err) {
-		return errors.ErrUnsupported // Save would move it
-	}
-	return err
-}
-
-// Delete implements [session.SessionStore].
-func (s *Switch) Delete(ctx context.Context, token string) error {
-	return deleteBoth(ctx, s.to, s.from, token)
-}
-
 // Touch implements [session.Toucher]. A session that is still in the old engine
 // is saved instead, and so moves.
 func (s *Switch) Touch(ctx context.Context, token string, rec *session.Record) error {
-	p, err := holder(ctx, s.from, s.to, token, rec)
+	at, err := s.holder(ctx, token, rec)
+	if err == nil && at.mark == s.from.mark {
+		err = errors.ErrUnsupported
+	}
 	if err != nil {
 		return err
 	}
-	if p.mark == s.from.mark {
-		return errors.ErrUnsupported
-	}
-	return p.touch(ctx, token, rec)
+	return at.touch(ctx, token, rec)
 }
 
-// DeleteUnchanged implements [session.UnchangedDeleter].
-func (s *Switch) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
-	p, err := holder(ctx, s.from, s.to, token, rec)
-	if err != nil {
-		return err
-	}
-	return p.deleteUnchanged(ctx, token, rec)
-}
-
-// DeleteExpired implements [session.ExpiredDeleter] for what the engines keep.
-func (s *Switch) DeleteExpired(ctx context.Context) (int64, error) {
-	return deleteExpiredBoth(ctx, s.from, s.to)
+// EndOtherSessions implements [session.OwnerEnder] if both engines do.
+func (s *Switch) EndOtherSessions(ctx context.Context, owner, token string) (string, error) {
+	return s.endOtherSessions(ctx, owner, token, s.Save)
 }
 
 // String keeps the engines out of what fmt prints.
