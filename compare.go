@@ -83,11 +83,26 @@ type options struct {
 
 // An output is a file that the report is written to, unless its path is "".
 type output struct {
-	flag  string
-	path  string
-	write func(io.Writer, *suite.Report, *report.Document) error
-	file  *os.File // what is written
-	temp  string   // its path, if it is to become the file in the end
+	flag, usage string
+	write       func(io.Writer, *suite.Report, *report.Document) error
+	path        string
+	file        *os.File // what is written
+	temp        string   // its path, if it is to become the file in the end
+}
+
+var outputs = []output{
+	{flag: "html", usage: "write the report as a page that needs no network to this `file`",
+		write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WritePage(w) }},
+	{flag: "markdown", usage: "write the report as Markdown to this `file`",
+		write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WriteMarkdown(w) }},
+	{flag: "json", usage: "write the report with all raw results to this `file`",
+		write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return r.WriteJSON(w) }},
+	{flag: "csv", usage: "write what was measured of requests to this `file`, as a table",
+		write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return report.WriteCSV(w, r.Report) }},
+	{flag: "benchstat", usage: "write the raw results to this `file` in the Go benchmark format, for benchstat",
+		write: func(w io.Writer, r *suite.Report, _ *report.Document) error {
+			return report.WriteBenchmarks(w, r.Results)
+		}},
 }
 
 // run compares the engines as args say. The report goes to stdout, progress to
@@ -271,20 +286,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
 	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, bytes on the\nwire, load through a server, and the model against measurements")
-	for _, out := range []struct {
-		output
-		usage string
-	}{
-		{output{flag: "html", write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WritePage(w) }}, "write the report as a page that needs no network to this `file`"},
-		{output{flag: "markdown", write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WriteMarkdown(w) }}, "write the report as Markdown to this `file`"},
-		{output{flag: "json", write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return r.WriteJSON(w) }}, "write the report with all raw results to this `file`"},
-		{output{flag: "csv", write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return report.WriteCSV(w, r.Report) }}, "write what was measured of requests to this `file`, as a table"},
-		{output{flag: "benchstat", write: func(w io.Writer, r *suite.Report, _ *report.Document) error {
-			return report.WriteBenchmarks(w, r.Results)
-		}}, "write the raw results to this `file` in the Go benchmark format, for benchstat"},
-	} {
+	for _, out := range outputs {
 		flags.StringVar(&out.path, out.flag, "", out.usage)
-		opts.outputs = append(opts.outputs, &out.output)
+		opts.outputs = append(opts.outputs, &out)
 	}
 	cmdflag.Int(flags, &opts.rounds, "rounds", "measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
 	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
@@ -323,57 +327,69 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := checkTrain(opts, isSet); err != nil {
 		return nil, err
 	}
-
+	if *quick && opts.full {
+		return nil, errors.New("-quick and -full contradict each other")
+	}
 	if !isSet["db"] {
 		*database = os.Getenv(databaseVariable)
 	}
-	names := strings.Split(*engines, ",")
-	if opts.full && !isSet["engines"] {
-		names = strings.Split(engineNames(), ", ")
+	if err := opts.chooseEngines(*engines, *database, isSet); err != nil {
+		return nil, err
 	}
-	if *database != "" && !isSet["engines"] && !opts.full {
+	return opts, opts.chooseWork(*quick, isSet["rounds"])
+}
+
+// chooseEngines sets the engines to compare.
+func (o *options) chooseEngines(engines, database string, isSet map[string]bool) (err error) {
+	names := strings.Split(engines, ",")
+	switch {
+	case isSet["engines"]:
+	case o.full:
+		names = strings.Split(engineNames(), ", ")
+	case database != "":
 		names = []string{"signedcookie"} // and, instead of dbstore, the one on that database
 	}
-	var err error
-	if opts.engines, err = bench.EnginesNamed(names...); err != nil {
-		return nil, fmt.Errorf("-engines: %w", err)
+	if o.engines, err = bench.EnginesNamed(names...); err != nil {
+		return fmt.Errorf("-engines: %w", err)
 	}
-	if *database != "" || isSet["db"] {
-		engine, err := bench.DatabaseEngine(*database)
+	if database != "" || isSet["db"] {
+		engine, err := bench.DatabaseEngine(database)
 		if err != nil {
-			return nil, fmt.Errorf("-db: %w", err)
+			return fmt.Errorf("-db: %w", err)
 		}
-		opts.engines = append(opts.engines, engine)
+		o.engines = append(o.engines, engine)
 	}
-	kinds, rounds := bench.DefaultKinds(), 10
-	round := 4 * quickRound
+	return nil
+}
+
+// chooseWork sets for how long to measure, and what unless the user has sessions
+// of their own. The rounds are as they are if they were given.
+func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
+	kinds, rounds, round := bench.DefaultKinds(), 10, 4*quickRound
 	switch {
-	case *quick && opts.full:
-		return nil, errors.New("-quick and -full contradict each other")
-	case *quick:
-		kinds, rounds = bench.QuickKinds(), 8
-		round = quickRound
-	case opts.full:
-		kinds, rounds = bench.CorpusKinds(), 12
-		round = 6 * quickRound
+	case quick:
+		kinds, rounds, round = bench.QuickKinds(), 8, quickRound
+	case o.full:
+		kinds, rounds, round = bench.CorpusKinds(), 12, 6*quickRound
 	}
-	if !isSet["rounds"] {
-		opts.rounds = rounds
+	if !roundsGiven {
+		o.rounds = rounds
 	}
-	if opts.rounds < minRounds || opts.rounds > 1000 {
-		return nil, fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", opts.rounds, minRounds)
+	if o.rounds < minRounds || o.rounds > 1000 {
+		return fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", o.rounds, minRounds)
 	}
 	// A round is for two engines; more take longer.
-	opts.duration = time.Duration(opts.rounds*max(len(opts.engines), 2)) * round / 2
-	if opts.own.Location == "" {
-		opts.sessions, err = bench.Corpus(kinds...)
-		for _, kind := range kinds {
-			all, kindErr := bench.CorpusSessions(kind)
-			err = errors.Join(err, kindErr)
-			opts.kinds = append(opts.kinds, suite.Kind{Name: kind, Sessions: all})
-		}
+	o.duration = time.Duration(o.rounds*max(len(o.engines), 2)) * round / 2
+	if o.own.Location != "" {
+		return nil
 	}
-	return opts, err
+	o.sessions, err = bench.Corpus(kinds...)
+	for _, kind := range kinds {
+		all, kindErr := bench.CorpusSessions(kind)
+		err = errors.Join(err, kindErr)
+		o.kinds = append(o.kinds, suite.Kind{Name: kind, Sessions: all})
+	}
+	return err
 }
 
 // checkOutputs finds files that would overwrite each other.

@@ -45,34 +45,6 @@ func BenchmarkRequests(b *testing.B, engines []Engine, sessions []Session) {
 	}
 }
 
-// BenchmarkFloors runs a sub-benchmark for what each engine cannot do without,
-// under the names of [BenchmarkRequests], and one for the empty handler.
-func BenchmarkFloors(b *testing.B, engines []Engine, sessions []Session) {
-	b.Run("engine=none/kind=empty", func(b *testing.B) { loop(b, newEmpty(b.Context(), emptyCookie)) })
-	for _, e := range engines {
-		if e.Floor == nil {
-			continue
-		}
-		b.Run("engine="+e.Name, func(b *testing.B) {
-			for _, s := range sessions {
-				floor, err := e.Floor(context.Background(), b.TempDir(), s)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.Cleanup(func() {
-					if err := floor.Close(); err != nil {
-						b.Error(err)
-					}
-				})
-				b.Run("session="+s.Name, func(b *testing.B) {
-					b.Run("kind="+string(Read), func(b *testing.B) { loop(b, funcTask(floor.Read)) })
-					b.Run("kind="+string(Write), func(b *testing.B) { loop(b, funcTask(floor.Write)) })
-				})
-			}
-		})
-	}
-}
-
 func openForBenchmark(b *testing.B, e Engine, count *Counter) Site {
 	site, err := e.Open(context.Background(), b.TempDir(), count)
 	if err != nil {

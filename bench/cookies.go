@@ -39,7 +39,7 @@ func cookieFloor(_ context.Context, _ string, s Session) (*Floor, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	sc := securecookie.New(key, nil).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
-	f := &cookieFloorCodec{sc: sc, data: s.json(), inflater: flate.NewReader(nil)}
+	f := &cookieFloorCodec{sc: sc, data: s.JSON(), inflater: flate.NewReader(nil)}
 	if err := errors.Join(f.encode(), f.read()); err != nil {
 		return nil, err
 	}

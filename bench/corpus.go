@@ -1,13 +1,11 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -100,84 +98,34 @@ func CorpusSessions(kind string) ([]Session, error) {
 	if !slices.Contains(corpusKinds, kind) {
 		return nil, fmt.Errorf("bench: no session kind %q; there are %s", kind, strings.Join(corpusKinds, ", "))
 	}
-	f, err := corpusFiles.Open("testdata/corpus/" + kind + ".jsonl")
+	text, err := corpusFiles.ReadFile("testdata/corpus/" + kind + ".jsonl")
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	defer f.Close()
-	return ReadSessions(f, kind)
-}
-
-// maxLine is the longest line that ReadSessions takes, in bytes.
-const maxLine = 4 << 20
-
-// A LineError says which line of a file of sessions could not be read, and why.
-// It quotes nothing of the line.
-type LineError struct {
-	Line   int // from 1
-	Reason string
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
-
-// ErrNoSessions says that a file of sessions holds none.
-var ErrNoSessions = errors.New("no sessions in it")
-
-// ReadSessions reads sessions as JSON objects, one a line, and names them all
-// name. Blank lines are skipped. Keys that begin with "_session_" are left out,
-// since frameworks keep their own notes there. Errors are a [*LineError],
-// [ErrNoSessions], or the reader's.
-func ReadSessions(r io.Reader, name string) ([]Session, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
 	var sessions []Session
-	n := 0
-	for lines.Scan() {
-		n++
-		line := lines.Bytes()
-		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
-		}
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		s, err := parseSession(line)
+	for line := range bytes.Lines(text) {
+		s, err := ParseSession(line, kind)
 		if err != nil {
-			return nil, &LineError{Line: n, Reason: err.Error()}
+			return nil, fmt.Errorf("bench: %s: %w", kind, err)
 		}
-		s.Name = name
 		sessions = append(sessions, s)
-	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, &LineError{Line: n + 1, Reason: fmt.Sprintf("longer than %d bytes", maxLine)}
-	} else if err != nil {
-		return nil, err
-	}
-	if len(sessions) == 0 {
-		return nil, ErrNoSessions
 	}
 	return sessions, nil
 }
 
-// ParseSession reads one session as [ReadSessions] does. Its errors quote
-// nothing of it.
+// ParseSession reads a session from a JSON object. Keys that begin with
+// "_session_" are left out, since frameworks keep their own notes there. Its
+// errors quote nothing of it: a syntax error of encoding/json would.
 func ParseSession(text []byte, name string) (Session, error) {
-	s, err := parseSession(bytes.TrimSpace(text))
-	s.Name = name
-	return s, err
-}
-
-// parseSession reads one JSON object. Its errors quote nothing of it: a syntax
-// error of encoding/json would.
-func parseSession(line []byte) (Session, error) {
-	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
 		return Session{}, errors.New("not a JSON object")
 	}
-	if !utf8.Valid(line) {
+	if !utf8.Valid(text) {
 		return Session{}, errors.New("not valid UTF-8")
 	}
-	var s Session
-	dec := json.NewDecoder(bytes.NewReader(line))
+	s := Session{Name: name}
+	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.Token() // the brace
 	for dec.More() {
 		token, err := dec.Token()
@@ -199,7 +147,7 @@ func parseSession(line []byte) (Session, error) {
 	if len(s.Entries) == 0 {
 		return Session{}, errors.New("an object without a key")
 	}
-	s.Size = len(s.json())
+	s.Size = len(s.JSON())
 	return s, nil
 }
 
@@ -241,10 +189,7 @@ func Representatives(sessions []Session, name string) []Session {
 
 // JSON returns the whole session as an engine gets it to store: compact, its keys
 // in their order.
-func (s Session) JSON() []byte { return s.json() }
-
-// json returns the whole session as compact JSON.
-func (s Session) json() []byte {
+func (s Session) JSON() []byte {
 	b := []byte{'{'}
 	for i, e := range s.Entries {
 		if i > 0 {

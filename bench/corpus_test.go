@@ -3,7 +3,6 @@ package bench_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,82 +137,37 @@ func corpusPaths(t *testing.T) []string {
 	return paths
 }
 
-func TestReadSessions(t *testing.T) {
-	tests := []struct {
-		name, in string
-		want     []string // keys and values in order, a session each
-	}{
-		{"one object", `{"a":1}`, []string{`a=1`}},
-		{"order of keys is kept", `{"b":1,"a":2}`, []string{`b=1 a=2`}},
-		{"white space and blank lines", "\n {\"a\" : [ 1, 2 ]}\r\n\n{\"b\":{}}\n", []string{`a=[1,2]`, `b={}`}},
-		{"byte order mark", "\ufeff{\"a\":1}", []string{`a=1`}},
-		{"the last of two equal keys counts", `{"a":1,"b":2,"a":3}`, []string{`a=3 b=2`}},
-		{"a framework's own keys are left out", `{"_session_expiry":60,"a":1}`, []string{`a=1`}},
-		{"large numbers are kept digit by digit", `{"a":12345678901234567890}`, []string{`a=12345678901234567890`}},
+func TestParseSession(t *testing.T) {
+	for in, want := range map[string]string{ // keys and values in order
+		`{"a":1}`:                      `a=1`,
+		`{"b":1,"a":2}`:                `b=1 a=2`,
+		" {\"a\" : [ 1, 2 ]}\r\n":      `a=[1,2]`,
+		`{"a":1,"b":2,"a":3}`:          `a=3 b=2`, // the last of two equal keys counts
+		`{"_session_expiry":60,"a":1}`: `a=1`,
+		`{"a":12345678901234567890}`:   `a=12345678901234567890`,
+	} {
+		s, err := bench.ParseSession([]byte(in), "x")
+		var fields []string
+		for _, e := range s.Entries {
+			fields = append(fields, e.Key+"="+string(e.Value))
+		}
+		if got := strings.Join(fields, " "); err != nil || got != want || s.Name != "x" {
+			t.Errorf("%s: got %q, %v, want %q", in, got, err, want)
+		}
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			sessions, err := bench.ReadSessions(strings.NewReader(tt.in), "x")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, s := range sessions {
-				var fields []string
-				for _, e := range s.Entries {
-					fields = append(fields, e.Key+"="+string(e.Value))
-				}
-				got = append(got, strings.Join(fields, " "))
-			}
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestReadSessionsNamesTheLineAndQuotesNothing(t *testing.T) {
-	tests := []struct {
-		name, in string
-		line     int
-	}{
-		{"not JSON", "{\"a\":1}\nsecret\n", 2},
-		{"an array", "[\"secret\"]\n", 1},
-		{"a truncated object", "\n\n{\"secret\":1", 3},
-		{"two objects on a line", `{"secret":1}{"secret":2}`, 1},
-		{"an empty object", "{\"a\":1}\n{}\n", 2},
-		{"bytes that are no UTF-8", "{\"secret\":\"\xff\"}", 1},
-		{"a line too long", "{\"a\":1}\n{\"secret\":\"" + strings.Repeat("x", 5<<20) + "\"}", 2},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := bench.ReadSessions(strings.NewReader(tt.in), "x")
-			lineErr, ok := errors.AsType[*bench.LineError](err)
-			if !ok || lineErr.Line != tt.line {
-				t.Fatalf("got %v, want an error on line %d", err, tt.line)
-			}
-			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
-				t.Errorf("the error quotes the session: %v", err)
-			}
-		})
-	}
-	for _, in := range []string{"", "\n\n"} {
-		if _, err := bench.ReadSessions(strings.NewReader(in), "x"); !errors.Is(err, bench.ErrNoSessions) {
-			t.Errorf("of %q: got %v, want ErrNoSessions", in, err)
+	for _, in := range []string{"secret", `["secret"]`, `{"secret":1`, `{"secret":1}{"secret":2}`, "{}", "{\"secret\":\"\xff\"}", ""} {
+		if _, err := bench.ParseSession([]byte(in), "x"); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
+			t.Errorf("%s: got %v, want an error that quotes nothing", in, err)
 		}
 	}
 }
 
 func TestSessionSizeIsThatOfCompactJSON(t *testing.T) {
-	for _, line := range []string{
+	for _, text := range []string{
 		`{"a":1}`, `{"giỏ hàng":"<b>&amp;</b>","x":[1,2,{"y":null}]}`, `{"\"":"\n"}`, `{"<":1}`,
 	} {
-		sessions, err := bench.ReadSessions(strings.NewReader(line), "x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sessions[0].Size != len(line) {
-			t.Errorf("%s: size %d, want %d", line, sessions[0].Size, len(line))
+		if s, err := bench.ParseSession([]byte(text), "x"); err != nil || s.Size != len(text) {
+			t.Errorf("%s: size %d, %v, want %d", text, s.Size, err, len(text))
 		}
 	}
 }
@@ -250,26 +204,21 @@ func TestRepresentatives(t *testing.T) {
 	}
 }
 
-func FuzzReadSessions(f *testing.F) {
-	f.Add([]byte("{\"a\":1}\n{\"b\":[true,null]}\n"))
-	f.Add([]byte("{\"a\":1"))
-	f.Add([]byte("\xef\xbb\xbf{\"\\u0000\":\"\\ud800\"}"))
+func FuzzParseSession(f *testing.F) {
+	f.Add([]byte(`{"b":[true,null]}`))
+	f.Add([]byte(`{"a":1`))
+	f.Add([]byte(`{"\u0000":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		sessions, err := bench.ReadSessions(bytes.NewReader(in), "x")
+		s, err := bench.ParseSession(in, "x")
 		if err != nil {
-			if sessions != nil {
-				t.Error("sessions together with an error")
-			}
 			return
 		}
-		for _, s := range sessions {
-			if len(s.Entries) == 0 || s.Size < len(`{"":0}`) {
-				t.Errorf("a session of %d entries, %d bytes", len(s.Entries), s.Size)
-			}
-			for _, e := range s.Entries {
-				if !json.Valid(e.Value) {
-					t.Error("a value that is not JSON")
-				}
+		if len(s.Entries) == 0 || s.Size < len(`{"":0}`) {
+			t.Errorf("a session of %d entries, %d bytes", len(s.Entries), s.Size)
+		}
+		for _, e := range s.Entries {
+			if !json.Valid(e.Value) {
+				t.Error("a value that is not JSON")
 			}
 		}
 	})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 	"time"
 
 	"sessionengine/bench"
@@ -55,10 +54,4 @@ func ExampleModel_Page() {
 		bench.Load{Up: 42})
 	fmt.Printf("cookie %.2f ms, row %.2f ms\n", 1000*cookie.Seconds(), 1000*row.Seconds())
 	// Output: cookie 0.27 ms, row 0.61 ms
-}
-
-func ExampleReadSessions() {
-	_, err := bench.ReadSessions(strings.NewReader("{\"user_id\":20}\n{\"user_id\":\n"), "mine")
-	fmt.Println(err)
-	// Output: line 2: not a JSON object
 }

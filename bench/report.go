@@ -10,33 +10,24 @@ import (
 type Report struct {
 	*Results
 	Quiet  Quiet            `json:"quiet"`
-	Ratios []RatioResult    `json:"ratios"`
-	Again  []AgainResult    `json:"again"`
+	Ratios []RatioResult    `json:"ratios"` // of each engine to the first one
+	Again  []RatioResult    `json:"again"`
 	Floor  []FloorRatio     `json:"floor_ratios"`
 	Model  Model            `json:"model"`
 	Pages  []PageComparison `json:"pages"`
 
-	// Sensitivity is that of the verdicts with the model's inputs, and Leads
-	// what the verdicts are for all round trips: an entry for each session that
-	// two engines or more can carry.
-	Sensitivity []Sensitivity  `json:"sensitivity"`
-	Leads       []SessionLeads `json:"leads"`
+	// Sensitivity is that of the verdicts: an entry for each session that two
+	// engines or more can carry.
+	Sensitivity []Sensitivity `json:"sensitivity"`
 }
 
-// A RatioResult compares an engine with the first one of the run.
+// A RatioResult compares a kind of request of an engine with the same of the
+// first engine of the run or, if the kind is [Again], with [Read]: a visitor who
+// comes back at once with those whom the engine has forgotten.
 type RatioResult struct {
 	Session string `json:"session"`
 	Kind    Kind   `json:"kind"`
 	Engine  string `json:"engine"`
-	Over    string `json:"over"`
-	Comparison
-}
-
-// An AgainResult compares requests of a visitor who comes back at once with
-// those of visitors whom the engine has forgotten: [Again] with [Read].
-type AgainResult struct {
-	Engine  string `json:"engine"`
-	Session string `json:"session"`
 	Comparison
 }
 
@@ -115,7 +106,7 @@ func (r *Report) compareEngines() {
 					continue
 				}
 				c := compare(r.Net(a), r.Net(b), r.Quiet.Confidence())
-				r.Ratios = append(r.Ratios, RatioResult{s.Name, kind, engine, base, c})
+				r.Ratios = append(r.Ratios, RatioResult{s.Name, kind, engine, c})
 			}
 		}
 	}
@@ -133,7 +124,7 @@ func (r *Report) compareReturns() {
 			if read == nil || again == nil || len(read.Nanosec) == 0 || len(again.Nanosec) == 0 {
 				continue
 			}
-			r.Again = append(r.Again, AgainResult{engine, s.Name, compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
+			r.Again = append(r.Again, RatioResult{s.Name, Again, engine, compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
 		}
 	}
 	var all []*Comparison
@@ -185,7 +176,6 @@ func (r *Report) comparePages() {
 		}
 		if p.RoundTrip == r.Model.RoundTrip && len(p.Engines) > 1 {
 			r.Sensitivity = append(r.Sensitivity, r.sensitivity(p))
-			r.Leads = append(r.Leads, r.leads(p))
 		}
 	}
 }

@@ -90,7 +90,7 @@ func rowFloor(ctx context.Context, path string, opts sqlite.Options, s Session) 
 // one connection. Closing the floor calls release in the end, unless that is nil.
 func newRowFloor(ctx context.Context, db *sql.DB, dialect dbstore.Dialect, table string, s Session, release func() error) (*Floor, error) {
 	db.SetMaxOpenConns(1)
-	f := &rowFloorDB{db: db, dialect: dialect, table: table, data: string(s.json()), release: release}
+	f := &rowFloorDB{db: db, dialect: dialect, table: table, data: string(s.JSON()), release: release}
 	f.expires = &f.expiresText
 	if dialect == dbstore.Postgres {
 		f.expires = &f.expiresTime

@@ -28,10 +28,6 @@ type Config struct {
 	// Seed determines the order of the measurements within each round.
 	Seed uint64
 
-	// Dir is where databases are kept, in files that are deleted at the end;
-	// "" means the system's directory for temporary files.
-	Dir string
-
 	// Progress, unless nil, is called after each step with the number of steps
 	// done and their total.
 	Progress func(done, total int)
@@ -77,7 +73,7 @@ func Run(ctx context.Context, cfg Config) (*Results, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(cfg.Dir, "bench-")
+	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}

@@ -307,9 +307,8 @@ func TestRunLeavesNoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := quickConfig(engines...)
-	cfg.Dir = dir
-	if _, err := bench.Run(t.Context(), cfg); err != nil {
+	t.Setenv("TMPDIR", dir)
+	if _, err := bench.Run(t.Context(), quickConfig(engines...)); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -320,13 +319,12 @@ func TestRunLeavesNoFiles(t *testing.T) {
 func TestRunRefusesConfigurationsThatMakeNoSense(t *testing.T) {
 	good := quickConfig(new(toy).engine("toy"))
 	for name, change := range map[string]func(*bench.Config){
-		"no engines":       func(c *bench.Config) { c.Engines = nil },
-		"an engine twice":  func(c *bench.Config) { c.Engines = append(c.Engines, c.Engines[0]) },
-		"no sessions":      func(c *bench.Config) { c.Sessions = nil },
-		"a session twice":  func(c *bench.Config) { c.Sessions = append(c.Sessions, c.Sessions[0]) },
-		"no rounds":        func(c *bench.Config) { c.Rounds = 0 },
-		"a missing folder": func(c *bench.Config) { c.Dir = "no/such/folder" },
-		"a negative time":  func(c *bench.Config) { c.Duration = -1 },
+		"no engines":      func(c *bench.Config) { c.Engines = nil },
+		"an engine twice": func(c *bench.Config) { c.Engines = append(c.Engines, c.Engines[0]) },
+		"no sessions":     func(c *bench.Config) { c.Sessions = nil },
+		"a session twice": func(c *bench.Config) { c.Sessions = append(c.Sessions, c.Sessions[0]) },
+		"no rounds":       func(c *bench.Config) { c.Rounds = 0 },
+		"a negative time": func(c *bench.Config) { c.Duration = -1 },
 		"an engine that won't open": func(c *bench.Config) {
 			c.Engines = []bench.Engine{{Name: "x", Open: func(context.Context, string, *bench.Counter) (bench.Site, error) {
 				return nil, errors.New("no")

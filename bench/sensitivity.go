@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -123,6 +124,11 @@ type Sensitivity struct {
 
 	// OtherHTTP is the engine that is ahead with the other version of HTTP.
 	OtherHTTP string `json:"ahead_with_other_http"`
+
+	// Leads are the engines whose pages are complete first, depending on how far
+	// away the database is: the first from a round trip of 0, the others each
+	// from a longer one.
+	Leads []Lead `json:"leads"`
 }
 
 // A Turn is a value of an input at which the verdict changes.
@@ -138,7 +144,7 @@ type Turn struct {
 func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 	best := p.best()
 	lead := best[0]
-	s := Sensitivity{Session: p.Session, Ahead: lead.Engine, Told: p.Ahead != ""}
+	s := Sensitivity{Session: p.Session, Ahead: lead.Engine, Told: p.Ahead != "", Leads: r.leads(p)}
 	model := r.Model
 	model.RoundTrip = p.RoundTrip
 	for _, input := range Inputs() {
@@ -161,13 +167,7 @@ func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 	}
 	model.HTTP1 = !model.HTTP1
 	s.OtherHTTP = slices.MinFunc(best, func(a, b EnginePage) int {
-		switch ta, tb := a.page(model).Seconds(), b.page(model).Seconds(); {
-		case ta < tb:
-			return -1
-		case ta > tb:
-			return 1
-		}
-		return 0
+		return cmp.Compare(a.page(model).Seconds(), b.page(model).Seconds())
 	}).Engine
 	return s
 }
@@ -210,13 +210,6 @@ func turn(model Model, input Input, a, b *EnginePage, confidence float64) *Turn 
 	return &Turn{Input: input, Above: at > now, At: summary, Ahead: b.Engine}
 }
 
-// SessionLeads tells which engine's pages of a session are complete first,
-// depending on how far away the database is.
-type SessionLeads struct {
-	Session string `json:"session"`
-	Leads   []Lead `json:"leads"` // the first from a round trip of 0, the others each from a longer one
-}
-
 // A Lead is the range of round trips for which an engine is ahead: it ends
 // where the next begins.
 type Lead struct {
@@ -231,8 +224,8 @@ type Lead struct {
 }
 
 // leads finds the engines that are ahead for a session, for all round trips.
-func (r *Report) leads(p *PageComparison) SessionLeads {
-	s := SessionLeads{Session: p.Session}
+func (r *Report) leads(p *PageComparison) []Lead {
+	var leads []Lead
 	pages := p.Engines
 	model := r.Model
 	model.RoundTrip = 0
@@ -262,9 +255,9 @@ func (r *Report) leads(p *PageComparison) SessionLeads {
 				next, nextAt = i, (at[i]-at[lead])/fewer
 			}
 		}
-		s.Leads = append(s.Leads, l)
+		leads = append(leads, l)
 		if next < 0 {
-			return s
+			return leads
 		}
 		with, without := pages[lead].timesWith(model), pages[next].timesWith(model)
 		for i := range with {

@@ -93,7 +93,7 @@ func TestLeadsAreThoseOfThePages(t *testing.T) {
 		}
 	}
 	results.Settings.Engines = append(results.Settings.Engines, "chatty")
-	all := Analyze(results, DefaultModel()).Leads
+	all := Analyze(results, DefaultModel()).Sensitivity
 	if len(all) != 3 {
 		t.Fatalf("leads of %d sessions", len(all))
 	}
@@ -128,7 +128,7 @@ func TestEnginesThatCannotBeToldApartShareTheLead(t *testing.T) {
 		}
 	}
 	results.Settings.Engines = append(results.Settings.Engines, "twin")
-	for _, leads := range Analyze(results, DefaultModel()).Leads {
+	for _, leads := range Analyze(results, DefaultModel()).Sensitivity {
 		last := leads.Leads[len(leads.Leads)-1]
 		if leads.Session == "huge" {
 			continue

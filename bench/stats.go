@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -111,15 +112,7 @@ func mannWhitney(a, b []float64) float64 {
 // alpha divided by one less, and so on.
 func decide(comparisons []*Comparison, alpha float64) {
 	byP := slices.Clone(comparisons)
-	slices.SortStableFunc(byP, func(a, b *Comparison) int {
-		switch {
-		case a.P < b.P:
-			return -1
-		case a.P > b.P:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(byP, func(a, b *Comparison) int { return cmp.Compare(a.P, b.P) })
 	for i, c := range byP {
 		if !(c.P <= alpha/float64(len(byP)-i)) {
 			return

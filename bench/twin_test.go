@@ -39,7 +39,7 @@ func TestEngineIsNotToldFromItself(t *testing.T) {
 		other.Name = "twin"
 		results, err := bench.Run(t.Context(), bench.Config{
 			Engines: []bench.Engine{one, other}, Sessions: sessions,
-			Rounds: 10, Duration: 2 * time.Second, Seed: uint64(run), Dir: t.TempDir(),
+			Rounds: 10, Duration: 2 * time.Second, Seed: uint64(run),
 		})
 		if err != nil {
 			t.Fatal(err)

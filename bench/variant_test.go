@@ -12,10 +12,10 @@ func TestVariantsDifferAndAreOfOneSizeAndKind(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := sessions[0]
-		original := bytes.Clone(s.json())
+		original := bytes.Clone(s.JSON())
 		seen := make(map[string]bool)
 		for n := range 2000 {
-			data := s.variant(n).json()
+			data := s.variant(n).JSON()
 			if seen[string(data)] {
 				t.Fatalf("%s: variant %d is there already", kind, n)
 			}
@@ -30,7 +30,7 @@ func TestVariantsDifferAndAreOfOneSizeAndKind(t *testing.T) {
 				}
 			}
 		}
-		if !bytes.Equal(s.json(), original) {
+		if !bytes.Equal(s.JSON(), original) {
 			t.Errorf("%s: the session itself was changed", kind)
 		}
 	}
@@ -38,7 +38,7 @@ func TestVariantsDifferAndAreOfOneSizeAndKind(t *testing.T) {
 
 func TestVariantOfASessionWithoutRandomTextHasANumber(t *testing.T) {
 	s := Session{Entries: []Entry{{"user_id", []byte("20")}, {"team", []byte(`"red, white and blue forever"`)}}}
-	a, b := s.variant(1).json(), s.variant(2).json()
+	a, b := s.variant(1).JSON(), s.variant(2).JSON()
 	if bytes.Equal(a, b) || len(a) != len(b) || !bytes.Contains(a, []byte(CountKey)) {
 		t.Errorf("got %s and %s", a, b)
 	}

@@ -84,9 +84,9 @@ func number(v float64) string {
 }
 
 // WriteBenchmarks writes the raw results in the Go benchmark format, a line for
-// each measurement, under the names of [bench.BenchmarkRequests] and
-// [bench.BenchmarkFloors]: benchstat compares the engines with -col /engine. As there,
-// the empty handler's part is included.
+// each measurement, under the names of [bench.BenchmarkRequests], and of Floor for
+// what an engine cannot do without: benchstat compares the engines with -col
+// /engine. The empty handler's part is included.
 func WriteBenchmarks(w io.Writer, r *bench.Results) error {
 	out := bufio.NewWriter(w)
 	env := r.Environment

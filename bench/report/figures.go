@@ -274,7 +274,7 @@ func (b *builder) spans(session string) []span {
 		}
 	}
 	var spans []span
-	for _, s := range b.Leads {
+	for _, s := range b.Sensitivity {
 		if s.Session != session {
 			continue
 		}

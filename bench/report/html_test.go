@@ -124,7 +124,7 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 		}
 		checked[strings.Split(pointer, "/")[1]]++
 	}
-	for _, section := range []string{"requests", "ratios", "again", "floor_ratios", "pages", "sensitivity", "leads", "encoders", "wire", "load", "validation", "survey"} {
+	for _, section := range []string{"requests", "ratios", "again", "floor_ratios", "pages", "sensitivity", "encoders", "wire", "load", "validation", "survey"} {
 		if checked[section] < 3 {
 			t.Errorf("%d figures of %s were checked", checked[section], section)
 		}
@@ -344,7 +344,7 @@ func TestPageOfARunInterruptedAtOnce(t *testing.T) {
 	report.Settings.Rounds = 10
 	report.Wire, report.Load, report.Links, report.Validation, report.Survey = nil, nil, nil, nil, nil
 	report.Requests, report.Floors, report.Behaviours = nil, nil, nil
-	report.Ratios, report.Floor, report.Pages, report.Sensitivity, report.Leads = nil, nil, nil, nil, nil
+	report.Ratios, report.Floor, report.Pages, report.Sensitivity = nil, nil, nil, nil
 	page := pageOf(t, report)
 	for _, want := range []string{"INTERRUPTED after 0 of 10 rounds", "No verdict: nothing was measured"} {
 		if !bytes.Contains(page, []byte(want)) {

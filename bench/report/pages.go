@@ -167,11 +167,11 @@ func (b *builder) leadTable() *table {
 		Columns: []string{"session", "ahead with the database on the web server", "changes at", "ahead beyond"},
 		Notes:   []string{"~: cannot be told apart from the engine before it, each by a test of its own."},
 	}
-	for i, leads := range b.Leads {
+	for i, leads := range b.Sensitivity {
 		name := fmt.Sprintf("%s, %d B", leads.Session, b.size(leads.Session))
 		engine := func(j int) cell {
 			l := leads.Leads[j]
-			c := text("%s", l.Engine).at("/leads/%d/leads/%d/engine", i, j)
+			c := text("%s", l.Engine).at("/sensitivity/%d/leads/%d/engine", i, j)
 			if len(l.Ties) > 0 {
 				c.More = "~ " + strings.Join(l.Ties, ", ")
 			}
@@ -181,7 +181,7 @@ func (b *builder) leadTable() *table {
 			t.add(name, engine(0), none("-"), none("-"))
 		}
 		for j, l := range leads.Leads[1:] {
-			trip := cell{Text: digits(l.From.Median/1e6) + " ms", Spread: spread(*l.From)}.at("/leads/%d/leads/%d/from_round_trip_ns", i, j+1)
+			trip := cell{Text: digits(l.From.Median/1e6) + " ms", Spread: spread(*l.From)}.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
 			t.add(name, engine(j), trip, engine(j+1))
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"sessionengine/bench"
 	"sessionengine/bench/survey"
@@ -60,7 +58,7 @@ func readJSON(ctx context.Context, r *bufio.Reader, opts Options) (*Sessions, er
 	}
 	if j.rows.found == 0 {
 		if len(j.plain) == 0 {
-			return nil, bench.ErrNoSessions
+			return nil, errNoSessions
 		}
 		return &Sessions{j.plain, survey.Sample{Found: int64(len(j.plain)), Taken: len(j.plain)}}, nil
 	}
@@ -88,7 +86,7 @@ func (j *jsonReader) read(ctx context.Context, r *bufio.Reader) error {
 		case err == io.EOF:
 			return nil
 		case err == errTooLong:
-			return &bench.LineError{Line: n, Reason: err.Error()}
+			return lineError(n, err.Error())
 		case err != nil:
 			return err
 		}
@@ -100,7 +98,7 @@ func (j *jsonReader) read(ctx context.Context, r *bufio.Reader) error {
 			return j.readDocument(ctx, io.MultiReader(bytes.NewReader(bytes.Clone(line)), r))
 		}
 		if err := j.value(line, position{line: n}); err != nil {
-			return &bench.LineError{Line: n, Reason: err.Error()}
+			return lineError(n, err.Error())
 		}
 	}
 }
@@ -185,14 +183,11 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// value takes a session, or what is in an envelope.
+// value takes a session, or a row with one in it.
 func (j *jsonReader) value(raw []byte, where position) error {
-	items, enveloped := unwrap(raw)
-	for _, i := range items {
-		i.where = where
-		j.rows.add(i)
-	}
-	if enveloped {
+	if row, ok := unwrap(raw); ok {
+		row.where = where
+		j.rows.add(row)
 		return nil
 	}
 	s, err := bench.ParseSession(raw, j.opts.Name)
@@ -203,109 +198,31 @@ func (j *jsonReader) value(raw []byte, where position) error {
 	return nil
 }
 
-// Names of columns in tables of sessions, of Django, connect-pg-simple and
-// others for Express, Rails, Laravel, Symfony and scs.
-var (
-	idColumns      = []string{"session_key", "session_id", "sid", "sess_id", "id", "_id", "pk", "key", "token"}
-	payloadColumns = []string{dataColumn, "sess_data", "sess", "session", "data", "payload"}
-	timeColumns    = []string{"expire_date", "expires", "expire", "expiry", "expires_at", "last_activity", "updated_at", "updatedAt", "sess_lifetime", "sess_time", "lastModified"}
-	otherColumns   = []string{"user_id", "ip_address", "user_agent", "created_at", "createdAt", "__v"}
-)
-
-// unwrap returns the sessions in a value that is not a session itself but a row
-// of a table with one in it, or several, as databases and frameworks export
-// them. What is in it is as it was stored, and has to be decoded.
-func unwrap(raw []byte) (items []item, enveloped bool) {
+// unwrap returns the session in a value that is not a session itself but a row of
+// the table with one in it, as databases and Django export them, or the column
+// alone. It is as it was stored, and has to be decoded.
+func unwrap(raw []byte) (in item, enveloped bool) {
 	var text string
-	if json.Unmarshal(raw, &text) == nil { // of a column alone
-		return []item{{text: text}}, true
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) != nil || len(object) == 0 {
-		return nil, false
-	}
-	if fields, ok := object["fields"]; ok && has(object, "model") && len(object) <= 3 { // of manage.py dumpdata
-		var row map[string]json.RawMessage
-		if json.Unmarshal(fields, &row) == nil {
-			if data, ok := row[dataColumn]; ok {
-				return []item{payload(dataColumn, data)}, true
-			}
-			return []item{{err: errors.New("a row of another table")}}, true
-		}
-	}
-	if rows, ok := wrappedRows(object); ok {
-		for _, row := range rows {
-			inner, _ := unwrap(row)
-			items = append(items, inner...)
-		}
-		return items, true
-	}
-	id, column, moment := "", "", ""
-	known := true
-	for name := range object {
-		switch {
-		case slices.Contains(idColumns, name):
-			id = name
-		case slices.Contains(timeColumns, name):
-			moment = name
-		case !slices.Contains(payloadColumns, name):
-			known = known && slices.Contains(otherColumns, name)
-		}
-	}
-	for _, name := range payloadColumns {
-		if has(object, name) && column == "" {
-			column = name
-		}
-	}
-	switch {
-	case column == dataColumn && (id != "" || moment != "" || len(object) == 1),
-		column == "sess" && (id != "" || moment != ""),
-		column != "" && known && id != "" && moment != "":
-		return []item{payload(column, object[column])}, true
-	}
-	return nil, false
-}
-
-func has(object map[string]json.RawMessage, name string) bool {
-	_, ok := object[name]
-	return ok
-}
-
-// wrappedRows returns the rows in an object that holds nothing but rows: that of
-// one key, as Navicat and others write it, or one of phpMyAdmin's.
-func wrappedRows(object map[string]json.RawMessage) ([]json.RawMessage, bool) {
-	var list json.RawMessage
-	switch kind := string(object["type"]); {
-	case kind == `"table"` && has(object, "data") && has(object, "name"):
-		list = object["data"]
-	case (kind == `"header"` || kind == `"database"`) && len(object) <= 4:
-		return nil, true
-	case len(object) == 1:
-		for _, list = range object {
-		}
-	}
-	var rows []json.RawMessage
-	if list == nil || json.Unmarshal(list, &rows) != nil || len(rows) == 0 {
-		return nil, false
+	if json.Unmarshal(raw, &text) == nil { // of the column alone
+		return item{text: text}, true
 	}
 	var row map[string]json.RawMessage
-	if json.Unmarshal(rows[0], &row) != nil || len(row) < 2 {
-		return nil, false
+	if json.Unmarshal(raw, &row) != nil {
+		return item{}, false
 	}
-	_, enveloped := unwrap(rows[0])
-	return rows, enveloped
-}
-
-// payload returns the session in a column.
-func payload(column string, raw json.RawMessage) item {
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return item{text: string(raw)} // JSON itself, in a column of that type
+	dumped := false
+	if fields, ok := row["fields"]; ok && row["model"] != nil && len(row) <= 3 { // of manage.py dumpdata
+		dumped = json.Unmarshal(fields, &row) == nil
 	}
+	data, ok := row[dataColumn]
 	switch {
-	case column == "payload", strings.HasPrefix(text, "BAh"), strings.HasPrefix(text, "_sf2_"):
-		// Laravel's serialize(), Ruby's Marshal, Symfony's attributes.
-		return item{err: fmt.Errorf("%s is of PHP or Ruby; write the sessions as JSON", column)}
+	case !ok && dumped:
+		return item{err: errors.New("a row of another table")}, true
+	case !ok || !dumped && row["session_key"] == nil && row["expire_date"] == nil && len(row) > 1:
+		return item{}, false
 	}
-	return item{text: text}
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data) // JSON itself, in a column of that type
+	}
+	return item{text: text}, true
 }

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"sessionengine/bench"
 	"sessionengine/dbstore"
 	"sessionengine/django"
 	"sessionengine/internal/opendb"
@@ -174,7 +173,7 @@ func readRecords(ctx context.Context, r *bufio.Reader, separator rune, sample *s
 			return nil
 		}
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
-			return &bench.LineError{Line: e.Line, Reason: e.Err.Error()}
+			return lineError(e.Line, e.Err.Error())
 		} else if err != nil {
 			return err
 		}
@@ -200,7 +199,7 @@ func readTabs(ctx context.Context, r *bufio.Reader, sample *sampler) error {
 		case err == io.EOF:
 			return nil
 		case err == errTooLong:
-			return &bench.LineError{Line: n, Reason: err.Error()}
+			return lineError(n, err.Error())
 		case err != nil:
 			return err
 		case len(line) == 0:
@@ -212,7 +211,7 @@ func readTabs(ctx context.Context, r *bufio.Reader, sample *sampler) error {
 			continue
 		}
 		if len(values) <= column {
-			return &bench.LineError{Line: n, Reason: "wrong number of fields"}
+			return lineError(n, "wrong number of fields")
 		}
 		// The shell of SQLite separates by tabs, too, and does not escape.
 		text := unescape.Replace(values[column])

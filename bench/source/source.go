@@ -236,7 +236,7 @@ func (s *sampler) add(i item) {
 // sessions decodes the items.
 func (s *sampler) sessions(ctx context.Context, name string, decode func(text string) ([]byte, error)) (*Sessions, error) {
 	if s.found == 0 {
-		return nil, bench.ErrNoSessions
+		return nil, errNoSessions
 	}
 	slices.SortStableFunc(s.items, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.where.file, b.where.file), cmp.Compare(a.where.row, b.where.row), cmp.Compare(a.where.line, b.where.line))
@@ -284,6 +284,11 @@ func (s *Sessions) leaveOut(reason, where string) {
 	}
 	s.LeftOut = append(s.LeftOut, survey.LeftOut{Reason: reason, Sessions: 1, First: where})
 }
+
+var errNoSessions = errors.New("no sessions in it")
+
+// lineError says which line of a file is wrong, from 1, and why.
+func lineError(line int, reason string) error { return fmt.Errorf("line %d: %s", line, reason) }
 
 // withoutPath returns an error of the file system without the path, which the
 // caller knows.

@@ -28,7 +28,7 @@ func small(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	cfg := Config{
-		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond, Seed: 1, Dir: t.TempDir()},
+		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond, Seed: 1},
 		Model:  bench.DefaultModel(),
 		Kinds:  []Kind{{Name: "login", Sessions: logins}},
 	}
@@ -78,7 +78,7 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &parts); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"environment", "requests", "ratios", "pages", "sensitivity", "leads", "validation", "encoders", "stages", "wire", "load", "links"} {
+	for _, part := range []string{"environment", "requests", "ratios", "pages", "sensitivity", "validation", "encoders", "stages", "wire", "load", "links"} {
 		if len(parts[part]) < 3 {
 			t.Errorf("%s: %s", part, parts[part])
 		}

@@ -41,10 +41,6 @@ type Survey struct {
 
 // Options are how [Take] goes about it. The zero value is good.
 type Options struct {
-	// Dir is where databases are kept, in files that are deleted at the end; ""
-	// means the system's directory for temporary files.
-	Dir string
-
 	// Seed determines which sessions train a dictionary, and which try it.
 	Seed uint64
 
@@ -131,7 +127,7 @@ func Take(ctx context.Context, engines []bench.Engine, sessions []bench.Session,
 	} else if err != nil && !errors.Is(err, ErrTooFewSessions) && !errors.Is(err, ErrNothingInCommon) {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(opts.Dir, "survey-")
+	dir, err := os.MkdirTemp("", "survey-")
 	if err != nil {
 		return nil, fmt.Errorf("survey: %w", err)
 	}

@@ -20,7 +20,7 @@ func TestSurvey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := survey.Take(t.Context(), engines, sessions, survey.Options{Dir: t.TempDir()})
+	all, err := survey.Take(t.Context(), engines, sessions, survey.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"sessionengine/bench"
@@ -71,13 +70,14 @@ func TestTrainingFollowsFromItsSeed(t *testing.T) {
 
 // Sessions that are there several times would otherwise be on both sides.
 func TestTrainingCountsCopiesOnce(t *testing.T) {
-	var lines strings.Builder
+	var sessions []bench.Session
 	for i := range 40 {
-		fmt.Fprintf(&lines, `{"name":"a word that all have in common","own":"%x"}`+"\n", bytes.Repeat([]byte{byte(i), byte(i * 7), byte(i * 31)}, 1+i%3))
-	}
-	sessions, err := bench.ReadSessions(strings.NewReader(strings.Repeat(lines.String(), 3)), "x")
-	if err != nil {
-		t.Fatal(err)
+		text := fmt.Appendf(nil, `{"name":"a word that all have in common","own":"%x"}`, bytes.Repeat([]byte{byte(i), byte(i * 7), byte(i * 31)}, 1+i%3))
+		s, err := bench.ParseSession(text, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s, s, s)
 	}
 	training, err := survey.Train(t.Context(), sessions, 1)
 	if err != nil {
