@@ -84,7 +84,7 @@ func (s *shared) asText(column string) string {
 // ignore the case, the accents or the spaces at the end. A value that another
 // program stored as a BLOB in SQLite is equal to no text.
 func (s *shared) unchanged() string {
-	same := "CAST(session_data AS TEXT) = ?"
+	same := "CAST(session_data AS TEXT) = ? COLLATE BINARY"
 	switch s.dialect {
 	case Postgres:
 		same = `session_data = ? COLLATE "C"`

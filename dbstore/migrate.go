@@ -11,7 +11,9 @@ import (
 // Migrate creates the table and its index where they are missing, as Django's
 // own migration does, and leaves alone what is there: a table that Django made
 // is ready for use. It may be run at every start, and by several machines at
-// once.
+// once. A table on which saving would fail, because of a key that is too narrow or
+// another column that is NOT NULL and has no default, is an error that matches
+// [session.ErrMisuse] and says what to do.
 //
 // Django's second index on PostgreSQL, for LIKE queries on session_key, is left
 // out, since nothing uses it. On MySQL the table is created with the character
@@ -35,8 +37,12 @@ func (s *Store) Migrate(ctx context.Context) error {
 func (s *Store) migrate(ctx context.Context) error {
 	text, datetime, options := s.types()
 	err := s.db.Define(ctx, sqlkit.Definition{
-		Table:   s.table,
-		Columns: [][2]string{{"session_key", "varchar(40)"}, {"session_data", text}, {"expire_date", datetime}},
+		Table: s.table,
+		Columns: []sqlkit.Column{
+			{Name: "session_key", Type: "varchar(40)", Width: s.keyWidth()},
+			{Name: "session_data", Type: text},
+			{Name: "expire_date", Type: datetime},
+		},
 		Key:     "session_key",
 		Options: options,
 		Indexes: []sqlkit.Index{s.index(s.table, "expire_date")},
@@ -48,6 +54,14 @@ func (s *Store) migrate(ctx context.Context) error {
 		return s.owners.migrate(ctx)
 	}
 	return s.refuseOwners(ctx)
+}
+
+// keyWidth is how many characters the keys of new sessions have.
+func (s *shared) keyWidth() int {
+	if s.opts.RawKeys {
+		return tokenLen
+	}
+	return keyLen
 }
 
 // types returns the types of a long text and of a time, and what a new table's

@@ -165,9 +165,10 @@ func (o *owners) migrate(ctx context.Context) error {
 	}
 	err := o.db.Define(ctx, sqlkit.Definition{
 		Table: o.table,
-		Columns: [][2]string{
-			{"session_key", "varchar(40)"}, {"owner", owner}, {"id", "varchar(40)"}, {"generation", "bigint"}, {"label", text},
-			{"created", datetime}, {"last_seen", datetime}, {"expire_date", datetime},
+		Columns: []sqlkit.Column{
+			{Name: "session_key", Type: "varchar(40)", Width: maxRawTokenLen}, {Name: "owner", Type: owner, Width: maxOwner, Exact: true},
+			{Name: "id", Type: "varchar(40)", Width: len(sessionID(""))}, {Name: "generation", Type: "bigint"}, {Name: "label", Type: text},
+			{Name: "created", Type: datetime}, {Name: "last_seen", Type: datetime}, {Name: "expire_date", Type: datetime},
 		},
 		Key:     "session_key, owner",
 		Options: options,

@@ -50,6 +50,8 @@ var keyEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPad
 // 165 of the token whole.
 const keyBytes = 25
 
+const keyLen = keyBytes * 8 / 5
+
 // defaultCookie is the name of the cookie of a store that is bound to none. It is
 // the default of session.Options.
 const defaultCookie = "sessionid"
@@ -70,7 +72,7 @@ func storedKey(cookie, token string) (string, bool) {
 	}
 	var buf [tokenLen + 64]byte // names are short
 	sum := sha256.Sum256(append(append(buf[:0], token...), cookie...))
-	var key [keyBytes * 8 / 5]byte
+	var key [keyLen]byte
 	keyEncoding.Encode(key[:], sum[:keyBytes])
 	return string(key[:]), true
 }

@@ -126,7 +126,8 @@ func (l *SQLList) setStatements() {
 	}
 }
 
-// Migrate creates the table if it is missing, and otherwise checks its columns.
+// Migrate creates the table if it is missing. One that is there and will not do is
+// an error that says what to do.
 // It may be run at every start, and by several nodes at once.
 func (l *SQLList) Migrate(ctx context.Context) error {
 	if err := l.db.Begin(); err != nil {
@@ -142,7 +143,7 @@ func (l *SQLList) Migrate(ctx context.Context) error {
 	}
 	err := l.db.Define(ctx, sqlkit.Definition{
 		Table:   l.table,
-		Columns: [][2]string{{"entry", key}, {"generation", "bigint"}, {"expires", "bigint"}},
+		Columns: []sqlkit.Column{{Name: "entry", Type: key, Width: 33}, {Name: "generation", Type: "bigint"}, {Name: "expires", Type: "bigint"}},
 		Key:     "entry",
 		Options: options,
 		Indexes: []sqlkit.Index{{Name: l.table.Name + "_expires", Columns: []string{"expires"}}},

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -80,5 +81,34 @@ func TestExpiredSessionsWithBLOBsAsKeys(t *testing.T) {
 	}
 	if n, err := store.DeleteExpired(ctx); n != 5 || err != nil {
 		t.Errorf("DeleteExpired: %d, %v; want 5", n, err)
+	}
+}
+
+// A column that another program made without regard to case.
+func TestDataIsComparedByteByByteWhateverTheCollation(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE django_session (session_key varchar(40) NOT NULL PRIMARY KEY COLLATE NOCASE," +
+		" session_data text NOT NULL COLLATE NOCASE, expire_date datetime NOT NULL)"); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	mine := newRecord(`{"a":"b"}`)
+	token := mustSave(t, store, "", mine)
+	theirs := *mine
+	theirs.Data = []byte(`{"a":"B"}`)
+	mustSave(t, store, token, &theirs)
+	mine.Data = []byte(`{}`)
+	if _, err := store.Save(ctx, token, mine); !errors.Is(err, session.ErrConflict) {
+		t.Errorf("Save over a change of case: %v, want %v", err, session.ErrConflict)
 	}
 }

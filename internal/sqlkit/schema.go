@@ -2,23 +2,33 @@ package sqlkit
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
+
+	"sessionengine/session"
 )
 
 // Define creates a table unless it is there, and the indexes that it lacks. What
 // is there is not created again: "IF NOT EXISTS" asks for rights, and an index for
 // a lock on the table, even where it then does nothing. Several machines may do so
-// at once. A table without one of the columns is an error.
+// at once. A table that cannot serve in the place of the new one is an error.
 func (db *DB) Define(ctx context.Context, def Definition) error {
 	var names, columns []string
 	for _, c := range def.Columns {
-		names = append(names, c[0])
-		columns = append(columns, c[0]+" "+c[1]+" NOT NULL")
+		names = append(names, c.Name)
+		columns = append(columns, c.Name+" "+c.Type+" NOT NULL")
 	}
-	if ok, err := db.HasTable(ctx, def.Table, names...); err != nil {
+	ok, err := db.HasTable(ctx, def.Table, names...)
+	switch {
+	case err != nil:
 		return err
-	} else if !ok {
+	case ok:
+		if err := db.check(ctx, def); err != nil {
+			return err
+		}
+	default:
 		err := db.create(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s, PRIMARY KEY (%s))%s",
 			def.Table.Quote(db.Dialect), strings.Join(columns, ", "), def.Key, def.Options))
 		if err != nil {
@@ -40,16 +50,95 @@ func (db *DB) Define(ctx context.Context, def Definition) error {
 // Definition is what a table has to be like.
 type Definition struct {
 	Table   Table
-	Columns [][2]string // each one's name and type
-	Key     string      // the columns of the primary key, separated by commas
-	Options string      // behind the last bracket
+	Columns []Column
+	Key     string // the columns of the primary key, separated by commas
+	Options string // behind the last bracket
 	Indexes []Index
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name, Type string
+	Width      int  // how many characters it has to hold at least, or 0
+	Exact      bool // texts that are not the same are not equal
 }
 
 // Index is an index of a table. One that begins with the same column is as good.
 type Index struct {
 	Name    string
 	Columns []string
+}
+
+// check returns an error if a table that is there does not do.
+func (db *DB) check(ctx context.Context, def Definition) error {
+	found, err := db.columns(ctx, def.Table)
+	if err != nil {
+		if class, _ := Classify(db.Dialect, err); class == Other && ctx.Err() == nil {
+			return nil // a database that has another catalogue
+		}
+		return err
+	}
+	for _, c := range found {
+		i := slices.IndexFunc(def.Columns, func(want Column) bool { return want.Name == c.name })
+		switch {
+		case i < 0 && c.required:
+			return fmt.Errorf("%w: the column %s of the table %s is NOT NULL, has no default, and nothing is put there:"+
+				" give it a default, or drop it", session.ErrMisuse, c.name, def.Table.Name)
+		case i < 0:
+		case c.width > 0 && c.width < def.Columns[i].Width:
+			return fmt.Errorf("%w: the column %s of the table %s holds %d characters, and needs %d: give it the type %s",
+				session.ErrMisuse, c.name, def.Table.Name, c.width, def.Columns[i].Width, def.Columns[i].Type)
+		case def.Columns[i].Exact && c.vague:
+			return fmt.Errorf("%w: the column %s of the table %s takes texts for equal that are not the same:"+
+				" give it the type %s and no collation of its own", session.ErrMisuse, c.name, def.Table.Name, def.Columns[i].Type)
+		}
+	}
+	return nil
+}
+
+// column is what the database says of one.
+type column struct {
+	name     string
+	width    int  // in characters; 0 if there is no limit
+	required bool // each INSERT has to say what to put there
+	vague    bool // texts that are not the same may be equal
+}
+
+// columns returns the columns of a table.
+func (db *DB) columns(ctx context.Context, table Table) ([]column, error) {
+	args := []any{table.Name}
+	if table.Schema != "" {
+		args = append(args, table.Schema)
+	}
+	var query string
+	switch db.Dialect {
+	case SQLite: // which has no limits
+		of, in := "?1", ""
+		if table.Schema != "" {
+			of, in = "?1, ?2", ", ?2"
+		}
+		query = `SELECT t.name, 0, t."notnull" = 1 AND t.dflt_value IS NULL AND NOT (t.pk > 0 AND upper(t.type) = 'INTEGER'),` +
+			" EXISTS (SELECT 1 FROM pragma_index_list(" + of + ") AS i, pragma_index_xinfo(i.name" + in + ") AS c" +
+			" WHERE c.name = t.name AND c.coll <> 'BINARY') FROM pragma_table_info(" + of + ") AS t"
+	case Postgres:
+		query = "SELECT a.attname, CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END," +
+			" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', NOT COALESCE(c.collisdeterministic, true)" +
+			" FROM pg_attribute AS a LEFT JOIN pg_collation AS c ON c.oid = a.attcollation" +
+			" WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = '" + table.Quote(db.Dialect) + "'::regclass"
+		args = nil
+	case MySQL:
+		schema := "DATABASE()"
+		if table.Schema != "" {
+			schema = "?"
+		}
+		query = "SELECT column_name, COALESCE(character_maximum_length, 0), is_nullable = 'NO' AND column_default IS NULL" +
+			" AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%', collation_name IS NOT NULL" +
+			" FROM information_schema.columns WHERE table_name = ? AND table_schema = " + schema
+	}
+	return Collect(ctx, db, db.Once(query), args, func(rows *sql.Rows) (c column, err error) {
+		err = rows.Scan(&c.name, &c.width, &c.required, &c.vague)
+		return c, err
+	})
 }
 
 // HasTable reports whether a table is there. That it lacks a column is an error.

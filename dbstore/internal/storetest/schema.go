@@ -156,3 +156,69 @@ func testMigrate(t *testing.T, b Backend) {
 		t.Error("Migrate accepted a table without the columns")
 	}
 }
+
+// testUnsuitable finds tables on which saving would fail, or be wrong.
+func testUnsuitable(t *testing.T, b Backend) {
+	place := b.Place(t)
+	db := b.db(t, place)
+	migrate := func(opts dbstore.Options) error {
+		store, err := dbstore.New(db, b.Dialect, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		return store.Migrate(t.Context())
+	}
+	end := strings.LastIndex(b.CreateDjangoTable[0], ")")
+	for _, tc := range []struct {
+		name, key, more string
+		rawKeys         bool
+		want            string // in the error, or empty
+	}{
+		{"Django's", "varchar(40)", "", false, ""},
+		{"a wider key", "varchar(100)", "", false, ""},
+		{"a narrow key", "varchar(39)", "", false, "session_key"},
+		{"raw keys that fit", "varchar(32)", "", true, ""},
+		{"raw keys that do not fit", "varchar(31)", "", true, "session_key"},
+		{"another column that has to be filled", "varchar(40)", ", site int NOT NULL", false, "site"},
+		{"other columns that need not be", "varchar(40)", ", site int, node int DEFAULT 1 NOT NULL", false, ""},
+	} {
+		if b.Dialect == dbstore.SQLite && tc.want == "session_key" {
+			continue // it holds what it is given
+		}
+		opts := dbstore.Options{Table: newTable(), RawKeys: tc.rawKeys}
+		create := strings.Replace(b.CreateDjangoTable[0][:end]+tc.more+b.CreateDjangoTable[0][end:], "django_session", opts.Table, 1)
+		mustExec(t, db, strings.Replace(create, "varchar(40)", tc.key, 1))
+		err := migrate(opts)
+		if tc.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+		} else if !errors.Is(err, session.ErrMisuse) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want an error about %s", tc.name, err, tc.want)
+		}
+	}
+
+	// "alice" and "Alice" are two owners.
+	opts := dbstore.Options{Table: newTable(), Owners: true}
+	if err := migrate(opts); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range map[dbstore.Dialect][]string{
+		dbstore.SQLite: {
+			"DROP TABLE %s_owner",
+			"CREATE TABLE %s_owner (session_key text, owner text COLLATE NOCASE, id text, generation, label, created, last_seen, expire_date," +
+				" PRIMARY KEY (session_key, owner))",
+		},
+		dbstore.Postgres: {
+			"CREATE COLLATION %s_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+			"ALTER TABLE %[1]s_owner ALTER owner TYPE varchar(255) COLLATE %[1]s_ci",
+		},
+		dbstore.MySQL: {"ALTER TABLE %s_owner MODIFY owner varchar(255) CHARACTER SET utf8mb4 NOT NULL"},
+	}[b.Dialect] {
+		mustExec(t, db, fmt.Sprintf(change, opts.Table))
+	}
+	if err := migrate(opts); !errors.Is(err, session.ErrMisuse) || !strings.Contains(err.Error(), "owner") {
+		t.Errorf("owners that are compared without their case: %v", err)
+	}
+}

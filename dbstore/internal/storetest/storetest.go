@@ -85,6 +85,7 @@ func Run(t *testing.T, b Backend) {
 		{"tokens are bound to their cookie's name", testCookies},
 		{"a session that is too large is refused", testMaxBytes},
 		{"migrate", testMigrate},
+		{"migrate refuses a table that will not do", testUnsuitable},
 		{"the stored key is no token", testStoredKey},
 		{"a key that is taken is not used", testTakenKey},
 		{"errors keep secrets", testErrors},
