@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,32 +187,47 @@ func testCharacterSets(t *testing.T, server *testserver.Server) {
 			if err := store.Migrate(ctx); err != nil {
 				t.Fatal(err)
 			}
-			for _, data := range []string{`{"a":"é"}`, `{"a":"Việt"}`, `{"a":"🍣"}`} {
-				rec := &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
-				token, err := store.Save(ctx, "", rec)
-				if err != nil {
-					t.Errorf("%s is refused: %v", data, err)
-					continue
+			storetest.RunCharacters(t, store)
+		})
+	}
+}
+
+// A table whose session_data is TEXT holds 65535 bytes.
+func TestSessionAboveTheWidthOfItsColumn(t *testing.T) {
+	for name, server := range both {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			db := server.Start(t).Open(t)
+			for _, statement := range []string{
+				"DROP TABLE IF EXISTS narrow",
+				"CREATE TABLE narrow (session_key varchar(40) PRIMARY KEY, session_data text CHARACTER SET utf8mb4 NOT NULL, expire_date datetime(6) NOT NULL)",
+			} {
+				if _, err := db.Exec(statement); err != nil {
+					t.Fatal(err)
 				}
-				// It may have become ASCII, but means the same.
-				rec, err = store.Load(ctx, token)
-				var saved, loaded any
-				if err != nil || json.Unmarshal([]byte(data), &saved) != nil || json.Unmarshal(rec.Data, &loaded) != nil || !reflect.DeepEqual(saved, loaded) {
-					t.Errorf("saved %s, loaded %s, %v", data, rec.Data, err)
+			}
+			store := open(t, server.URL, mysql.Options{Options: dbstore.Options{Table: "narrow"}})
+			if err := store.Migrate(ctx); err != nil {
+				t.Fatal(err)
+			}
+			fits := &session.Record{Data: []byte(`"` + strings.Repeat("x", 65533) + `"`), Expires: time.Now().Add(time.Hour)}
+			token, err := store.Save(ctx, "", fits)
+			if err != nil {
+				t.Fatalf("65535 bytes: %v", err)
+			}
+			for _, data := range []string{`"` + strings.Repeat("x", 65534) + `"`, `"` + strings.Repeat("é", 40000) + `"`} {
+				rec := &session.Record{Data: []byte(data), Expires: fits.Expires, Version: fits.Version}
+				_, created := store.Save(ctx, "", rec)
+				_, saved := store.Save(ctx, token, rec)
+				_, renewed := store.Renew(ctx, token, rec)
+				for op, err := range map[string]error{"create": created, "save": saved, "renew": renewed} {
+					if tooLarge, ok := errors.AsType[*session.TooLargeError](err); !ok || tooLarge.Size != len(data) {
+						t.Errorf("%s, %d bytes: %v", op, len(data), err)
+					}
 				}
-				if err := store.Touch(ctx, token, rec); err != nil {
-					t.Errorf("Touch: %v", err)
-				}
-				// In most collations these are equal.
-				stale := *rec
-				rec.Data = []byte(strings.ToUpper(data))
-				if _, err := store.Save(ctx, token, rec); err != nil {
-					t.Errorf("Save over %s: %v", data, err)
-				}
-				stale.Data = []byte(`{}`)
-				if _, err := store.Save(ctx, token, &stale); !errors.Is(err, session.ErrConflict) {
-					t.Errorf("Save of a stale record: %v, want %v", err, session.ErrConflict)
-				}
+			}
+			if rec, err := store.Load(ctx, token); err != nil || len(rec.Data) != 65535 {
+				t.Errorf("the session afterwards: %v", err)
 			}
 		})
 	}

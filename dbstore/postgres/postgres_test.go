@@ -167,6 +167,23 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A database that was not made for it keeps every character.
+func TestDatabaseInAnotherEncoding(t *testing.T) {
+	for _, encoding := range []string{"LATIN1", "SQL_ASCII"} {
+		t.Run(encoding, func(t *testing.T) {
+			name := strings.ToLower(encoding)
+			if _, err := server.Start(t).Open(t).Exec("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE 'C' ENCODING '" + encoding + "'"); err != nil {
+				t.Fatal(err)
+			}
+			store := open(t, strings.Replace(server.URL, "/postgres?", "/"+name+"?", 1), postgres.Options{Options: dbstore.Options{Owners: true}})
+			if err := store.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			storetest.RunCharacters(t, store)
+		})
+	}
+}
+
 func TestOpen(t *testing.T) {
 	for _, tc := range []struct {
 		name, url string

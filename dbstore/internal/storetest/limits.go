@@ -3,7 +3,9 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -64,6 +66,38 @@ func testMaxBytes(t *testing.T, b Backend) {
 	for _, wrong := range []int{-1, 1<<30 + 1} {
 		if _, err := dbstore.New(new(sql.DB), b.Dialect, dbstore.Options{MaxBytes: wrong}); err == nil {
 			t.Errorf("MaxBytes %d was accepted", wrong)
+		}
+	}
+}
+
+// RunCharacters checks that a store on a table or a database in some character set
+// keeps every character.
+func RunCharacters(t *testing.T, store *dbstore.Store) {
+	ctx := t.Context()
+	for _, data := range []string{`{"a":"é"}`, `{"a":"Việt"}`, `{"a":"🍣"}`} {
+		token, err := store.Save(ctx, "", record(data))
+		if err != nil {
+			t.Errorf("%s is refused: %v", data, err)
+			continue
+		}
+		// It may have become ASCII, but means the same.
+		rec := load(t, store, token)
+		var saved, loaded any
+		if json.Unmarshal([]byte(data), &saved) != nil || json.Unmarshal(rec.Data, &loaded) != nil || !reflect.DeepEqual(saved, loaded) {
+			t.Errorf("saved %s, loaded %s", data, rec.Data)
+		}
+		if err := store.Touch(ctx, token, rec); err != nil {
+			t.Errorf("Touch: %v", err)
+		}
+		// In most collations these are equal.
+		stale := *rec
+		rec.Data = []byte(strings.ToUpper(data))
+		if _, err := store.Save(ctx, token, rec); err != nil {
+			t.Errorf("Save over %s: %v", data, err)
+		}
+		stale.Data = []byte(`{}`)
+		if _, err := store.Save(ctx, token, &stale); !errors.Is(err, session.ErrConflict) {
+			t.Errorf("Save of a stale record: %v, want %v", err, session.ErrConflict)
 		}
 	}
 }
