@@ -6,3 +6,6 @@ func (s *Store) Waiting() int {
 	defer s.queue.mu.Unlock()
 	return len(s.queue.waiting)
 }
+
+// DoNotShare has writes wait for a connection each.
+func (s *Store) DoNotShare() { s.db.Write = nil }

@@ -23,7 +23,7 @@ import (
 
 var postgres = testserver.Postgres()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgres, syncing)) }
 
 // held is a store on one connection, whose statements can be held up.
 type held struct {

@@ -165,10 +165,11 @@ var (
 // [Store.Migrate], before the first session is stored.
 //
 // The store neither changes the pool's settings nor closes it, unless
-// opts.OwnDB says so. Connections have to commit each statement, as they do
-// unless a MySQL server is set up with autocommit off, and MySQL's sql_mode
-// should be strict, so that nothing is cut off to fit; package mysql sees to
-// both.
+// opts.OwnDB says so. Connections have to speak UTF-8, which pgx leaves to the
+// encoding of a PostgreSQL database unless client_encoding says so, and to commit
+// each statement, as they do unless a MySQL server is set up with autocommit off.
+// MySQL's sql_mode should be strict, so that nothing is cut off to fit. The
+// packages postgres and mysql see to all that.
 func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("dbstore: the database is nil")

@@ -40,7 +40,8 @@ type Options struct {
 // closes it. Errors contain nothing of a password, neither of one with characters
 // that should have been percent-encoded in a URL or put in quotes.
 //
-// Connections are kept for five minutes without use and for half an hour in
+// Connections speak UTF-8, whatever the database's own encoding and connString
+// say. They are kept for five minutes without use and for half an hour in
 // all, and one that the server has closed is noticed before it is used, without
 // asking the server. A connection attempt is given up after five seconds unless
 // connString has another connect_timeout.
@@ -92,6 +93,8 @@ func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 	if name := config.RuntimeParams["application_name"]; name == "" {
 		config.RuntimeParams["application_name"] = "sessionengine"
 	}
+	// The driver sends UTF-8 whatever the database's own encoding is.
+	config.RuntimeParams["client_encoding"] = "UTF8"
 	// A peer that is gone without a word is given up after half a minute.
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,

@@ -175,11 +175,27 @@ func TestDatabaseInAnotherEncoding(t *testing.T) {
 			if _, err := server.Start(t).Open(t).Exec("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE 'C' ENCODING '" + encoding + "'"); err != nil {
 				t.Fatal(err)
 			}
-			store := open(t, strings.Replace(server.URL, "/postgres?", "/"+name+"?", 1), postgres.Options{Options: dbstore.Options{Owners: true}})
+			url := strings.Replace(server.URL, "/postgres?", "/"+name+"?", 1)
+			store := open(t, url, postgres.Options{Options: dbstore.Options{Owners: true}})
 			if err := store.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			storetest.RunCharacters(t, store)
+
+			// Other programs read what is meant.
+			if _, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":"é"}`), Expires: time.Now().Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("pgx", url+"&client_encoding=UTF8")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var n int
+			err = db.QueryRow(`SELECT count(*) FROM django_session WHERE session_data IN ('{"a":"é"}', '{"a":"\u00e9"}')`).Scan(&n)
+			if err != nil || n == 0 {
+				t.Errorf("the character is another one in the table (%v)", err)
+			}
 		})
 	}
 }
