@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"sessionengine/internal/sqlkit"
@@ -33,6 +34,11 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	defer cancel()
 	defer context.AfterFunc(s.db.Closing, cancel)()
 	deleted, err := s.deleteExpired(run)
+	if err == nil && s.dialect == SQLite {
+		var n int64
+		n, err = s.deleteExpiredBLOBs(run)
+		deleted += n
+	}
 	if err == nil && s.owners != nil {
 		err = s.owners.deleteExpired(run)
 	}
@@ -69,6 +75,20 @@ func (s *Store) deleteExpired(ctx context.Context) (deleted int64, err error) {
 		// them again and again takes long in a large table.
 		from = last
 		if err := sqlkit.Pause(ctx, time.Since(start)); err != nil {
+			return deleted, err
+		}
+	}
+}
+
+// deleteExpiredBLOBs deletes the rows whose expire_date is a BLOB, as another
+// program may have stored it in SQLite. They are behind all others in the index.
+func (s *Store) deleteExpiredBLOBs(ctx context.Context) (deleted int64, err error) {
+	st := s.db.Once("DELETE FROM " + s.quoted + " WHERE session_key IN (SELECT session_key FROM " + s.quoted +
+		" WHERE expire_date >= x'' AND " + s.expires() + " <= ? LIMIT " + strconv.Itoa(s.opts.CleanupBatch) + ")")
+	for {
+		n, err := s.db.Exec(ctx, st, s.now())
+		deleted += n
+		if err != nil || n < int64(s.opts.CleanupBatch) {
 			return deleted, err
 		}
 	}
@@ -118,7 +138,7 @@ func (s *Store) Count(ctx context.Context) (active, expired int64, err error) {
 		return 0, 0, err
 	}
 	defer s.db.End()
-	st := s.db.Once("SELECT COALESCE(SUM(CASE WHEN expire_date > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + s.quoted)
+	st := s.db.Once("SELECT COALESCE(SUM(CASE WHEN " + s.expires() + " > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + s.quoted)
 	st.Pool = s.opts.Reader
 	var all int64
 	_, err = sqlkit.Collect(ctx, s.db, st, []any{s.now()}, func(rows *sql.Rows) (struct{}, error) {

@@ -91,7 +91,16 @@ func (s *shared) unchanged() string {
 	case MySQL:
 		same = "CAST(CONVERT(session_data USING utf8mb4) AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
 	}
-	return " WHERE session_key = ? AND " + same + " AND expire_date > ?"
+	return " WHERE session_key = ? AND " + same + " AND " + s.expires() + " > ?"
+}
+
+// expires is the column expire_date in a comparison for which no index is needed.
+// In SQLite, a BLOB that another program stored is greater than any text.
+func (s *shared) expires() string {
+	if s.dialect == SQLite {
+		return s.asText("expire_date")
+	}
+	return "expire_date"
 }
 
 // maxTableName is how long the name of a table may be in every database.

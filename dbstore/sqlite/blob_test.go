@@ -112,3 +112,46 @@ func TestDataIsComparedByteByByteWhateverTheCollation(t *testing.T) {
 		t.Errorf("Save over a change of case: %v, want %v", err, session.ErrConflict)
 	}
 }
+
+// A moment that is a BLOB is later than every text.
+func TestExpiriesStoredAsBLOBs(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	store, err := sqlite.Open(ctx, path, sqlite.Options{Options: dbstore.Options{CleanupBatch: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rec := newRecord(`{}`)
+	token := mustSave(t, store, "", rec)
+	set := func(expires time.Time) {
+		if _, err := db.Exec("UPDATE django_session SET expire_date = ?", []byte(expires.UTC().Format(time.DateTime))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(time.Now().Add(-time.Hour))
+	if _, err := store.Save(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+		t.Errorf("Save of an expired session: %v, want %v", err, session.ErrGone)
+	}
+	if active, expired, err := store.Count(ctx); active != 0 || expired != 1 || err != nil {
+		t.Errorf("Count: %d, %d, %v; want 0 and 1", active, expired, err)
+	}
+	set(time.Now().Add(time.Hour))
+	for i, key := range []any{"a", "b", []byte("c"), "d", "e"} {
+		expires := time.Date(2001, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateTime)
+		if _, err := db.Exec("INSERT INTO django_session VALUES (?, '{}', ?)", key, []byte(expires)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := store.DeleteExpired(ctx); n != 5 || err != nil {
+		t.Errorf("DeleteExpired: %d, %v; want 5", n, err)
+	}
+	if _, err := store.Load(ctx, token); err != nil {
+		t.Errorf("Load of the session that lives: %v", err)
+	}
+}
