@@ -8,36 +8,6 @@ import (
 	"sessionengine/session"
 )
 
-// A Codec turns a session into the value of a cookie and back. [New] makes one
-// for each [Scheme]; [NewWithCodec] takes one of another kind, for example to
-// read and write the cookies of another framework.
-//
-// Whoever holds a cookie's value can present anything in its place, so a codec
-// must authenticate every bit of it:
-//
-//   - Decode accepts nothing but what Encode returned, character for character.
-//     No second text may decode to the same session: encodings of base64 that
-//     ignore line breaks or unused bits need a check.
-//   - The cookie's name is part of what is authenticated: a value that was
-//     issued for one cookie is worth nothing in another one.
-//   - Nothing is decompressed, parsed or decrypted before it is authenticated,
-//     and what it grows to is bounded.
-//
-// A codec is safe for concurrent use.
-type Codec interface {
-	// Encode returns the value of the named cookie for a session that is valid
-	// until expires, a part of a second dropped. The value consists of
-	// characters that RFC 6265, section 4.1.1, calls cookie-octets. It keeps no
-	// reference to data. The store checks the length.
-	Encode(cookie string, data []byte, expires time.Time) (value string, err error)
-
-	// Decode returns what was given to Encode; data belongs to the caller. A
-	// value that Encode did not return gives an error that matches
-	// [session.ErrNotFound], and otherwise an error is a failure of the server.
-	// The store compares expires with the clock.
-	Decode(cookie, value string) (data []byte, expires time.Time, err error)
-}
-
 // envelope protects a payload with one key.
 type envelope interface {
 	// seal returns a cookie's value. It may overwrite payload, and keeps no
@@ -68,7 +38,9 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// codec is the Codec of the schemes.
+// codec turns a session into the value of a cookie and back. It decodes nothing
+// but what it has encoded for that cookie, character for character, and looks at
+// nothing that is not authenticated. It is safe for concurrent use.
 type codec struct {
 	payloads  *payloads
 	envelopes []envelope // one for each secret; the first one seals
@@ -83,7 +55,9 @@ func (c *codec) scratch() *scratch {
 	return new(scratch)
 }
 
-func (c *codec) Encode(cookie string, data []byte, expires time.Time) (string, error) {
+// encode returns the value of the named cookie for a session that is valid until
+// expires, a part of a second dropped. It keeps no reference to data.
+func (c *codec) encode(cookie string, data []byte, expires time.Time) (string, error) {
 	s := c.scratch()
 	defer c.pool.Put(s)
 	value, err := c.envelopes[0].seal(s, cookie, c.payloads.encode(s, data, expires))
@@ -93,7 +67,9 @@ func (c *codec) Encode(cookie string, data []byte, expires time.Time) (string, e
 	return value, nil
 }
 
-func (c *codec) Decode(cookie, value string) ([]byte, time.Time, error) {
+// decode returns what was given to encode; data is the caller's. Whether it has
+// expired is not looked at.
+func (c *codec) decode(cookie, value string) ([]byte, time.Time, error) {
 	if !canonicalBase64(value, c.padded) {
 		return nil, time.Time{}, session.ErrInvalidToken
 	}
@@ -107,7 +83,7 @@ func (c *codec) Decode(cookie, value string) ([]byte, time.Time, error) {
 	return nil, time.Time{}, session.ErrInvalidToken
 }
 
-// canonicalBase64 tells whether s is what an encoder of base64url (RFC 4648,
+// canonicalBase64 reports whether s is what an encoder of base64url (RFC 4648,
 // section 5) writes. Decoders of encoding/base64 skip line breaks, and unless
 // they are strict they ignore the bits of the last character that stand for
 // nothing, so that several texts decode to the same bytes.

@@ -18,19 +18,19 @@ func Pack(data []byte) (text, raw []byte, ok bool) {
 // SealPayload returns a cookie's value with any payload, protected as the store
 // protects its own.
 func SealPayload(s *Store, payload []byte) (string, error) {
-	return s.codec.(*codec).envelopes[0].seal(new(scratch), s.cookie, append([]byte(nil), payload...))
+	return s.codec.envelopes[0].seal(new(scratch), s.cookie, append([]byte(nil), payload...))
 }
 
 // OpenPayload returns the payload of a cookie's value.
 func OpenPayload(s *Store, value string) (payload []byte, ok bool) {
-	return s.codec.(*codec).envelopes[0].open(new(scratch), s.cookie, value)
+	return s.codec.envelopes[0].open(new(scratch), s.cookie, value)
 }
 
 // WithoutPayloads returns a store like s that panics when it gets to the payload
 // of a cookie.
 func WithoutPayloads(s *Store) *Store {
 	blind := *s
-	c := s.codec.(*codec)
+	c := s.codec
 	blind.codec = &codec{envelopes: c.envelopes, padded: c.padded}
 	blind.cache = nil
 	return &blind

@@ -115,12 +115,6 @@ func (o Options) describe() string {
 	return fmt.Sprintf("signedcookie.Options{%v, %d fallback secrets}", o.Scheme, len(o.FallbackSecrets))
 }
 
-// CodecOptions set up a store with a codec of its own: see [NewWithCodec].
-type CodecOptions struct {
-	MaxCookieBytes int // as in Options
-	CacheBytes     int // as in Options
-}
-
 func checkCookieBytes(n int) (int, error) {
 	switch {
 	case n == 0:

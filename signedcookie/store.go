@@ -17,11 +17,10 @@ import (
 //
 // Printing or logging a Store does not show its keys.
 type Store struct {
-	codec    Codec
-	what     string // the kind of codec, for people
+	codec    *codec
+	scheme   Scheme
 	cookie   string
 	maxBytes int // of a cookie, its name and value together
-	maxData  int // of a session; 0 leaves it to the codec
 	cache    *cache
 }
 
@@ -72,26 +71,7 @@ func New(secret []byte, opts Options) (*Store, error) {
 	}
 	return &Store{
 		codec:    c,
-		what:     opts.Scheme.String(),
-		cookie:   DefaultCookie,
-		maxBytes: maxBytes,
-		maxData:  c.payloads.limit,
-		cache:    newCache(opts.CacheBytes),
-	}, nil
-}
-
-// NewWithCodec returns a store whose cookies are made by a codec.
-func NewWithCodec(codec Codec, opts CodecOptions) (*Store, error) {
-	if codec == nil {
-		return nil, errors.New("signedcookie: NewWithCodec needs a codec")
-	}
-	maxBytes, err := checkCookieBytes(opts.MaxCookieBytes)
-	if err != nil {
-		return nil, err
-	}
-	return &Store{
-		codec:    codec,
-		what:     fmt.Sprintf("%T", codec),
+		scheme:   opts.Scheme,
 		cookie:   DefaultCookie,
 		maxBytes: maxBytes,
 		cache:    newCache(opts.CacheBytes),
@@ -158,7 +138,7 @@ func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
 		}
 		return rec, nil
 	}
-	data, expires, err := s.codec.Decode(s.cookie, token)
+	data, expires, err := s.codec.decode(s.cookie, token)
 	if err != nil {
 		return nil, err
 	}
@@ -180,10 +160,10 @@ func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
 // it is compressed, the bytes of the session.
 func (s *Store) Save(_ context.Context, token string, rec *session.Record) (newToken string, err error) {
 	// First, since compressing takes time and memory in proportion to it.
-	if s.maxData > 0 && len(rec.Data) > s.maxData {
-		return "", &session.TooLargeError{Size: len(rec.Data), Limit: s.maxData}
+	if limit := s.codec.payloads.limit; len(rec.Data) > limit {
+		return "", &session.TooLargeError{Size: len(rec.Data), Limit: limit}
 	}
-	newToken, err = s.codec.Encode(s.cookie, rec.Data, rec.Expires)
+	newToken, err = s.codec.encode(s.cookie, rec.Data, rec.Expires)
 	if err != nil {
 		return "", err
 	}
@@ -213,5 +193,5 @@ func (s Store) Format(f fmt.State, verb rune) { io.WriteString(f, s.describe()) 
 func (s Store) MarshalText() ([]byte, error) { return []byte(s.describe()), nil }
 
 func (s Store) describe() string {
-	return fmt.Sprintf("signedcookie.Store{%s, cookie %s}", s.what, s.cookie)
+	return fmt.Sprintf("signedcookie.Store{%v, cookie %s}", s.scheme, s.cookie)
 }
