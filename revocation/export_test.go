@@ -15,14 +15,14 @@ func Cut(data []byte) (id string, generation int64, owner string, rest []byte, o
 	return m.id, m.generation, m.owner, rest, ok
 }
 
-// MaxAnswers is how many sessions MaxStale remembers in one of its two parts.
+// MaxAnswers is how many sessions MaxStale remembers.
 const MaxAnswers = maxAnswers
 
 // Answers returns how many sessions s remembers for MaxStale.
 func (s *Store) Answers() int {
 	s.answers.mu.Lock()
 	defer s.answers.mu.Unlock()
-	return len(s.answers.newer) + len(s.answers.older)
+	return s.answers.known.Len()
 }
 
 // Len returns how many sessions and owners are on the list.

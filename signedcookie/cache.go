@@ -1,11 +1,11 @@
 package signedcookie
 
 import (
-	"hash/maphash"
 	"strings"
 	"sync"
 	"time"
 
+	"sessionengine/internal/recent"
 	"sessionengine/session"
 )
 
@@ -14,24 +14,12 @@ import (
 //
 // It is a map from the exact value to what the value holds, so that a hit says
 // nothing but what verifying it again would say. It holds copies and gives
-// copies. What it holds is bounded in bytes: entries are kept in two generations,
-// and when the newer one is full it becomes the older one, which is dropped.
-// What is used meanwhile moves to the newer one again.
+// copies. What it holds is bounded in bytes.
 type cache struct {
-	seed   maphash.Seed
-	shards [cacheShards]cacheShard
-	max    int // bytes in a generation of a shard
-}
+	bytes int
 
-// Locks are held for a hundred nanoseconds, and shared by so many.
-const cacheShards = 8
-
-type cacheShard struct {
-	mu         sync.Mutex
-	newer      map[string]cacheEntry
-	older      map[string]cacheEntry
-	newerBytes int
-	_          [64]byte // locks of their own cache lines
+	mu      sync.Mutex // held for a hundred nanoseconds
+	cookies *recent.Cache[cacheEntry]
 }
 
 type cacheEntry struct {
@@ -49,7 +37,9 @@ func newCache(bytes int) *cache {
 	if bytes == 0 {
 		bytes = DefaultCacheBytes
 	}
-	return &cache{seed: maphash.MakeSeed(), max: bytes / (2 * cacheShards)}
+	return &cache{bytes: bytes, cookies: recent.New(bytes, func(token string, e cacheEntry) int {
+		return entryOverhead + len(token) + len(e.data)
+	})}
 }
 
 // empty returns an empty cache of the same size.
@@ -57,11 +47,7 @@ func (c *cache) empty() *cache {
 	if c == nil {
 		return nil
 	}
-	return &cache{seed: maphash.MakeSeed(), max: c.max}
-}
-
-func (c *cache) shard(token string) *cacheShard {
-	return &c.shards[maphash.String(c.seed, token)%cacheShards]
+	return newCache(c.bytes)
 }
 
 // load returns a record of the caller's own, which may be expired, or nil.
@@ -69,15 +55,9 @@ func (c *cache) load(token string) *session.Record {
 	if c == nil {
 		return nil
 	}
-	sh := c.shard(token)
-	sh.mu.Lock()
-	e, ok := sh.newer[token]
-	if !ok {
-		if e, ok = sh.older[token]; ok {
-			c.add(sh, token, e)
-		}
-	}
-	sh.mu.Unlock()
+	c.mu.Lock()
+	e, ok := c.cookies.Get(token)
+	c.mu.Unlock()
 	if !ok {
 		return nil
 	}
@@ -86,28 +66,14 @@ func (c *cache) load(token string) *session.Record {
 
 // store remembers what a token holds.
 func (c *cache) store(token string, data []byte, expires time.Time) {
-	if c == nil || entryOverhead+len(token)+len(data) > c.max {
+	if c == nil {
 		return
 	}
 	// A clone, since token is part of a request's header, which it would keep in
 	// memory as a whole.
 	token = strings.Clone(token)
 	e := cacheEntry{data: string(data), expires: expires}
-	sh := c.shard(token)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if _, ok := sh.newer[token]; !ok {
-		c.add(sh, token, e)
-	}
-}
-
-// add puts an entry into the newer generation. The shard is locked, and the
-// token not in that generation.
-func (c *cache) add(sh *cacheShard, token string, e cacheEntry) {
-	size := entryOverhead + len(token) + len(e.data)
-	if sh.newer == nil || sh.newerBytes+size > c.max {
-		sh.older, sh.newer, sh.newerBytes = sh.newer, make(map[string]cacheEntry), 0
-	}
-	sh.newer[token] = e
-	sh.newerBytes += size
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cookies.Put(token, e)
 }

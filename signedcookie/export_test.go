@@ -36,20 +36,11 @@ func WithoutPayloads(s *Store) *Store {
 	return &blind
 }
 
-// CacheBytes returns about how many bytes a store's cache takes.
-func CacheBytes(s *Store) int {
-	total := 0
-	for i := range s.cache.shards {
-		sh := &s.cache.shards[i]
-		sh.mu.Lock()
-		for _, generation := range []map[string]cacheEntry{sh.newer, sh.older} {
-			for token, e := range generation {
-				total += entryOverhead + len(token) + len(e.data)
-			}
-		}
-		sh.mu.Unlock()
-	}
-	return total
+// CacheLen returns how many cookies a store's cache has.
+func CacheLen(s *Store) int {
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	return s.cache.cookies.Len()
 }
 
 // Decompressed inflates the DEFLATE data of a payload that has nothing else, and
