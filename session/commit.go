@@ -45,6 +45,7 @@ func (s *Session) Save(ctx context.Context) error {
 // flushed is gone as far as it came.
 func (s *Session) commit(ctx context.Context) error {
 	if s.err != nil {
+		s.discard() // a logout holds nevertheless
 		return s.err
 	}
 	modified := s.modified() || s.renew && s.stored || s.endOthers
@@ -52,8 +53,7 @@ func (s *Session) commit(ctx context.Context) error {
 		return nil
 	}
 	now := time.Now()
-	extension := s.extensionDue(now)
-	if !modified && !extension {
+	if !modified && !s.extensionDue(now) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.req.outside(ctx)), s.m.opts.CommitTimeout)
@@ -68,7 +68,7 @@ func (s *Session) commit(ctx context.Context) error {
 		}
 	}
 	if !s.changes.effective && !(s.renew && s.stored) {
-		if extension {
+		if s.extensionDue(now) {
 			return s.extend(ctx, now)
 		}
 		return nil
@@ -397,11 +397,7 @@ func (s *Session) commitLate(ctx context.Context) error {
 }
 
 func (s *Session) tryLate(ctx context.Context) error {
-	if s.err != nil {
-		s.discard()
-		return s.err
-	}
-	if s.discarded || !s.stored && !s.isEmpty() || s.renew && s.stored {
+	if s.err == nil && (s.discarded || !s.stored && !s.isEmpty() || s.renew && s.stored) {
 		// A new session whose token nobody learns would only fill the store,
 		// and a renewed one would log the visitor out.
 		s.discard()

@@ -225,6 +225,8 @@ func (s *Session) endTheOthers(ctx context.Context) error {
 		return err
 	}
 	s.token, s.endOthers, s.renew = newToken, false, false
+	s.touch = true // another request may have left it with a minute to live: see package combined
+	s.deleteOthers(ctx)
 	s.cookie, s.maxAge = cookieSet, 0
 	if !s.atBrowserClose() {
 		s.maxAge = int(min(max(1, time.Until(s.loaded.Expires)/time.Second), math.MaxInt32))

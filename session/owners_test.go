@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -308,4 +309,53 @@ type ownerStore struct {
 func (o *ownerStore) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
 	o.owners = append(o.owners, rec.Owner+"/"+rec.Label)
 	return o.probe.Save(ctx, token, rec)
+}
+
+// A request with a mistake in it fails, and logs the visitor out all the same.
+func TestALogoutHoldsWhereTheRequestFails(t *testing.T) {
+	for name, logout := range map[string]func(s *session.Session){
+		"FlushAll without an owner": func(s *session.Session) { s.FlushAll() },
+		"a bad value, then Flush":   func(s *session.Session) { s.Set("x", make(chan int)); s.Flush() },
+		"Flush, then a bad value":   func(s *session.Session) { s.Flush(); s.Set("x", make(chan int)) },
+		"Flush, then a bad expiry":  func(s *session.Session) { s.Flush(); s.SetExpiry(-1) },
+		"Flush, then a bad owner":   func(s *session.Session) { s.Flush(); s.SetOwner(strings.Repeat("x", 256)) },
+		"a bad value, Save, Flush": func(s *session.Session) {
+			s.Set("x", make(chan int))
+			s.Save(t.Context())
+			s.Flush()
+		},
+	} {
+		for engine, open := range engines {
+			t.Run(name+" "+engine, func(t *testing.T) {
+				store := open(t)
+				m := manager(t, store, session.Options{Logger: slog.New(slog.DiscardHandler)})
+				w := inRequest(t, m, "", func(s *session.Session) { s.Set("user", 1) })
+				token := w.Result().Cookies()[0].Value
+				w = inRequest(t, m, token, logout)
+				if set := w.Result().Cookies(); w.Code != 500 || len(set) != 1 || set[0].MaxAge >= 0 {
+					t.Errorf("status %d, cookies %v; want 500 and the cookie deleted", w.Code, set)
+				}
+				if _, err := store.Load(t.Context(), token); engine == "row" && !errors.Is(err, session.ErrNotFound) {
+					t.Errorf("the row is still there: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// What a renewal ends, EndOthers ends, too.
+func TestEndOthersEndsTheRequestsOtherSessions(t *testing.T) {
+	store := revocable(t)
+	m := manager(t, store, session.Options{})
+	cart := inRequest(t, m, "", func(s *session.Session) { s.Set("cart", 1) }).Result().Cookies()[0].Value
+	own := inRequest(t, m, "", func(s *session.Session) {
+		s.Set("user", 1)
+		s.SetOwner("alice")
+	}).Result().Cookies()[0].Value
+	if w := inRequest(t, m, cart+"; sessionid="+own, func(s *session.Session) { s.EndOthers() }); w.Code != 200 {
+		t.Fatal(w.Code, w.Body)
+	}
+	if _, err := store.Load(t.Context(), cart); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("the other session of the request: %v", err)
+	}
 }

@@ -26,7 +26,7 @@ func inRequest(t testing.TB, m *session.Manager, token string, f func(*session.S
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
 	if token != "" {
-		r.AddCookie(&http.Cookie{Name: "sessionid", Value: token})
+		r.Header.Set("Cookie", "sessionid="+token)
 	}
 	w := httptest.NewRecorder()
 	m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
