@@ -29,9 +29,10 @@ type List interface {
 	End(ctx context.Context, id string, until time.Time) (first bool, err error)
 
 	// EndOwner raises an owner's generation, in one atomic step: to the given
-	// one, or by 1 if it is that far already. The owner stays on the list until
-	// the given moment at least, or until a later one that was given before.
-	EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error
+	// one, or by 1 if it is that far already. It returns the one that it was
+	// before. The owner stays on the list until the given moment at least, or
+	// until a later one that was given before.
+	EndOwner(ctx context.Context, owner string, generation int64, until time.Time) (before int64, err error)
 
 	// DeleteExpired deletes what need not stay on the list any longer, and
 	// returns how much it was. It may run on several nodes at once.

@@ -54,21 +54,21 @@ func testList(t *testing.T, one, two revocation.List) {
 		want("an owner with the session's name", lookup(l, "", id), revocation.Entry{})
 	}
 
-	endOwner := func(l revocation.List, generation int64) {
+	endOwner := func(l revocation.List, generation, want int64) {
 		t.Helper()
-		if err := l.EndOwner(ctx, "alice", generation, until); err != nil {
-			t.Fatalf("EndOwner: %v", err)
+		if before, err := l.EndOwner(ctx, "alice", generation, until); err != nil || before != want {
+			t.Fatalf("EndOwner: the generation was %d, %v; want %d", before, err, want)
 		}
 	}
-	endOwner(one, 1000)
+	endOwner(one, 1000, 0)
 	want("an owner", lookup(two, other, "alice"), revocation.Entry{Generation: 1000})
 	want("both", lookup(two, id, "alice"), revocation.Entry{Ended: true, Generation: 1000})
 	want("another owner", lookup(two, id, "Alice"), revocation.Entry{Ended: true})
-	endOwner(two, 2000)
+	endOwner(two, 2000, 1000)
 	want("a later generation", lookup(one, other, "alice"), revocation.Entry{Generation: 2000})
-	endOwner(two, 1500)
+	endOwner(two, 1500, 2000)
 	want("an earlier generation", lookup(one, other, "alice"), revocation.Entry{Generation: 2001})
-	endOwner(one, 2001)
+	endOwner(one, 2001, 2001)
 	want("the same generation", lookup(one, other, "alice"), revocation.Entry{Generation: 2002})
 
 	race(16, func(i int) {
@@ -76,16 +76,25 @@ func testList(t *testing.T, one, two revocation.List) {
 		if i%2 == 0 {
 			l = two
 		}
-		if err := l.EndOwner(ctx, "alice", 0, until); err != nil {
+		if _, err := l.EndOwner(ctx, "alice", 0, until); err != nil {
 			t.Errorf("EndOwner beside others: %v", err)
 		}
 	})
 	want("after sixteen more", lookup(one, other, "alice"), revocation.Entry{Generation: 2018})
+	var befores [20]atomic.Int64
 	race(16, func(i int) { // a new one
-		if err := one.EndOwner(ctx, "bob", 5, until); err != nil {
-			t.Errorf("EndOwner beside others: %v", err)
+		before, err := one.EndOwner(ctx, "bob", 5, until)
+		if err != nil || before < 0 || before > 19 {
+			t.Errorf("EndOwner beside others: %d, %v", before, err)
+			return
 		}
+		befores[before].Add(1)
 	})
+	for i := range befores {
+		if want := int64(1); (i == 0 || i >= 5) && befores[i].Load() != want {
+			t.Errorf("%d have raised an owner from the generation %d, want %d", befores[i].Load(), i, want)
+		}
+	}
 	want("sixteen at once", lookup(two, "", "bob"), revocation.Entry{Generation: 20})
 	for round := range rounds {
 		var firsts atomic.Int64
@@ -112,13 +121,13 @@ func testList(t *testing.T, one, two revocation.List) {
 			t.Fatal(err)
 		}
 	}
-	if err := one.EndOwner(ctx, "carol", 1, past); err != nil {
+	if _, err := one.EndOwner(ctx, "carol", 1, past); err != nil {
 		t.Fatal(err)
 	}
-	if err := one.EndOwner(ctx, "dave", 1, until); err != nil { // not shortened
+	if _, err := one.EndOwner(ctx, "dave", 1, until); err != nil { // not shortened
 		t.Fatal(err)
 	}
-	if err := one.EndOwner(ctx, "dave", 2, past); err != nil {
+	if _, err := one.EndOwner(ctx, "dave", 2, past); err != nil {
 		t.Fatal(err)
 	}
 	var deleted atomic.Int64
@@ -141,7 +150,8 @@ func testList(t *testing.T, one, two revocation.List) {
 	_, lookupErr := one.Lookup(over, id, "alice")
 	_, endErr := one.End(over, other, until)
 	_, deleteErr := one.DeleteExpired(over)
-	for call, err := range map[string]error{"Lookup": lookupErr, "End": endErr, "EndOwner": one.EndOwner(over, "erin", 1, until), "DeleteExpired": deleteErr} {
+	_, ownerErr := one.EndOwner(over, "erin", 1, until)
+	for call, err := range map[string]error{"Lookup": lookupErr, "End": endErr, "EndOwner": ownerErr, "DeleteExpired": deleteErr} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a context that is over: %v", call, err)
 		}
@@ -170,7 +180,7 @@ func TestTheListKeepsWhatItMust(t *testing.T) {
 			if _, err := list.End(ctx, id, until); err != nil {
 				t.Fatal(err)
 			}
-			if err := list.EndOwner(ctx, "alice", 1, until); err != nil {
+			if _, err := list.EndOwner(ctx, "alice", 1, until); err != nil {
 				t.Fatal(err)
 			}
 			for range 5 {
@@ -275,7 +285,7 @@ func TestOneQueryPerCheck(t *testing.T) {
 			{"a save", 1, func() { _, err := store.Save(ctx, token, rec); must(err) }},
 			{"a renewal", 2, func() { var err error; token, err = store.Renew(ctx, token, rec); must(err) }},
 			{"a logout", 1, func() { must(store.Delete(ctx, token)) }},
-			{"logging out everywhere", 1, func() { must(endAll(ctx, store, "alice")) }},
+			{"logging out everywhere", 2, func() { must(endAll(ctx, store, "alice")) }},
 		} {
 			sent.queries.Store(0)
 			step.do()

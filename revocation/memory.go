@@ -71,9 +71,9 @@ func (l *MemoryList) End(ctx context.Context, id string, until time.Time) (first
 }
 
 // EndOwner implements [List].
-func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
+func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) (int64, error) {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("revocation: end owner: %w", err)
+		return 0, fmt.Errorf("revocation: end owner: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *MemoryList) EndOwner(ctx context.Context, owner string, generation int6
 	}
 	l.owners[owner] = now
 	l.grown()
-	return nil
+	return before.Generation, nil
 }
 
 // DeleteExpired implements [List].

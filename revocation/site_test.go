@@ -363,9 +363,9 @@ func (l *switchable) End(ctx context.Context, id string, until time.Time) (bool,
 	return l.List.End(ctx, id, until)
 }
 
-func (l *switchable) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
+func (l *switchable) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) (int64, error) {
 	if l.broken.Load() {
-		return errBroken
+		return 0, errBroken
 	}
 	return l.List.EndOwner(ctx, owner, generation, until)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sessionengine/dbstore"
@@ -45,8 +44,9 @@ type SQLOptions struct {
 // are known by 128 bits of the SHA-256 of their names.
 //
 // Lookup sends one statement, a SELECT of up to two rows by primary key; End one
-// INSERT, and EndOwner one that becomes an UPDATE if the owner is there already.
-// Each is a transaction of its own, on connections that commit each statement, as
+// INSERT; EndOwner such a SELECT, and an INSERT or an UPDATE on the condition that
+// nobody has raised the owner since, both again if somebody has. Each is a
+// transaction of its own, on connections that commit each statement, as
 // they do unless told otherwise.
 //
 // A statement that the database rejected because of a lock, a deadlock or a lack
@@ -64,7 +64,7 @@ type SQLList struct {
 	db    *sqlkit.DB
 	table sqlkit.Table
 
-	lookup, end, endOwner, expired *sqlkit.Statement
+	lookup, insert, raise, expired *sqlkit.Statement
 }
 
 var _ List = (*SQLList)(nil)
@@ -113,16 +113,13 @@ func (l *SQLList) setStatements() {
 	l.lookup = st("SELECT entry, generation FROM " + t + " WHERE entry IN (?, ?)")
 	l.expired = st("SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch))
 
-	const columns = " (entry, generation, expires) VALUES "
-	// The row that is there goes by the name of l, where names can be given.
-	raise := " expires = CASE WHEN l.expires < ? THEN ? ELSE l.expires END," +
-		" generation = CASE WHEN l.generation < ? THEN ? ELSE l.generation + 1 END"
+	l.raise = st("UPDATE " + t + " SET generation = ?, expires = CASE WHEN expires < ? THEN ? ELSE expires END" +
+		" WHERE entry = ? AND generation = ?")
+	const values = " (entry, generation, expires) VALUES (?, ?, ?)"
 	if l.db.Dialect == dbstore.MySQL {
-		l.end = st("INSERT IGNORE INTO " + t + columns + "(?, 0, ?)")
-		l.endOwner = st("INSERT INTO " + t + columns + "(?, ?, ?) ON DUPLICATE KEY UPDATE" + strings.ReplaceAll(raise, "l.", ""))
+		l.insert = st("INSERT IGNORE INTO " + t + values)
 	} else {
-		l.end = st("INSERT INTO " + t + columns + "(?, 0, ?) ON CONFLICT (entry) DO NOTHING")
-		l.endOwner = st("INSERT INTO " + t + " AS l" + columns + "(?, ?, ?) ON CONFLICT (entry) DO UPDATE SET" + raise)
+		l.insert = st("INSERT INTO " + t + values + " ON CONFLICT (entry) DO NOTHING")
 	}
 }
 
@@ -180,15 +177,30 @@ func (l *SQLList) Lookup(ctx context.Context, id, owner string) (e Entry, err er
 
 // End implements [List].
 func (l *SQLList) End(ctx context.Context, id string, until time.Time) (first bool, err error) {
-	n, err := l.exec(ctx, "end", l.end, sessionEntry(id), seconds(until))
+	n, err := l.exec(ctx, "end", l.insert, sessionEntry(id), 0, seconds(until))
 	return n > 0, err
 }
 
 // EndOwner implements [List].
-func (l *SQLList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
-	expires := seconds(until)
-	_, err := l.exec(ctx, "end owner", l.endOwner, ownerEntry(owner), generation, expires, expires, expires, generation, generation)
-	return err
+func (l *SQLList) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) (int64, error) {
+	entry, expires := ownerEntry(owner), seconds(until)
+	for {
+		found, err := l.Lookup(ctx, "", owner)
+		if err != nil {
+			return 0, err
+		}
+		before := found.Generation
+		raised := max(generation, before+1)
+		var n int64
+		if before == 0 {
+			n, err = l.exec(ctx, "end owner", l.insert, entry, raised, expires)
+		} else {
+			n, err = l.exec(ctx, "end owner", l.raise, raised, expires, expires, entry, before)
+		}
+		if n > 0 || err != nil {
+			return before, err
+		}
+	}
 }
 
 func (l *SQLList) exec(ctx context.Context, op string, st *sqlkit.Statement, args ...any) (int64, error) {

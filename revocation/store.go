@@ -354,30 +354,32 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 }
 
 // EndSessions implements [session.OwnerEnder]: it raises the owner's generation
-// on the list, one write. How many sessions that ends nobody knows.
+// on the list. How many sessions that ends nobody knows.
 func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 	if owner == "" {
 		return 0, session.ErrNoOwner
 	}
-	if err := s.endOwner(ctx, validOwner(owner), time.Now().UnixMilli()); err != nil {
+	if _, err := s.endOwner(ctx, validOwner(owner), time.Now().UnixMilli()); err != nil {
 		return 0, err
 	}
 	return -1, nil
 }
 
 // endOwner ends all sessions of an owner that are of an older generation than the
-// given one, and those of that one, too, if it has begun already.
-func (s *Store) endOwner(ctx context.Context, owner string, generation int64) error {
-	if err := s.list.EndOwner(ctx, owner, generation, time.Now().Add(s.opts.MaxAge+clockSlack)); err != nil {
-		return err
+// given one, and those of that one, too, if it has begun already. It returns the
+// generation that the owner was of before.
+func (s *Store) endOwner(ctx context.Context, owner string, generation int64) (before int64, err error) {
+	before, err = s.list.EndOwner(ctx, owner, generation, time.Now().Add(s.opts.MaxAge+clockSlack))
+	if err == nil {
+		s.answers.forgetAll()
 	}
-	s.answers.forgetAll()
-	return nil
+	return before, err
 }
 
 // EndOtherSessions implements [session.OwnerEnder]. The session goes on in the
 // generation to which it raises the owner; should somebody else raise it too at
-// that moment, this session ends with the others.
+// that moment, this session ends with the others. Errors are those of
+// [Store.Renew] besides, with what it says of the list's.
 func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
 	if owner == "" {
 		return "", session.ErrNoOwner
@@ -388,26 +390,51 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 		return "", err
 	}
 	generation := max(entry.Generation+1, time.Now().UnixMilli())
-	for ended := false; ; ended = true {
-		rec, old, err := s.open(ctx, token)
-		gone := errors.Is(err, session.ErrNotFound)
-		if err != nil && !gone {
+	// First, since nothing is ended if the session does not fit. Nobody has the
+	// new token before all is done.
+	old, newToken, err := s.inGeneration(ctx, owner, generation, token)
+	gone := errors.Is(err, session.ErrGone)
+	if err != nil && !gone {
+		return "", err
+	}
+	before, err := s.endOwner(ctx, owner, generation)
+	if err != nil {
+		return "", err
+	}
+	if !gone {
+		first, err := s.list.End(ctx, old.id, s.until(old))
+		if err != nil {
 			return "", err
 		}
-		if !gone {
-			if entry, err = s.list.Lookup(ctx, old.id, old.owner); err != nil {
-				return "", err
-			}
-			// What this call has ended itself is not gone.
-			gone = entry.Ended || entry.ends(old) && !(ended && old.owner == owner)
-		}
-		if !ended {
-			if err := s.endOwner(ctx, owner, generation); err != nil {
+		s.answers.forget(old.id)
+		if gone = !first || old.owner == owner && before != entry.Generation; gone {
+			if err := s.engine.Delete(ctx, newToken); err != nil {
 				return "", err
 			}
 		}
-		if gone {
-			return "", session.ErrGone
+	}
+	if gone {
+		return "", session.ErrGone
+	}
+	return newToken, nil
+}
+
+// inGeneration makes a session one of a generation of its owner, as it is stored,
+// under a new id and token. The old id is not ended yet.
+func (s *Store) inGeneration(ctx context.Context, owner string, generation int64, token string) (old mark, newToken string, err error) {
+	for {
+		rec, old, err := s.open(ctx, token)
+		if errors.Is(err, session.ErrNotFound) {
+			return old, "", session.ErrGone
+		} else if err != nil {
+			return old, "", err
+		}
+		entry, err := s.list.Lookup(ctx, old.id, old.owner)
+		if err != nil {
+			return old, "", err
+		}
+		if entry.ends(old) {
+			return old, "", session.ErrGone
 		}
 		m := old
 		m.id, m.span = newID(), min(old.span, spanOf(s.opts.MaxAge))
@@ -415,11 +442,11 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 			m.generation = generation
 		}
 		rec.Owner = old.owner // of the stored state, for an engine that notes it
-		newToken, err = s.replace(ctx, s.engine.Renew, token, rec, old, m)
+		newToken, err = s.write(ctx, s.engine.Renew, token, rec, m)
 		if errors.Is(err, session.ErrConflict) && ctx.Err() == nil {
-			continue // changed between two steps: it goes on as it is now
+			continue // changed since it was loaded: it goes on as it is now
 		}
-		return newToken, err
+		return old, newToken, err
 	}
 }
 

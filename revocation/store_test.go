@@ -291,7 +291,7 @@ func TestClocksDoNotMatter(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantEnded(t, "all", store, renewed)
-			if err := list.EndOwner(ctx, "alice", ahead, inAnHour()); err != nil {
+			if _, err := list.EndOwner(ctx, "alice", ahead, inAnHour()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -356,6 +356,61 @@ func TestACopyOfTheKeptCookieEnds(t *testing.T) {
 	}
 }
 
+// Nor does whoever has a session outlive its owner's, which a node ends whose
+// clock is behind, by ending the others between any two steps.
+func TestASessionThatEndsOthersEndsWithAllOfItsOwner(t *testing.T) {
+	for _, behind := range []time.Duration{0, time.Second, time.Hour} {
+		for step := range 5 {
+			ctx := t.Context()
+			list := &stepped{List: revocation.NewMemoryList()}
+			thief := wrap(t, cookies(t), list, revocation.Options{})
+			token, _ := begin(t, thief, "alice", inAnHour())
+			ended := false
+			list.left, list.meanwhile = step, func() {
+				ended = true
+				if _, err := list.List.EndOwner(ctx, "alice", time.Now().Add(-behind).UnixMilli(), inAnHour()); err != nil {
+					t.Error(err)
+				}
+			}
+			kept, err := thief.EndOtherSessions(ctx, "alice", token)
+			if err != nil && !errors.Is(err, session.ErrGone) {
+				t.Fatal(err)
+			}
+			if err == nil && ended {
+				wantEnded(t, fmt.Sprintf("%v behind, before call %d: what the thief kept", behind, step), thief, kept)
+			}
+			wantEnded(t, "the thief's token", thief, token)
+		}
+	}
+}
+
+// The mark of the session that is kept is longer than before.
+func TestNothingIsEndedIfTheKeptSessionDoesNotFit(t *testing.T) {
+	ctx := t.Context()
+	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
+	mine, rec := begin(t, store, "alice", inAnHour())
+	other, _ := begin(t, store, "alice", inAnHour())
+	filler := ""
+	for {
+		larger := *rec
+		filler += rand.Text()[:4]
+		larger.Data = []byte(`{"_session_owner":"alice","filler":"` + filler + `"}`)
+		token, err := store.Save(ctx, mine, &larger)
+		if tooLarge := (*session.TooLargeError)(nil); errors.As(err, &tooLarge) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		mine = token
+	}
+	var tooLarge *session.TooLargeError
+	if _, err := store.EndOtherSessions(ctx, "alice", mine); !errors.As(err, &tooLarge) {
+		t.Fatalf("%v, want a session that is too large", err)
+	}
+	wantAlive(t, "the session itself", store, mine)
+	wantAlive(t, "the other one", store, other)
+}
+
 // stepped is a list that lets something happen before one of its calls.
 type stepped struct {
 	revocation.List
@@ -379,7 +434,7 @@ func (l *stepped) End(ctx context.Context, id string, until time.Time) (bool, er
 	return l.List.End(ctx, id, until)
 }
 
-func (l *stepped) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) error {
+func (l *stepped) EndOwner(ctx context.Context, owner string, generation int64, until time.Time) (int64, error) {
 	l.step()
 	return l.List.EndOwner(ctx, owner, generation, until)
 }
@@ -629,7 +684,7 @@ func TestTheMemoryListIsBounded(t *testing.T) {
 					if _, err := list.End(t.Context(), fmt.Sprint(time.Now(), i), until); err != nil {
 						t.Fatal(err)
 					}
-				} else if err := list.EndOwner(t.Context(), fmt.Sprint(time.Now(), i), 1, until); err != nil {
+				} else if _, err := list.EndOwner(t.Context(), fmt.Sprint(time.Now(), i), 1, until); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -706,7 +761,7 @@ func TestWhatCannotBeMarked(t *testing.T) {
 		}
 	}
 	// A list that counts in something else than milliseconds.
-	if err := list.EndOwner(ctx, "alice", 1<<50, inAnHour()); err != nil {
+	if _, err := list.EndOwner(ctx, "alice", 1<<50, inAnHour()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}); err == nil {
@@ -984,7 +1039,7 @@ func TestEndSessionsAtANodeWithALateClock(t *testing.T) {
 	list.broken.Store(false)
 	wantAlive(t, "when the list works again", store, token)
 	late := time.Now().Add(-2 * time.Minute).UnixMilli()
-	if err := list.EndOwner(ctx, "alice", late, inAnHour()); err != nil {
+	if _, err := list.EndOwner(ctx, "alice", late, inAnHour()); err != nil {
 		t.Fatal(err)
 	}
 	wantEnded(t, "when the owner's were ended at a late node", store, token)
