@@ -67,8 +67,11 @@ func (o *owners) endSessions(ctx context.Context, owner string) (int64, error) {
 // its old one, so that no other change of it is in the way. If sessions may not
 // be known by their owner it does nothing, and gives [ErrOwnersIncomplete].
 //
-// The token is one of the store's own cookie, see [Store.ForCookie]; in a handler
-// [session.Session.EndOthers] sees to that.
+// The token has to be one of the store's own cookie, see [Store.ForCookie]; in a
+// handler [session.Session.EndOthers] sees to that. One of another cookie that
+// this process has a store for ends nothing, and gives an error that matches
+// [session.ErrMisuse]. Any other token is taken for one of a session that is gone,
+// and ends all of the owner's.
 func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error) {
 	if err := s.beginOwners(owner); err != nil {
 		return "", err
@@ -77,11 +80,35 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 	if err := s.owners.incomplete(ctx); err != nil {
 		return "", err
 	}
-	newToken, err = s.endOthers(ctx, owner, token)
+	err = s.refuseForeign(ctx, token)
+	if err == nil {
+		newToken, err = s.endOthers(ctx, owner, token)
+	}
 	if err != nil {
 		return "", s.writeFailure(ctx, "end other sessions", err, 0, 0)
 	}
 	return newToken, nil
+}
+
+// refuseForeign returns an error if the token is one of another cookie.
+func (s *Store) refuseForeign(ctx context.Context, token string) error {
+	s.namesMu.Lock()
+	others := slices.DeleteFunc(slices.Clone(s.names), func(name string) bool { return name == s.cookie })
+	s.namesMu.Unlock()
+	var keys []any
+	for _, name := range others {
+		if key, ok := storedKey(name, token); ok && !s.opts.RawKeys {
+			keys = append(keys, key)
+		}
+	}
+	if keys == nil {
+		return nil
+	}
+	there, err := s.owners.present(ctx, keys)
+	if err == nil && len(there) > 0 {
+		err = fmt.Errorf("%w: the token is not one of the cookie %q; use the store that ForCookie returns", session.ErrMisuse, s.cookie)
+	}
+	return err
 }
 
 func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken string, err error) {

@@ -582,6 +582,34 @@ func countRows(t testing.TB, db *sql.DB, table, where string) (n int) {
 	return n
 }
 
+// testOwnersCookies keeps a session by a token of another cookie: nobody asked to
+// end it.
+func testOwnersCookies(t *testing.T, b Backend) {
+	ctx := t.Context()
+	store := b.store(t, dbstore.Options{Owners: true})
+	bound, err := store.ForCookie("__Host-session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone, err := bound.Save(ctx, "", owned("user 7", "phone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := store.EndOtherSessions(ctx, "user 7", phone); token != "" || !errors.Is(err, session.ErrMisuse) {
+		t.Errorf("EndOtherSessions: %v, want %v", err, session.ErrMisuse)
+	}
+	if _, err := bound.Load(ctx, phone); err != nil {
+		t.Errorf("Load: %v", err)
+	}
+	// Of a session that is gone nobody knows the cookie.
+	if err := bound.Delete(ctx, phone); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.EndOtherSessions(ctx, "user 7", phone); !errors.Is(err, session.ErrGone) {
+		t.Errorf("EndOtherSessions of a session that is gone: %v, want %v", err, session.ErrGone)
+	}
+}
+
 // What PostgreSQL cannot hold is refused in an owner and left out of a label, in
 // every database.
 func testOwnersText(t *testing.T, b Backend) {

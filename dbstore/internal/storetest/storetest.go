@@ -99,6 +99,7 @@ func Run(t *testing.T, b Backend) {
 		{"what is kept about owners goes with their sessions", testOwnersRows},
 		{"odd characters in owners and labels", testOwnersText},
 		{"owners of living sessions do not hold up the cleanup", testOwnersCleanup},
+		{"a token of another cookie ends nothing", testOwnersCookies},
 		{"conformance with owners", testOwnersConformance},
 		{"without prepared statements", testNoPrepare},
 		{"expired sessions are deleted in batches", testDeleteExpired},
