@@ -49,7 +49,7 @@ func open(t testing.TB, engine, key, file string, opts django.Options) session.S
 
 var cookieFeatures = sessiontest.Features{
 	IgnoresContext: true,
-	MaxBytes:       4096,
+	MaxBytes:       session.MaxCookieBytes,
 	SynctestBubble: true,
 	Peer: func(t *testing.T, _ session.SessionStore) session.SessionStore {
 		return newCookieStore(t, django.Options{})

@@ -12,13 +12,9 @@ import (
 // cookieSalt is the salt of django/contrib/sessions/backends/signed_cookies.py.
 const cookieSalt = "django.contrib.sessions.backends.signed_cookies"
 
-// maxCookieBytes is what browsers store at most of one cookie: its name and
-// value together (draft-ietf-httpbis-rfc6265bis, section 5.6).
-const maxCookieBytes = 4096
-
 // maxTokenBytes bounds the work for what a client sends. Django writes cookies
 // of any length, and not all clients have the limit of browsers.
-const maxTokenBytes = 4 * maxCookieBytes
+const maxTokenBytes = 4 * session.MaxCookieBytes
 
 // CookieStore keeps sessions in cookies that Django's engine
 // "django.contrib.sessions.backends.signed_cookies" reads and writes as well. It
@@ -64,8 +60,8 @@ func NewCookieStore(secretKey string, opts Options) (*CookieStore, error) {
 	}, nil
 }
 
-// ForCookie implements [session.CookieNamer]. The name counts towards the limit
-// of 4096 bytes; Django's signatures do not depend on it. Until it is called the
+// ForCookie implements [session.CookieNamer]. The name counts towards
+// [session.MaxCookieBytes]; Django's signatures do not depend on it. Until it is called the
 // name is "sessionid".
 func (s *CookieStore) ForCookie(name string) (session.SessionStore, error) {
 	if name == "" {
@@ -134,8 +130,8 @@ func (s *CookieStore) Save(_ context.Context, _ string, rec *session.Record) (st
 	// the last of four.
 	end := min(max(0, rec.Expires.Unix()), maxEnd)
 	token := s.signer.dumps(text, end-s.age)
-	if size := len(s.name) + len(token); size > maxCookieBytes {
-		return "", &session.TooLargeError{Size: size, Limit: maxCookieBytes}
+	if size := len(s.name) + len(token); size > session.MaxCookieBytes {
+		return "", &session.TooLargeError{Size: size, Limit: session.MaxCookieBytes}
 	}
 	return token, nil
 }

@@ -61,7 +61,7 @@ var (
 		ExpiredDeleter:   true,
 		CookieBound:      true,
 		IgnoresContext:   true,
-		MaxBytes:         signedcookie.MaxCookieBytes,
+		MaxBytes:         session.MaxCookieBytes,
 		SynctestBubble:   true,
 	}
 )

@@ -7,7 +7,6 @@ import (
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
-	"sessionengine/signedcookie"
 )
 
 // tenYears is the longest life of the suite's sessions.
@@ -23,7 +22,7 @@ func features() sessiontest.Features {
 		ExpiredDeleter:   true,
 		OwnerEnder:       true,
 		CookieBound:      true,
-		MaxBytes:         signedcookie.MaxCookieBytes,
+		MaxBytes:         session.MaxCookieBytes,
 		SynctestBubble:   true,
 	}
 }

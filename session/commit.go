@@ -238,8 +238,8 @@ func (s *Session) saved(token string, rec Record, now time.Time) {
 	if !s.atBrowserClose() {
 		s.maxAge = int(min(max(1, rec.Expires.Sub(now)/time.Second), math.MaxInt32))
 	}
-	if n := len(s.m.cookie.Name) + len(token); n > maxCookieBytes*3/4 {
-		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers", slog.Int("bytes", n), slog.Int("limit", maxCookieBytes))
+	if n := len(s.m.cookie.Name) + len(token); n > MaxCookieBytes*3/4 {
+		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers", slog.Int("bytes", n), slog.Int("limit", MaxCookieBytes))
 	}
 }
 

@@ -190,9 +190,9 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// maxCookieBytes is what browsers store at most of one cookie: its name and
-// value together (draft-ietf-httpbis-rfc6265bis, section 5.6).
-const maxCookieBytes = 4096
+// MaxCookieBytes is what browsers store at most of one cookie: its name and
+// value together, in bytes (draft-ietf-httpbis-rfc6265bis, section 5.6).
+const MaxCookieBytes = 4096
 
 // maxAttributeBytes is how long the value of an attribute may be
 // (draft-ietf-httpbis-rfc6265bis, section 5.6).

@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 			sessiontest.Run(t, open, sessiontest.Features{
 				CookieBound:    true,
 				IgnoresContext: true,
-				MaxBytes:       cmp.Or(opts.MaxCookieBytes, signedcookie.MaxCookieBytes),
+				MaxBytes:       cmp.Or(opts.MaxCookieBytes, session.MaxCookieBytes),
 				SynctestBubble: true,
 				Peer:           func(t *testing.T, _ session.SessionStore) session.SessionStore { return open(t) },
 			})

@@ -33,8 +33,8 @@
 // # Limits
 //
 // Browsers drop cookies whose name and value have more than 4096 bytes together
-// ([MaxCookieBytes]). A session that does not fit is an error before any header
-// is sent. Proxies may allow less: nginx, by default, answers 502 if the header
+// ([session.MaxCookieBytes]). A session that does not fit is an error before any
+// header is sent. Proxies may allow less: nginx, by default, answers 502 if the header
 // of a response has more than 4 or 8 KiB, the size of a page of memory, so that a
 // cookie of about 3.8 kB does not get through. Set its proxy_buffer_size to 8k
 // (and large_client_header_buffers, for requests with several such cookies), or

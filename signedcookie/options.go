@@ -3,6 +3,8 @@ package signedcookie
 import (
 	"fmt"
 	"io"
+
+	"sessionengine/session"
 )
 
 // Scheme is how a cookie is protected. All of them keep clients from changing a
@@ -45,10 +47,6 @@ const (
 	// [Store.ForCookie] gives another one.
 	DefaultCookie = "sessionid"
 
-	// MaxCookieBytes is the most that browsers take for a cookie's name and
-	// value together (RFC 6265bis, section 5.6).
-	MaxCookieBytes = 4096
-
 	// DefaultMaxDataBytes is the default of [Options.MaxDataBytes].
 	DefaultMaxDataBytes = 64 << 10
 
@@ -89,9 +87,10 @@ type Options struct {
 	PadTo int
 
 	// MaxCookieBytes is the greatest size of a cookie's name and value
-	// together; 0 means [MaxCookieBytes], which it cannot exceed. A smaller one
-	// leaves room where a proxy limits the size of headers: 3500 for nginx with
-	// its default proxy_buffer_size of 4 KiB, which answers 502 above that.
+	// together; 0 means [session.MaxCookieBytes], which it cannot exceed. A
+	// smaller one leaves room where a proxy limits the size of headers: 3500 for
+	// nginx with its default proxy_buffer_size of 4 KiB, which answers 502 above
+	// that.
 	MaxCookieBytes int
 
 	// MaxDataBytes is the greatest size of a serialized session, before
@@ -118,9 +117,9 @@ func (o Options) describe() string {
 func checkCookieBytes(n int) (int, error) {
 	switch {
 	case n == 0:
-		return MaxCookieBytes, nil
-	case n < 0 || n > MaxCookieBytes:
-		return 0, fmt.Errorf("signedcookie: MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, MaxCookieBytes)
+		return session.MaxCookieBytes, nil
+	case n < 0 || n > session.MaxCookieBytes:
+		return 0, fmt.Errorf("signedcookie: MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, session.MaxCookieBytes)
 	}
 	return n, nil
 }

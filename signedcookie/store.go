@@ -129,7 +129,7 @@ func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
 		return nil, session.ErrNotFound
 	}
 	// Not s.maxBytes, which may have been larger when the cookie was made.
-	if len(s.cookie)+len(token) > MaxCookieBytes {
+	if len(s.cookie)+len(token) > session.MaxCookieBytes {
 		return nil, session.ErrInvalidToken
 	}
 	if rec := s.cache.load(token); rec != nil {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"sessionengine/signedcookie"
+	"sessionengine/session"
 )
 
 // trials are the rows of the matrix. The verdict is whether nothing is lost that
@@ -498,7 +498,7 @@ func browserLimit(b *stage) (verdict, string, error) {
 			return "", "", err
 		case now == 0:
 			return good, fmt.Sprintf("the largest one has %d bytes", largest), nil
-		case now > signedcookie.MaxCookieBytes:
+		case now > session.MaxCookieBytes:
 			return bad, fmt.Sprintf("one of %d bytes is sent, which they drop", now), nil
 		}
 		largest = now

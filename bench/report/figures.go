@@ -9,6 +9,7 @@ import (
 	"sessionengine/bench"
 	"sessionengine/bench/internal/network"
 	"sessionengine/bench/survey"
+	"sessionengine/session"
 )
 
 // A figure is a plot: of series of points, of spans or of bars.
@@ -146,7 +147,7 @@ func (b *builder) encoderFigure() *figure {
 		all = append(all, series{Name: name, Style: i})
 	}
 	all = append(all, series{Name: "JSON, for comparison", Style: styles - 1})
-	values := []float64{4096}
+	values := []float64{session.MaxCookieBytes}
 	for _, e := range b.Encoders {
 		k := slices.Index(kinds, e.Session)
 		add := func(i int, z survey.Sizes) {
@@ -168,7 +169,7 @@ func (b *builder) encoderFigure() *figure {
 		Title:   "size of the cookie, by encoder",
 		Alt:     fmt.Sprintf("Bytes of cookie for %s, a row each, by encoder, and the size of the JSON, with a line at the 4096 bytes that browsers take. The table below has the figures.", list(kinds)),
 		Caption: "Median of different sessions of the kind, and the smallest and the largest of them.",
-		X:       logAxis("bytes", values...), Y: rowAxis(kinds), Series: all, Limit: 4096,
+		X:       logAxis("bytes", values...), Y: rowAxis(kinds), Series: all, Limit: session.MaxCookieBytes,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sessionengine/bench/survey"
+	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
 
@@ -101,7 +102,7 @@ func trainingTable(training *survey.Training) *table {
 			"which it has not seen, tell what it saves.", intro, training.Seed, training.Trained, training.Bytes, training.HeldOut)},
 		Columns: []string{"bytes of cookie value", "median", "p90", "max", "mean", "saved", "too large"},
 		Notes: []string{fmt.Sprintf("saved: of the mean, over the line above. too large: name and value together exceed %d bytes, which browsers drop.",
-			signedcookie.MaxCookieBytes)},
+			session.MaxCookieBytes)},
 	}
 	scheme, above := "", 0
 	for i, c := range training.Cookies {

@@ -45,7 +45,7 @@ func cookieSubject(name string, opts signedcookie.Options) sessiontest.Subject {
 		Features: sessiontest.Features{
 			CookieBound:    true,
 			IgnoresContext: true,
-			MaxBytes:       signedcookie.MaxCookieBytes,
+			MaxBytes:       session.MaxCookieBytes,
 			SynctestBubble: true,
 		},
 	}
