@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sessionengine/combined"
+	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
 	"sessionengine/revocation"
@@ -558,5 +559,76 @@ func TestEndSessionsInBothEngines(t *testing.T) {
 	}
 	if _, err := session.EndSessions(ctx, switching(t, cookies(t), to), "ann"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("with an engine that cannot: %v", err)
+	}
+}
+
+// beforeCreate is an engine in which something happens before a session begins.
+type beforeCreate struct {
+	*dbstore.Store
+	do func()
+}
+
+func (b *beforeCreate) ForCookie(string) (session.SessionStore, error) { return b, nil }
+
+func (b *beforeCreate) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	if token == "" {
+		b.do()
+	}
+	return b.Store.Save(ctx, token, rec)
+}
+
+// A session that grows does not get away when its owner's are ended.
+func TestASessionThatOutgrowsTheCookieEndsWithItsOwners(t *testing.T) {
+	for _, renew := range []bool{false, true} {
+		small, err := revocation.New(cookies(t), revocation.NewMemoryList(), revocation.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := &beforeCreate{Store: ownedRows(t)}
+		store := overflow(t, small, large, combined.Options{})
+		ctx := t.Context()
+		rec := &session.Record{Data: []byte(`{"_session_owner":"ann"}`), Owner: "ann", Expires: time.Now().Add(time.Hour)}
+		token, err := store.Save(ctx, "", rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large.do = func() {
+			if _, err := store.EndSessions(ctx, "ann"); err != nil {
+				t.Error(err)
+			}
+		}
+		rec.Data = []byte(`{"_session_owner":"ann","big":"` + noise(9000) + `"}`)
+		save := store.Save
+		if renew {
+			save = store.Renew
+		}
+		if _, err := save(ctx, token, rec); !errors.Is(err, session.ErrGone) {
+			t.Errorf("renew=%v: %v, want ErrGone", renew, err)
+		}
+		if n, _, err := large.Count(ctx); n != 0 || err != nil {
+			t.Errorf("renew=%v: %d sessions in rows, %v; want none", renew, n, err)
+		}
+	}
+}
+
+// The time of grace does not bound what EndOthers makes of an old token.
+func TestEndOthersWithATokenOfTheOldPlace(t *testing.T) {
+	from, to := ownedRows(t), ownedRows(t)
+	store := switching(t, from, to)
+	old, err := from.Save(t.Context(), "", &session.Record{
+		Data: []byte(`{"a":1,"_session_owner":"ann"}`), Owner: "ann", Expires: time.Now().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := visit(t, store, old, session.Options{}, func(s *session.Session) { s.Set("n", 2) })
+	kept := visit(t, store, old, session.Options{}, func(s *session.Session) { s.EndOthers() })
+	if left := time.Until(load(t, store, kept).Expires); left < time.Hour {
+		t.Errorf("the session that is kept lives for %v", left)
+	}
+	for _, token := range []string{old, moved} {
+		if _, err := store.Load(t.Context(), token); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("another token: %v", err)
+		}
 	}
 }

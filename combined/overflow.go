@@ -78,13 +78,17 @@ func (o *Overflow) save(ctx context.Context, token string, rec *session.Record, 
 	if !tooLarge(err) {
 		return newToken, err
 	}
-	if newToken, err = large.create(ctx, rec); err != nil {
+	to, err := large.arrive(ctx, rec)
+	if err != nil {
 		return "", err
 	}
-	if renew {
-		err = small.store.Delete(ctx, token)
+	if token != "" {
+		if err := small.outgrown(ctx, token, renew); err != nil {
+			return "", to.undo(ctx, err)
+		}
 	}
-	return newToken, err
+	rec.Version = to.version
+	return to.token, nil
 }
 
 // saveLarge saves a session of the large engine, in the small one if it has

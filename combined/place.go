@@ -154,13 +154,32 @@ func (p place) leave(ctx context.Context, token string, rec *session.Record, to 
 		err = p.retire(ctx, token, rec, to, how.grace)
 	}
 	if err != nil {
-		if undo := to.in.store.Delete(ctx, to.token); undo != nil {
-			err = fmt.Errorf("%w (and what was written in the new place could not be deleted: %w)", err, undo)
-		}
-		return "", err
+		return "", to.undo(ctx, err)
 	}
 	rec.Version = to.version
 	return to.token, nil
+}
+
+// undo takes an arrival back, and returns the error that is the reason.
+func (a arrival) undo(ctx context.Context, err error) error {
+	if undo := a.in.store.Delete(ctx, a.token); undo != nil {
+		err = fmt.Errorf("%w (and what was written in the new place could not be deleted: %w)", err, undo)
+	}
+	return err
+}
+
+// outgrown lets a session go from p, which keeps it in its token, that has arrived
+// somewhere: unless it was ended meanwhile, in which case its arrival, that may
+// have come too late for that, must be taken back.
+func (p place) outgrown(ctx context.Context, token string, renewed bool) error {
+	_, err := p.store.Load(ctx, token)
+	if errors.Is(err, session.ErrNotFound) {
+		return session.ErrGone
+	}
+	if err == nil && renewed {
+		err = p.store.Delete(ctx, token)
+	}
+	return err
 }
 
 // retire leaves the session as rec has it, but only for the time of grace. One
