@@ -281,26 +281,38 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.SetOutput(io.Discard) // errors go where run's go
 	quick := flags.Bool("quick", false, "take seconds: fewer sessions and shorter samples, wider intervals")
 	opts.own = source.DeclareFlags(flags)
-	flags.BoolVar(&opts.showKeys, "show-keys", false, "show the names of the heaviest keys of -sessions, which are content")
-	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some of the\n-sessions, tell what it saves on the others, and write it to this `file`")
-	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+engineNames())
-	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
-	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, bytes on the\nwire, load through a server, and the model against measurements")
+	flags.BoolVar(&opts.showKeys, "show-keys", false,
+		"show the names of the heaviest keys of -sessions, which are content")
+	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some "+
+		"of the\n-sessions, tell what it saves on the others, and write it to this `file`")
+	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+
+		engineNames())
+	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, "+
+		"postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+
+		databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way "+
+		"to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
+	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, "+
+		"bytes on the\nwire, load through a server, and the model against measurements")
 	for _, out := range outputs {
 		flags.StringVar(&out.path, out.flag, "", out.usage)
 		opts.outputs = append(opts.outputs, &out)
 	}
-	cmdflag.Int(flags, &opts.rounds, "rounds", "measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
+	cmdflag.Int(flags, &opts.rounds, "rounds",
+		"measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
 	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
-	cmdflag.Duration(flags, &m.RoundTrip, "rtt", "ms", "model: `time` from the server to the database and back, such as 1ms; 0 for a\ndatabase on the web server")
+	cmdflag.Duration(flags, &m.RoundTrip, "rtt", "ms",
+		"model: `time` from the server to the database and back, such as 1ms; 0 for a\ndatabase on the web server")
 	cmdflag.Float(flags, &m.Uplink, "uplink", "Mbit/s", "model: a visitor's uplink in `Mbit/s`, such as 5")
 	cmdflag.Float(flags, &m.Downlink, "downlink", "Mbit/s", "model: a visitor's downlink in `Mbit/s`")
-	cmdflag.Float(flags, &m.ReadsPerWrite, "reads-per-write", "pages", "model: `pages` that only read the session for each page that changes it")
+	cmdflag.Float(flags, &m.ReadsPerWrite, "reads-per-write", "pages",
+		"model: `pages` that only read the session for each page that changes it")
 	cmdflag.Int(flags, &m.RequestsPerPage, "requests-per-page", "model: `requests` of a page that carry the cookie")
-	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1, "model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
+	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1,
+		"model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
 	cmdflag.Float(flags, &m.CPUHour, "cpu-price", "of an hour", "model: `price` of an hour of a core")
 	cmdflag.Float(flags, &m.GBOut, "egress-price", "of a GB", "model: `price` of a GB sent to visitors")
-	cmdflag.Float(flags, &m.MillionQueries, "query-price", "of a million queries", "model: `price` of a million database queries")
+	cmdflag.Float(flags, &m.MillionQueries, "query-price", "of a million queries",
+		"model: `price` of a million database queries")
 
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -376,7 +388,8 @@ func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
 		o.rounds = rounds
 	}
 	if o.rounds < minRounds || o.rounds > 1000 {
-		return fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", o.rounds, minRounds)
+		return fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", o.rounds,
+			minRounds)
 	}
 	// A round is for two engines; more take longer.
 	o.duration = time.Duration(o.rounds*max(len(o.engines), 2)) * round / 2

@@ -116,8 +116,10 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-sessions", file, "-json", out, "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
+	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"),
+		filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-sessions", file, "-json", out, "-html",
+		page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,8 +168,10 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 
 func TestReportIsWrittenInEveryForm(t *testing.T) {
 	dir := t.TempDir()
-	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"), filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-html", page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown); err != nil {
+	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"),
+		filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
+	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-html", page, "-csv", table, "-benchstat",
+		benchmarks, "-markdown", markdown); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
@@ -192,7 +196,8 @@ func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	time.AfterFunc(3*time.Second, cancel)
 	dir := t.TempDir()
 	out, page := filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html")
-	stdout, _, err := compareOnce(t, ctx, "-full", "-engines", "signedcookie,dbstore", "-rounds", "1000", "-json", out, "-html", page)
+	stdout, _, err := compareOnce(t, ctx, "-full", "-engines", "signedcookie,dbstore", "-rounds", "1000", "-json", out,
+		"-html", page)
 	if !errors.Is(err, context.Canceled) || exitStatus(err) != 130 {
 		t.Fatalf("got %v, exit status %d", err, exitStatus(err))
 	}
@@ -207,7 +212,8 @@ func TestInterruptedRunSaysWhatItHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"INTERRUPTED after ", "INTERRUPTED: not all was measured of ", "load through a server", "The run was interrupted before this was measured"} {
+	for _, want := range []string{"INTERRUPTED after ", "INTERRUPTED: not all was measured of ",
+		"load through a server", "The run was interrupted before this was measured"} {
 		if !bytes.Contains(content, []byte(want)) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -220,7 +226,8 @@ func TestFailureLeavesAnOldFileAlone(t *testing.T) {
 	if err := os.WriteFile(out, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := compareOnce(t, t.Context(), "-json", out, "-sessions", filepath.Join(t.TempDir(), "missing")); err == nil {
+	if _, _, err := compareOnce(t, t.Context(), "-json", out, "-sessions",
+		filepath.Join(t.TempDir(), "missing")); err == nil {
 		t.Fatal("a missing file was measured")
 	}
 	if content, err := os.ReadFile(out); err != nil || string(content) != "old" {

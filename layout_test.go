@@ -17,12 +17,15 @@ func TestDependencies(t *testing.T) {
 		pkgs      []string
 		forbidden []string // prefixes
 	}{
-		{[]string{"./session"}, []string{"sessionengine/", "github.com/", "golang.org/x/", "modernc.org/", "go.opentelemetry.io/", "database/sql"}},
+		{[]string{"./session"}, []string{"sessionengine/", "github.com/", "golang.org/x/", "modernc.org/",
+			"go.opentelemetry.io/", "database/sql"}},
 		{[]string{"./session", "./signedcookie"}, []string{
-			"database/sql", "modernc.org/", "github.com/jackc/", "github.com/go-sql-driver/", "golang.org/x/perf", "go.opentelemetry.io/",
+			"database/sql", "modernc.org/", "github.com/jackc/", "github.com/go-sql-driver/", "golang.org/x/perf",
+			"go.opentelemetry.io/",
 			"sessionengine/bench", "sessionengine/dbstore", "sessionengine/metrics", "testing",
 		}},
-		{[]string{"./dbstore"}, []string{"modernc.org/", "github.com/", "golang.org/x/perf", "sessionengine/bench", "testing"}},
+		{[]string{"./dbstore"}, []string{"modernc.org/", "github.com/", "golang.org/x/perf", "sessionengine/bench",
+			"testing"}},
 		{[]string{"./dbstore/postgres"}, []string{"modernc.org/", "github.com/go-sql-driver/", "sessionengine/bench"}},
 		{[]string{"./dbstore/mysql"}, []string{"modernc.org/", "github.com/jackc/", "sessionengine/bench"}},
 	} {
@@ -43,7 +46,8 @@ func TestDependencies(t *testing.T) {
 				continue
 			}
 			for _, prefix := range tc.forbidden {
-				if dep == prefix || strings.HasPrefix(dep, prefix) && (strings.HasSuffix(prefix, "/") || strings.HasPrefix(dep, prefix+"/")) {
+				if dep == prefix || strings.HasPrefix(dep, prefix) &&
+					(strings.HasSuffix(prefix, "/") || strings.HasPrefix(dep, prefix+"/")) {
 					t.Errorf("%v depends on %s", tc.pkgs, dep)
 				}
 			}
@@ -101,7 +105,8 @@ func TestLayout(t *testing.T) {
 			for _, word := range words[1:] {
 				other, own := strings.CutPrefix(word, "sessionengine/")
 				fine := func(folder string) bool { return in(other, folder) }
-				if own && !in(other, row) && !in(other, "internal") && !strings.Contains(other, "/internal/") && !slices.ContainsFunc(others, fine) {
+				if own && !in(other, row) && !in(other, "internal") && !strings.Contains(other, "/internal/") &&
+					!slices.ContainsFunc(others, fine) {
 					t.Errorf("%s imports %s; the table of DESIGN.md allows %q", pkg, other, others)
 				}
 			}
@@ -131,7 +136,8 @@ func TestContributingNamesFilesThatThereAre(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		for _, m := range regexp.MustCompile("`([\\w.]+(/[\\w.]+)*)`").FindAllStringSubmatch(line, -1) {
 			file := m[1]
-			if folder, _, _ := strings.Cut(file, "/"); folder == file && !strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, ".md") {
+			if folder, _, _ := strings.Cut(file, "/"); folder == file && !strings.HasSuffix(file, ".go") &&
+				!strings.HasSuffix(file, ".md") {
 				continue // a name in the code
 			}
 			named++

@@ -111,7 +111,8 @@ type snippetChecker struct {
 func newSnippetChecker(t *testing.T) *snippetChecker {
 	standard := []string{"context", "database/sql", "errors", "fmt", "log", "log/slog", "net/http", "net/http/httptest",
 		"net/http/httputil", "net/url", "os", "strings", "testing", "time"}
-	list := append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Name}}\t{{.Export}}", "./..."}, standard...)
+	list := append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Name}}\t{{.Export}}", "./..."},
+		standard...)
 	cmd := exec.Command("go", list...)
 	cmd.Stderr = t.Output()
 	out, err := cmd.Output()
@@ -133,7 +134,8 @@ func newSnippetChecker(t *testing.T) *snippetChecker {
 		}
 	}
 	c.imports = imports.String()
-	c.types = importer.ForCompiler(c.files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(export[path]) })
+	c.types = importer.ForCompiler(c.files, "gc",
+		func(path string) (io.ReadCloser, error) { return os.Open(export[path]) })
 	c.prelude, err = parser.ParseFile(c.files, "prelude", "package snippet;"+c.imports+snippetPrelude, 0)
 	if err != nil {
 		t.Fatal(err)

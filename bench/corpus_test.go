@@ -155,8 +155,10 @@ func TestParseSession(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"secret", `["secret"]`, `{"secret":1`, `{"secret":1}{"secret":2}`, "{}", "{\"secret\":\"\xff\"}", ""} {
-		if _, err := bench.ParseSession([]byte(in), "x"); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
+	for _, in := range []string{"secret", `["secret"]`, `{"secret":1`, `{"secret":1}{"secret":2}`, "{}",
+		"{\"secret\":\"\xff\"}", ""} {
+		if _, err := bench.ParseSession([]byte(in), "x"); err == nil || strings.Contains(err.Error(), "secret") ||
+			strings.Contains(err.Error(), "'s'") {
 			t.Errorf("%s: got %v, want an error that quotes nothing", in, err)
 		}
 	}

@@ -36,7 +36,10 @@ func TestCounterCountsEveryRoundTrip(t *testing.T) {
 		do   func() error
 		want int64
 	}{
-		{"a statement that writes", func() error { _, err := db.ExecContext(ctx, "INSERT INTO t VALUES (1)"); return err }, 1},
+		{"a statement that writes", func() error {
+			_, err := db.ExecContext(ctx, "INSERT INTO t VALUES (1)")
+			return err
+		}, 1},
 		{"a query", func() error { return sum(ctx) }, 1},
 		{"a prepared statement", func() error { _, err := insert.ExecContext(ctx, 2); return err }, 1},
 		{"preparing", func() error {

@@ -64,7 +64,7 @@ type benchTable struct {
 // tableName returns a new name.
 func tableName() string { return "sessionengine_bench_" + strings.ToLower(rand.Text()[:12]) }
 
-// claim makes sure that there is no table of that name. It is made by whoever
+// claim makes sure that there is no table of that name. It is made by what
 // uses it, and has to be dropped.
 func (d *database) claim(ctx context.Context, name string) (*benchTable, error) {
 	db, err := d.Open("rw")

@@ -176,7 +176,8 @@ func TestTableThatIsThereIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := &database{Database: parsed}
-			if _, err := d.claim(t.Context(), "theirs"); err == nil || !strings.Contains(err.Error(), "theirs is there already") {
+			if _, err := d.claim(t.Context(), "theirs"); err == nil ||
+				!strings.Contains(err.Error(), "theirs is there already") {
 				t.Errorf("got %v", err)
 			}
 			var n int
@@ -188,7 +189,8 @@ func TestTableThatIsThereIsLeftAlone(t *testing.T) {
 }
 
 func TestDatabaseThatCannotBeUsed(t *testing.T) {
-	for _, url := range []string{"sessions.db", "sqlite:" + filepath.Join(t.TempDir(), "missing"), "redis://host", "postgres://host:port/"} {
+	for _, url := range []string{"sessions.db", "sqlite:" + filepath.Join(t.TempDir(), "missing"), "redis://host",
+		"postgres://host:port/"} {
 		if _, err := DatabaseEngine(url); err == nil {
 			t.Errorf("%s: accepted", url)
 		}
@@ -231,11 +233,13 @@ func TestFloorReadsAndWritesRows(t *testing.T) {
 			names := tablesOf(t, kind, db)
 			ours := names[slices.IndexFunc(names, func(n string) bool { return n != "theirs" })]
 			var changed, expired int
-			if err := db.QueryRow("SELECT COUNT(*) FROM " + ours + " WHERE session_data LIKE '%" + CountKey + "%'").Scan(&changed); err != nil {
+			if err := db.QueryRow("SELECT COUNT(*) FROM " + ours + " WHERE session_data LIKE '%" + CountKey +
+				"%'").Scan(&changed); err != nil {
 				t.Fatal(err)
 			}
 			moment := time.Now().UTC().Format("2006-01-02 15:04:05")
-			if err := db.QueryRow("SELECT COUNT(*) FROM " + ours + " WHERE expire_date < '" + moment + "'").Scan(&expired); err != nil {
+			if err := db.QueryRow("SELECT COUNT(*) FROM " + ours + " WHERE expire_date < '" + moment +
+				"'").Scan(&expired); err != nil {
 				t.Fatal(err)
 			}
 			if changed != 1 || expired != 0 {

@@ -83,7 +83,7 @@ type Kind string
 // The kinds of request that are measured.
 const (
 	Untouched Kind = "untouched" // carries the cookie, and the handler does not ask for the session
-	Anonymous Kind = "anonymous" // carries no cookie, and the handler asks for a value in vain
+	Anonymous Kind = "anonymous" // carries no cookie, and the handler asks for a value that is not there
 	Read      Kind = "read"      // the handler reads one value
 	Again     Kind = "again"     // the same, for a visitor who was served a moment ago
 	Write     Kind = "write"     // the handler sets one value

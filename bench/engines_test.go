@@ -111,7 +111,8 @@ func TestEnginesThatRememberAreMeasuredWithMoreVisitorsThanTheyDo(t *testing.T) 
 		allocs[r.Kind] = r.Allocs[0]
 	}
 	if allocs[bench.Again] >= allocs[bench.Read]-5 {
-		t.Errorf("%v allocations for a visitor who comes back at once, %v for others: both were remembered", allocs[bench.Again], allocs[bench.Read])
+		t.Errorf("%v allocations for a visitor who comes back at once, %v for others: both were remembered",
+			allocs[bench.Again], allocs[bench.Read])
 	}
 }
 

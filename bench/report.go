@@ -124,7 +124,8 @@ func (r *Report) compareReturns() {
 			if read == nil || again == nil || len(read.Nanosec) == 0 || len(again.Nanosec) == 0 {
 				continue
 			}
-			r.Again = append(r.Again, RatioResult{s.Name, Again, engine, compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
+			r.Again = append(r.Again, RatioResult{s.Name, Again, engine,
+				compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
 		}
 	}
 	var all []*Comparison
@@ -142,7 +143,8 @@ func (r *Report) compareFloors() {
 			continue
 		}
 		c := compare(r.Net(q), f.Nanosec, r.Quiet.Confidence())
-		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, Summarize(f.Nanosec, r.Quiet.Confidence()), c.Ratio})
+		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, Summarize(f.Nanosec, r.Quiet.Confidence()),
+			c.Ratio})
 	}
 }
 
@@ -194,7 +196,8 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 	model := r.Model
 	model.RoundTrip = trip
 	for _, engine := range r.Settings.Engines {
-		read, write, untouched := r.request(engine, session, Read), r.request(engine, session, Write), r.request(engine, session, Untouched)
+		read, write, untouched := r.request(engine, session, Read), r.request(engine, session, Write),
+			r.request(engine, session, Untouched)
 		if read == nil || write == nil || untouched == nil {
 			continue // interrupted
 		}
@@ -208,7 +211,8 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 		}
 		page := EnginePage{Engine: engine, Cookie: read.CookieUp}
 		for i := range reads {
-			page.rounds = append(page.rounds, [3]Load{read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])})
+			page.rounds = append(page.rounds,
+				[3]Load{read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])})
 		}
 		middle := func(v []float64) float64 { return Summarize(v, 0.95).Median }
 		page.middle = [3]Load{read.load(middle(reads)), write.load(middle(writes)), untouched.load(middle(others))}

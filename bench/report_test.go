@@ -78,7 +78,8 @@ func made(rounds int, spread float64) *Results {
 		}
 	}
 	for _, b := range Behaviours() {
-		results.Behaviours = append(results.Behaviours, BehaviourResult{"cookie", b, true}, BehaviourResult{"row", b, false})
+		results.Behaviours = append(results.Behaviours, BehaviourResult{"cookie", b, true},
+			BehaviourResult{"row", b, false})
 	}
 	return results
 }
@@ -98,7 +99,8 @@ func TestVerdictFollowsFromTheInputs(t *testing.T) {
 	results := made(10, 0.01)
 	near := Analyze(results, DefaultModel())
 	if got := near.ahead(t, "small", 0); got != "row" {
-		t.Errorf("database on the web server: %q is ahead, want row: the cookie takes a fifth of a millisecond on the wire", got)
+		t.Errorf("database on the web server: %q is ahead, want row: the cookie takes a fifth of a millisecond on the "+
+			"wire", got)
 	}
 	if got := near.ahead(t, "small", 500*time.Microsecond); got != "cookie" {
 		t.Errorf("database half a millisecond away: %q is ahead, want cookie", got)
@@ -158,7 +160,8 @@ func TestEqualAtIsWhereBothTakeAsLong(t *testing.T) {
 				continue
 			}
 			if a, b := at.Engines[0].Seconds(), at.Engines[1].Seconds(); math.Abs(a-b) > 1e-8 {
-				t.Errorf("%s: at a round trip of %v one takes %v s and the other %v s", p.Session, model.RoundTrip, a, b)
+				t.Errorf("%s: at a round trip of %v one takes %v s and the other %v s", p.Session, model.RoundTrip, a,
+					b)
 			}
 		}
 	}

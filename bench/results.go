@@ -89,7 +89,8 @@ func (r *Results) Only(engines ...string) *Results {
 	has := func(engine string) bool { return slices.Contains(engines, engine) }
 	some.Requests = slices.DeleteFunc(slices.Clone(r.Requests), func(q RequestResult) bool { return !has(q.Engine) })
 	some.Floors = slices.DeleteFunc(slices.Clone(r.Floors), func(f FloorResult) bool { return !has(f.Engine) })
-	some.Behaviours = slices.DeleteFunc(slices.Clone(r.Behaviours), func(b BehaviourResult) bool { return !has(b.Engine) })
+	some.Behaviours = slices.DeleteFunc(slices.Clone(r.Behaviours),
+		func(b BehaviourResult) bool { return !has(b.Engine) })
 	return &some
 }
 

@@ -72,7 +72,8 @@ func dataSource(path string, opts sqlite.Options) string {
 	if opts.SyncFull {
 		synchronous = "synchronous(FULL)"
 	}
-	settings := url.Values{"_pragma": {"busy_timeout(250)", "journal_mode(WAL)", synchronous, "journal_size_limit(67108864)"}}
+	settings := url.Values{"_pragma": {"busy_timeout(250)", "journal_mode(WAL)", synchronous,
+		"journal_size_limit(67108864)"}}
 	return sqlitedsn.File(path, settings)
 }
 
@@ -88,7 +89,8 @@ func rowFloor(ctx context.Context, path string, opts sqlite.Options, s Session) 
 // newRowFloor returns a prepared SELECT by primary key, and the same followed by
 // an UPDATE, of a row as dbstore makes it in that table. It takes over db, with
 // one connection. Closing the floor calls release in the end, unless that is nil.
-func newRowFloor(ctx context.Context, db *sql.DB, dialect dbstore.Dialect, table string, s Session, release func() error) (*Floor, error) {
+func newRowFloor(ctx context.Context, db *sql.DB, dialect dbstore.Dialect, table string, s Session,
+	release func() error) (*Floor, error) {
 	db.SetMaxOpenConns(1)
 	f := &rowFloorDB{db: db, dialect: dialect, table: table, data: string(s.JSON()), release: release}
 	f.expires = &f.expiresText
@@ -162,10 +164,12 @@ func (f *rowFloorDB) prepare(ctx context.Context) error {
 	case dbstore.Postgres:
 		expires, key, values = "expire_date", "$1", [...]string{"$1", "$2", "$3"}
 	}
-	if f.selectRow, err = f.db.PrepareContext(ctx, "SELECT session_data, "+expires+" FROM "+f.table+" WHERE session_key = "+key); err != nil {
+	if f.selectRow, err = f.db.PrepareContext(ctx, "SELECT session_data, "+expires+" FROM "+f.table+
+		" WHERE session_key = "+key); err != nil {
 		return err
 	}
-	f.set, err = f.db.PrepareContext(ctx, "UPDATE "+f.table+" SET session_data = "+values[0]+", expire_date = "+values[1]+" WHERE session_key = "+values[2])
+	f.set, err = f.db.PrepareContext(ctx, "UPDATE "+f.table+" SET session_data = "+values[0]+", expire_date = "+
+		values[1]+" WHERE session_key = "+values[2])
 	return err
 }
 

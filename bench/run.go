@@ -204,7 +204,8 @@ func (r *runner) openSite(ctx context.Context, e Engine, dir string, count *Coun
 // openRequests returns the task of a kind of request on site, after trying it
 // on the site that counts; it fills in what it finds out there. The task is nil
 // when the session is too large for the engine.
-func openRequests(ctx context.Context, site, observed Site, count *Counter, cache int, s Session, result *RequestResult) (task, error) {
+func openRequests(ctx context.Context, site, observed Site, count *Counter, cache int, s Session,
+	result *RequestResult) (task, error) {
 	trial, err := newRequests(ctx, observed, s, result.Kind, ring)
 	var moved traffic
 	if err == nil {

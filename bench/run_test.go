@@ -326,7 +326,8 @@ func TestRunRefusesConfigurationsThatMakeNoSense(t *testing.T) {
 		"no rounds":       func(c *bench.Config) { c.Rounds = 0 },
 		"a negative time": func(c *bench.Config) { c.Duration = -1 },
 		"an engine that won't open": func(c *bench.Config) {
-			c.Engines = []bench.Engine{{Name: "x", Open: func(context.Context, string, *bench.Counter) (bench.Site, error) {
+			c.Engines = []bench.Engine{{Name: "x", Open: func(context.Context, string, *bench.Counter) (bench.Site,
+				error) {
 				return nil, errors.New("no")
 			}}}
 		},

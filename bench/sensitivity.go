@@ -113,7 +113,7 @@ type Sensitivity struct {
 	Session string `json:"session"`
 
 	// Ahead is the engine whose pages are complete first with the inputs as
-	// they are. Told says whether the measurements can tell it from the next.
+	// they are. Told reports whether the measurements can tell it from the next.
 	Ahead string `json:"ahead"`
 	Told  bool   `json:"told"`
 

@@ -51,7 +51,8 @@ func TestVerdictTurnsWhereTheSensitivitySaysAndNowhereElse(t *testing.T) {
 						low = short
 					}
 					if got := leader(results, s.Session, m.with(input, beyond)); got != turn.Ahead {
-						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s", s.Session, input, beyond, m.value(input), got, turn.Ahead)
+						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s", s.Session, input, beyond,
+							m.value(input), got, turn.Ahead)
 					}
 					if turn.At.Lo > at || turn.At.Hi < at {
 						t.Errorf("%s: %s turns at %+v", s.Session, input, turn.At)
@@ -62,7 +63,8 @@ func TestVerdictTurnsWhereTheSensitivitySaysAndNowhereElse(t *testing.T) {
 						continue // it is out of the range already
 					}
 					if got := leader(results, s.Session, m.with(input, value)); got != s.Ahead {
-						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s still", s.Session, input, value, m.value(input), got, s.Ahead)
+						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s still", s.Session, input, value,
+							m.value(input), got, s.Ahead)
 					}
 				}
 			}
@@ -111,7 +113,8 @@ func TestLeadsAreThoseOfThePages(t *testing.T) {
 			m := DefaultModel()
 			m.RoundTrip = trip
 			if got := leader(results, leads.Session, m); got != want {
-				t.Fatalf("%s: with a round trip of %v %s is ahead of the pages, %s of the leads", leads.Session, trip, got, want)
+				t.Fatalf("%s: with a round trip of %v %s is ahead of the pages, %s of the leads", leads.Session, trip,
+					got, want)
 			}
 		}
 	}

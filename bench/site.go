@@ -19,7 +19,8 @@ type storeSite struct {
 // NewSite returns a site that keeps its sessions in store, with the defaults of
 // package session. Closing the site calls close, unless that is nil.
 func NewSite(store session.SessionStore, close func() error) (Site, error) {
-	m, err := session.NewManager(store, session.Options{ErrorHandler: answerError, Logger: slog.New(slog.DiscardHandler)})
+	m, err := session.NewManager(store, session.Options{ErrorHandler: answerError,
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

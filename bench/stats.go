@@ -29,7 +29,8 @@ func Summarize(values []float64, confidence float64) Summary {
 	if len(values) == 0 {
 		return Summary{Median: math.NaN(), Lo: math.Inf(-1), Hi: math.Inf(1)}
 	}
-	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds), confidence)
+	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds),
+		confidence)
 	return Summary{Median: s.Center, Lo: s.Lo, Hi: s.Hi, N: len(values), Confidence: s.Confidence}
 }
 

@@ -52,7 +52,8 @@ func TestEngineIsNotToldFromItself(t *testing.T) {
 		for _, r := range report.Ratios {
 			if r.Different {
 				found = true
-				t.Logf("run %d, %s: %s: %.3f times its twin, from %.3f to %.3f, p = %.4f", run, one.Name, r.Kind, r.Ratio.Median, r.Ratio.Lo, r.Ratio.Hi, r.P)
+				t.Logf("run %d, %s: %s: %.3f times its twin, from %.3f to %.3f, p = %.4f", run, one.Name, r.Kind,
+					r.Ratio.Median, r.Ratio.Lo, r.Ratio.Hi, r.P)
 			}
 		}
 		for _, p := range report.Pages {
@@ -65,7 +66,8 @@ func TestEngineIsNotToldFromItself(t *testing.T) {
 			wrong++
 		}
 	}
-	t.Logf("%d of %d runs found a difference between an engine and itself; the machine was noisy in %d", wrong, runs, noisy)
+	t.Logf("%d of %d runs found a difference between an engine and itself; the machine was noisy in %d", wrong, runs,
+		noisy)
 	if wrong > max(2, runs/20) {
 		t.Errorf("%d of %d runs found a difference", wrong, runs)
 	}

@@ -52,7 +52,8 @@ func TestReadEntryIsShort(t *testing.T) {
 		entries []Entry
 		want    string
 	}{
-		{"a user id after an object and a long text", []Entry{entry("cart", "{}"), entry("token", long), entry("id", "7")}, "id"},
+		{"a user id after an object and a long text",
+			[]Entry{entry("cart", "{}"), entry("token", long), entry("id", "7")}, "id"},
 		{"the first of several", []Entry{entry("a", `"1"`), entry("b", "2")}, "a"},
 		{"nothing short", []Entry{entry("cart", "{}"), entry("list", "[]")}, "cart"},
 	}

@@ -55,7 +55,8 @@ func (r *Report) speedVerdict() []string {
 			lines = append(lines, where(trip)+" "+strings.Join(clauses, "; ")+".")
 		}
 		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.small) && r.isAhead(trip, c.large) {
-			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.", roundBytes(c.bytes), c.small, c.large))
+			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.",
+				roundBytes(c.bytes), c.small, c.large))
 		}
 	}
 	return append(lines, r.tooLarge(trips[0])...)
@@ -85,7 +86,7 @@ func (r *Report) tooLarge(trip time.Duration) []string {
 	return lines
 }
 
-// isAhead says whether an engine is ahead for any session.
+// isAhead reports whether an engine is ahead for any session.
 func (r *Report) isAhead(trip time.Duration, engine string) bool {
 	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool { return p.RoundTrip == trip && p.Ahead == engine })
 }

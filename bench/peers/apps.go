@@ -325,7 +325,7 @@ func (v ourVisit) save() error              { return nil }
 type cookieApp struct{ *ourApp }
 
 // bomb makes the cookie with a store that has the same secret and a higher
-// limit, as whoever knows the secret could.
+// limit, as anybody who knows the secret could.
 func (a cookieApp) bomb(ctx context.Context, size int) (string, error) {
 	store, err := signedcookie.New(a.secret, signedcookie.Options{MaxDataBytes: 2 * size})
 	if err != nil {

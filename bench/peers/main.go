@@ -78,7 +78,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	rounds := flags.Int("rounds", 10, "measure everything so `many` times")
 	duration := flags.Duration("time", 90*time.Second, "`time` for all rounds together, about")
 	seed := flags.Uint64("seed", 1, "the order of the measurements follows from this `number`")
-	postgres := flags.String("postgres", "", "measure on the PostgreSQL server at this `URL` too; everything it makes there is dropped")
+	postgres := flags.String("postgres", "",
+		"measure on the PostgreSQL server at this `URL` too; everything it makes there is dropped")
 	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -97,12 +98,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := bench.Run(ctx, bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: *seed})
+	results, err := bench.Run(ctx, bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration,
+		Seed: *seed})
 	if results == nil {
 		return err
 	}
 	env := results.Environment
-	fmt.Fprintf(stdout, "%s, %d cores for Go; %s, %s; %d rounds, seed %d\n", env.CPU, env.Cores, env.GoVersion, env.Platform, results.Rounds, *seed)
+	fmt.Fprintf(stdout, "%s, %d cores for Go; %s, %s; %d rounds, seed %d\n", env.CPU, env.Cores, env.GoVersion,
+		env.Platform, results.Rounds, *seed)
 	for _, group := range groups(*postgres) {
 		fmt.Fprintf(stdout, "\n== %s ==\n", group)
 		found := &suite.Report{Report: bench.Analyze(results.Only(group...), bench.DefaultModel())}

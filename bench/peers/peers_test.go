@@ -20,7 +20,8 @@ func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer)) }
 // ours tells our engines from the others, which are measured and tried, and not
 // held to anything: they may change.
 func ours(name string) bool {
-	return slices.Contains([]string{"signedcookie", "+revocation", "sealed"}, name) || strings.HasPrefix(name, "dbstore")
+	return slices.Contains([]string{"signedcookie", "+revocation", "sealed"}, name) ||
+		strings.HasPrefix(name, "dbstore")
 }
 
 // results measures everything once. The harness checks that each engine does
@@ -35,7 +36,8 @@ func results(t *testing.T, postgres string) *bench.Results {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := bench.Run(t.Context(), bench.Config{Engines: all, Sessions: sessions, Rounds: 1, Duration: time.Millisecond})
+	results, err := bench.Run(t.Context(), bench.Config{Engines: all, Sessions: sessions, Rounds: 1,
+		Duration: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,8 @@ func checkResults(t *testing.T, r *bench.Results) {
 		if q.TooLarge != "" || len(q.Nanosec) != 1 {
 			t.Errorf("%s/%s/%s: %q", q.Engine, q.Session, q.Kind, q.TooLarge)
 		}
-		want := map[bench.Kind]float64{bench.Read: 1, bench.Again: 1, bench.Write: 2, bench.Login: 2, bench.Logout: q.Queries}[q.Kind]
+		want := map[bench.Kind]float64{bench.Read: 1, bench.Again: 1, bench.Write: 2, bench.Login: 2,
+			bench.Logout: q.Queries}[q.Kind]
 		if strings.HasPrefix(q.Engine, "dbstore") && q.Queries != want {
 			t.Errorf("%s/%s/%s: %v queries, want %v", q.Engine, q.Session, q.Kind, q.Queries, want)
 		}
@@ -77,7 +80,8 @@ func TestPeersOnPostgreSQL(t *testing.T) {
 
 	var left int
 	db := server.Open(t)
-	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM pg_tables WHERE tablename LIKE 'sessionengine%') + (SELECT COUNT(*) FROM pg_namespace WHERE nspname LIKE 'sessionengine%')").Scan(&left); err != nil || left != 0 {
+	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM pg_tables WHERE tablename LIKE 'sessionengine%') + (SELECT " +
+		"COUNT(*) FROM pg_namespace WHERE nspname LIKE 'sessionengine%')").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d tables and schemas are left, %v", left, err)
 	}
 }
@@ -102,7 +106,8 @@ func TestMatrix(t *testing.T) {
 			t.Logf("%s: %s: %s: %s", o.Library, o.Trial, o.Verdict, o.What)
 			continue
 		}
-		if want := !slices.Contains(cannot[o.Library], o.Trial); o.Verdict == bad && want || o.Verdict == good && !want {
+		if want := !slices.Contains(cannot[o.Library], o.Trial); o.Verdict == bad && want || o.Verdict == good &&
+			!want {
 			t.Errorf("%s: %s: %s: %s", o.Library, o.Trial, o.Verdict, o.What)
 		}
 	}

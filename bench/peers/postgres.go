@@ -17,7 +17,7 @@ import (
 // scsPostgres is scs with its store for pgx, on the server at that URL. Its table
 // is in a schema of its own, which is dropped at the end.
 func scsPostgres(name, url string) bench.Engine {
-	return bench.Engine{Name: name, Open: func(ctx context.Context, _ string, count *bench.Counter) (bench.Site, error) {
+	open := func(ctx context.Context, _ string, count *bench.Counter) (bench.Site, error) {
 		config, err := pgxpool.ParseConfig(url)
 		if err != nil {
 			return nil, err
@@ -48,7 +48,8 @@ func scsPostgres(name, url string) bench.Engine {
 			return nil, errors.Join(err, drop())
 		}
 		return newSCSSite(pgxstore.NewWithCleanupInterval(pool, 0), drop), nil
-	}}
+	}
+	return bench.Engine{Name: name, Open: open}
 }
 
 // tracer counts what is sent to the server.

@@ -17,7 +17,7 @@ import (
 
 // scsSQLite is scs with its store for SQLite.
 func scsSQLite(name string) bench.Engine {
-	return bench.Engine{Name: name, Open: func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
+	open := func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
 		settings := url.Values{
 			"_pragma": {"busy_timeout(250)", "journal_mode(WAL)", "synchronous(NORMAL)"},
 			// The store passes times to SQLite's julianday, which has to
@@ -39,7 +39,8 @@ func scsSQLite(name string) bench.Engine {
 			return nil, errors.Join(err, db.Close())
 		}
 		return newSCSSite(sqlite3store.NewWithCleanupInterval(db, 0), db.Close), nil
-	}}
+	}
+	return bench.Engine{Name: name, Open: open}
 }
 
 // scsMemory is scs with its store in memory.

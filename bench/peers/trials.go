@@ -19,9 +19,11 @@ var trials = []trial{
 	{"parallel writers", "50 requests of a visitor at the same time set a key each", parallelWriters},
 	{"replay after logout", "a copy of the cookie is sent after the logout", replay},
 	{"old cookie", "a value is changed, and the cookie from before is sent", rollback},
-	{"resurrection", "a visitor logs out while another request of theirs is running that changes the session", resurrection},
+	{"resurrection",
+		"a visitor logs out while another request of theirs is running that changes the session", resurrection},
 	{"expiry of its own", "a session is set to expire after a second, and its cookie is sent after two", ownExpiry},
-	{"flush first", "the session is changed, and the response flushed before anything is written, as server-sent events begin", flushFirst},
+	{"flush first", "the session is changed, and the response flushed before anything is written, as server-sent " +
+		"events begin", flushFirst},
 	{"early hints", "a response 103, then the session is changed, then the response", earlyHints},
 	{"late change", "the session is changed after the response has begun", lateChange},
 	{"failing store", "the store cannot save the session that a handler changed", failingStore},
@@ -76,7 +78,7 @@ func (b *stage) login(more map[string]page) (site string, visitor *browser, err 
 	return site, visitor, err
 }
 
-// shown returns what the page shows to whoever has the cookie.
+// shown returns what the page shows with the cookie.
 func (b *stage) shown(site, cookie string) (string, error) {
 	res, err := get(b.ctx, site+"/show", cookie)
 	if err != nil {
@@ -240,7 +242,7 @@ func ownExpiry(b *stage) (verdict, string, error) {
 		return "", "", err
 	}
 	if got, err := b.shown(site, visitor.cookie); err != nil || got != "short" {
-		return bad, "the session is over at once", err
+		return bad, "the session expires at once", err
 	}
 	time.Sleep(2100 * time.Millisecond)
 	got, err := b.shown(site, visitor.cookie)
@@ -250,7 +252,7 @@ func ownExpiry(b *stage) (verdict, string, error) {
 	return is(got == ""), "the cookie is nobody's after two seconds", err
 }
 
-// comesBack requests a page as a new visitor, and tells whether the session that
+// comesBack requests a page as a new visitor, and reports whether the session that
 // it makes is there in the next request.
 func (b *stage) comesBack(p page) (verdict, string, *response, error) {
 	site := b.serve(map[string]page{"/make": p, "/show": show("key")})
@@ -515,7 +517,9 @@ func bomb(b *stage) (verdict, string, error) {
 	if err != nil {
 		return "", "", err
 	}
-	site := b.serve(map[string]page{"/show": func(w http.ResponseWriter, _ *http.Request, v visit) { fmt.Fprint(w, len(v.get("key"))) }})
+	site := b.serve(map[string]page{"/show": func(w http.ResponseWriter, _ *http.Request, v visit) {
+		fmt.Fprint(w, len(v.get("key")))
+	}})
 	res, err := get(b.ctx, site+"/show", cookie)
 	if err != nil {
 		return "", "", err

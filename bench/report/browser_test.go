@@ -55,7 +55,8 @@ func startBrowser(t *testing.T) *browser {
 		t.Error(err)
 	})
 	args := []string{
-		"--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
+		"--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+		"--no-first-run",
 		"--disable-dev-shm-usage", "--user-data-dir=" + profile, "--remote-debugging-pipe",
 	}
 	if os.Getuid() == 0 {
@@ -153,8 +154,10 @@ func (b *browser) open(url string, width int, scheme string) (session string) {
 	for _, domain := range []string{"Page", "Runtime", "Network", "Log"} {
 		b.call(session, domain+".enable", params{}, nil)
 	}
-	b.call(session, "Emulation.setDeviceMetricsOverride", params{"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
-	b.call(session, "Emulation.setEmulatedMedia", params{"features": []params{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	b.call(session, "Emulation.setDeviceMetricsOverride", params{"width": width, "height": 800, "deviceScaleFactor": 1,
+		"mobile": false}, nil)
+	b.call(session, "Emulation.setEmulatedMedia",
+		params{"features": []params{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 	b.events = nil
 	b.call(session, "Page.navigate", params{"url": url}, nil)
 	for !b.happened(session, "Page.loadEventFired") {

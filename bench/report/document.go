@@ -146,7 +146,8 @@ func New(r *suite.Report) *Document {
 		Facts: []fact{
 			{"machine", fmt.Sprintf("%s, %d cores for Go", orUnknown(env.CPU), env.Cores)},
 			{"software", env.GoVersion + ", " + env.Platform},
-			{"run", fmt.Sprintf("%d rounds of %v samples in random order, seed %d", settings.Rounds, settings.Sample.Round(time.Millisecond), settings.Seed)},
+			{"run", fmt.Sprintf("%d rounds of %v samples in random order, seed %d", settings.Rounds,
+				settings.Sample.Round(time.Millisecond), settings.Seed)},
 		},
 		Warnings: b.warnings(),
 		Measured: []section{b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
@@ -171,7 +172,8 @@ type builder struct{ *suite.Report }
 func (b *builder) warnings() []string {
 	var warnings []string
 	if b.Rounds < b.Settings.Rounds {
-		warnings = append(warnings, fmt.Sprintf("INTERRUPTED after %d of %d rounds. What follows is what those tell.", b.Rounds, b.Settings.Rounds))
+		warnings = append(warnings, fmt.Sprintf("INTERRUPTED after %d of %d rounds. What follows is what those tell.",
+			b.Rounds, b.Settings.Rounds))
 	}
 	var missing []string
 	for _, s := range b.Stages {
@@ -185,11 +187,13 @@ func (b *builder) warnings() []string {
 	spread := 100 * b.Quiet.Spread
 	switch {
 	case b.Quiet.TooNoisy():
-		warnings = append(warnings, fmt.Sprintf("TOO NOISY: an empty handler's time varied by %.0f %% from round to round. Something else keeps this "+
-			"machine busy; times and ratios below say little, and no engine is called ahead. Run it again when the machine is idle.", spread))
+		warnings = append(warnings, fmt.Sprintf("TOO NOISY: an empty handler's time varied by %.0f %% from round to "+
+			"round. Something else keeps this machine busy; times and ratios below say little, and no engine is "+
+			"called ahead. Run it again when the machine is idle.", spread))
 	case b.Quiet.Noisy():
-		warnings = append(warnings, fmt.Sprintf("NOISY: an empty handler's time varied by %.0f %% from round to round, so that intervals are at 99 %% "+
-			"here, and differences need more evidence. More rounds or an idle machine make them narrower.", spread))
+		warnings = append(warnings, fmt.Sprintf("NOISY: an empty handler's time varied by %.0f %% from round to "+
+			"round, so that intervals are at 99 %% here, and differences need more evidence. More rounds or an idle "+
+			"machine make them narrower.", spread))
 	}
 	return warnings
 }
@@ -219,20 +223,28 @@ func (b *builder) method() []string {
 		}
 	}
 	lines := []string{
-		fmt.Sprintf("The number of rounds was fixed beforehand. In each of them everything was measured once, in a random order, and ratios are taken within a round. No measurement was left out. "+
-			"Intervals are those of the order statistics of the rounds, at %.0f %%, and assume nothing about how times are distributed.", 100*b.Quiet.Confidence()),
-		fmt.Sprintf("Many comparisons find some differences by chance. The %d of the table of times were tested together: two engines count as different if the Mann-Whitney test tells them apart with Holm's correction, so that in all of them together there is "+
-			"a chance of %v %% at most to find a difference where there is none, and the interval of their difference excludes 0. That holds for %d of them. The comparisons of pages are another family, and those of visitors who come back a third, tested in the same way. "+
-			"Intervals are each at their own level, and not corrected.", len(b.Ratios), 100*b.Quiet.Alpha(), told),
+		fmt.Sprintf("The number of rounds was fixed beforehand. In each of them everything was measured once, in a "+
+			"random order, and ratios are taken within a round. No measurement was left out. Intervals are those of "+
+			"the order statistics of the rounds, at %.0f %%, and assume nothing about how "+
+			"times are distributed.", 100*b.Quiet.Confidence()),
+		fmt.Sprintf("Many comparisons find some differences by chance. The %d of the table of times were tested "+
+			"together: two engines count as different if the Mann-Whitney test tells them apart with Holm's "+
+			"correction, so that in all of them together there is a chance of %v %% at most to find a difference "+
+			"where there is none, and the interval of their difference excludes 0. That holds for %d of them. The "+
+			"comparisons of pages are another family, and those of visitors who come back a third, tested in the same "+
+			"way. Intervals are each at their own level, and not corrected.", len(b.Ratios), 100*b.Quiet.Alpha(), told),
 	}
 	if len(b.Empty.Nanosec) > 1 {
-		lines = append(lines, fmt.Sprintf("How quiet the machine was: the middle half of an empty handler's times, over the rounds, spans %.1f %% of their median.", 100*b.Quiet.Spread))
+		lines = append(lines, fmt.Sprintf("How quiet the machine was: the middle half of an empty handler's times, "+
+			"over the rounds, spans %.1f %% of their median.", 100*b.Quiet.Spread))
 	}
-	lines = append(lines, "Ratios of one run can be trusted elsewhere; absolute times say something about this machine. Engines were measured with warm caches and a database that fits into memory. "+
-		"There is no network in the time of a request, and one request at a time, except where a section says otherwise.")
+	lines = append(lines, "Ratios of one run can be trusted elsewhere; absolute times say something about this "+
+		"machine. Engines were measured with warm caches and a database that fits into memory. There is no network in "+
+		"the time of a request, and one request at a time, except where a section says otherwise.")
 	contents := "Nothing of any session's content is here."
 	if b.Survey != nil && slices.ContainsFunc(b.Survey.Keys, func(k survey.Keys) bool { return k.Name != "" }) {
-		contents = "Of the sessions' content, the names of the heaviest keys are here, as was asked for, and nothing else."
+		contents = "Of the sessions' content, the names of the heaviest keys are here, as was asked for, and nothing " +
+			"else."
 	}
 	return append(lines, contents)
 }

@@ -30,9 +30,11 @@ func WriteCSV(w io.Writer, r *bench.Report) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
 	out.Write(csvHeader) // errors are kept until Flush
-	line := func(what, engine, session string, kind bench.Kind, tooLarge bool, ns, allocs, bytes []float64, moved ...float64) {
+	line := func(what, engine, session string, kind bench.Kind, tooLarge bool, ns, allocs, bytes []float64,
+		moved ...float64) {
 		size := ""
-		if i := slices.IndexFunc(r.Settings.Sessions, func(s bench.SessionSize) bool { return s.Name == session }); i >= 0 {
+		if i := slices.IndexFunc(r.Settings.Sessions,
+			func(s bench.SessionSize) bool { return s.Name == session }); i >= 0 {
 			size = strconv.Itoa(r.Settings.Sessions[i].Size)
 		}
 		times := bench.Summarize(ns, r.Quiet.Confidence())
@@ -56,7 +58,8 @@ func WriteCSV(w io.Writer, r *bench.Report) error {
 			line("request", q.Engine, q.Session, q.Kind, true, nil, nil, nil)
 			continue
 		}
-		line("request", q.Engine, q.Session, q.Kind, false, r.Net(q), less(q.Allocs, r.Empty.Allocs), less(q.Bytes, r.Empty.Bytes),
+		line("request", q.Engine, q.Session, q.Kind, false, r.Net(q), less(q.Allocs, r.Empty.Allocs),
+			less(q.Bytes, r.Empty.Bytes),
 			q.Queries, q.CookieUp, q.CookieDown)
 	}
 	for _, f := range r.Floors {
@@ -115,7 +118,8 @@ func WriteBenchmarks(w io.Writer, r *bench.Results) error {
 				continue // too large
 			}
 			line(fmt.Sprintf("Request/engine=%s/session=%s/kind=%s", q.Engine, q.Session, q.Kind), q.Series, round)
-			fmt.Fprintf(out, "\t%s queries/op\t%s cookie-B\t%s set-cookie-B\n", number(q.Queries), number(q.CookieUp), number(q.CookieDown))
+			fmt.Fprintf(out, "\t%s queries/op\t%s cookie-B\t%s set-cookie-B\n", number(q.Queries), number(q.CookieUp),
+				number(q.CookieDown))
 		}
 		for _, f := range r.Floors {
 			line(fmt.Sprintf("Floor/engine=%s/session=%s/kind=%s", f.Engine, f.Session, f.Kind), f.Series, round)

@@ -56,11 +56,13 @@ func TestCSVHasALineForEverythingMeasured(t *testing.T) {
 			if math.Abs(ns-5200) > 150 || lo > ns || hi < ns || lo == hi {
 				t.Errorf("%v ns, from %v to %v", ns, lo, hi)
 			}
-			if l["json_bytes"] != "200" || l["rounds"] != "10" || l["allocs"] != "20" || l["queries"] != "0" || l["cookie_up_bytes"] != "100" {
+			if l["json_bytes"] != "200" || l["rounds"] != "10" || l["allocs"] != "20" || l["queries"] != "0" ||
+				l["cookie_up_bytes"] != "100" {
 				t.Errorf("%v", l)
 			}
 		}
-		if l["session"] == "huge" && l["engine"] == "cookie" && l["kind"] == "read" && (l["too_large"] != "true" || l["ns"] != "" || l["queries"] != "") {
+		if l["session"] == "huge" && l["engine"] == "cookie" && l["kind"] == "read" &&
+			(l["too_large"] != "true" || l["ns"] != "" || l["queries"] != "") {
 			t.Errorf("a session that does not fit: %v", l)
 		}
 	}

@@ -19,7 +19,7 @@ type figure struct {
 	Caption string
 	X, Y    axis
 	Series  []series
-	Joined  bool      // the points of a series are joined by a line, and their intervals are those of Y; else those of X
+	Joined  bool      // a line joins the points of a series; intervals are those of Y, and else those of X
 	Limit   float64   // what X should stay below; 0 is none
 	Equal   bool      // a line where X and Y are equal, in a band of 20 %
 	Spans   []spanRow // of X, a row each
@@ -109,8 +109,9 @@ func rowAt(i, n int) float64 { return float64(n-i) - 0.5 }
 // timeFigure shows the time of a kind of request by the size of sessions.
 func (b *builder) timeFigure(kind bench.Kind) *figure {
 	f := &figure{
-		Title:  "a request that " + map[bench.Kind]string{bench.Read: "reads", bench.Write: "writes"}[kind],
-		Alt:    fmt.Sprintf("Time of a request of the kind %s in microseconds, by the size of the session in bytes of JSON, a line for each of %s. The table below has the figures.", kind, list(b.Settings.Engines)),
+		Title: "a request that " + map[bench.Kind]string{bench.Read: "reads", bench.Write: "writes"}[kind],
+		Alt: fmt.Sprintf("Time of a request of the kind %s in microseconds, by the size of the session in bytes of "+
+			"JSON, a line for each of %s. The table below has the figures.", kind, list(b.Settings.Engines)),
 		Joined: true,
 	}
 	var xs, ys []float64
@@ -166,8 +167,9 @@ func (b *builder) encoderFigure() *figure {
 		add(slices.Index(survey.Encoders(), e.Encoder), e.Cookie)
 	}
 	return &figure{
-		Title:   "size of the cookie, by encoder",
-		Alt:     fmt.Sprintf("Bytes of cookie for %s, a row each, by encoder, and the size of the JSON, with a line at the 4096 bytes that browsers take. The table below has the figures.", list(kinds)),
+		Title: "size of the cookie, by encoder",
+		Alt: fmt.Sprintf("Bytes of cookie for %s, a row each, by encoder, and the size of the JSON, with a line at "+
+			"the 4096 bytes that browsers take. The table below has the figures.", list(kinds)),
 		Caption: "Median of different sessions of the kind, and the smallest and the largest of them.",
 		X:       logAxis("bytes", values...), Y: rowAxis(kinds), Series: all, Limit: session.MaxCookieBytes,
 	}
@@ -198,8 +200,9 @@ func (b *builder) wireFigures() []*figure {
 	for _, protocol := range []string{network.HTTP1, network.HTTP2} {
 		f := &figure{
 			Title: strings.TrimSuffix(protocol, ".0"),
-			Alt:   fmt.Sprintf("Bytes that a session adds to a page over %s, for %s, a row each, by engine. The table above has the figures.", protocol, list(sessions)),
-			X:     logAxis("bytes of a page, up and down", values...), Y: rowAxis(sessions),
+			Alt: fmt.Sprintf("Bytes that a session adds to a page over %s, for %s, a row each, by engine. The table "+
+				"above has the figures.", protocol, list(sessions)),
+			X: logAxis("bytes of a page, up and down", values...), Y: rowAxis(sessions),
 		}
 		for i, engine := range b.Settings.Engines {
 			s := series{Name: engine, Style: b.style(engine)}
@@ -209,7 +212,8 @@ func (b *builder) wireFigures() []*figure {
 					continue
 				}
 				if v := share(c); v > 0 {
-					s.Points = append(s.Points, point{v, rowAt(k, len(sessions)) + offset(i, len(b.Settings.Engines)), v, v})
+					s.Points = append(s.Points, point{v, rowAt(k, len(sessions)) + offset(i, len(b.Settings.Engines)),
+						v, v})
 				}
 			}
 			f.Series = append(f.Series, s)
@@ -237,11 +241,12 @@ const (
 // mapFigure shows which engine is ahead, by round trip and session.
 func (b *builder) mapFigure() *figure {
 	f := &figure{
-		Title:   "which engine is ahead",
-		Caption: "A line with a bar is where the verdict changes, with its interval; the dashed line is the round trip that is assumed. All other inputs are as assumed, too.",
-		X:       axis{Label: "round trip to the database, ms", Min: mapFrom, Max: mapTo, Log: true},
-		Marked:  b.Model.RoundTrip.Seconds() * 1000,
-		Data:    b.leadTable(),
+		Title: "which engine is ahead",
+		Caption: "A line with a bar is where the verdict changes, with its interval; the dashed line is the round " +
+			"trip that is assumed. All other inputs are as assumed, too.",
+		X:      axis{Label: "round trip to the database, ms", Min: mapFrom, Max: mapTo, Log: true},
+		Marked: b.Model.RoundTrip.Seconds() * 1000,
+		Data:   b.leadTable(),
 	}
 	var names []string
 	sessions := slices.Clone(b.Settings.Sessions)
@@ -255,8 +260,9 @@ func (b *builder) mapFigure() *figure {
 	if f.Spans == nil {
 		return nil
 	}
-	f.Alt = fmt.Sprintf("For %s, a row each in the order of their size: the engine whose pages are complete first, by the round trip to the database from %v to %v ms, "+
-		"with the interval of where that changes. The table below has the figures.", list(names), mapFrom, mapTo)
+	f.Alt = fmt.Sprintf("For %s, a row each in the order of their size: the engine whose pages are complete first, by "+
+		"the round trip to the database from %v to %v ms, with the interval of where that changes. The table below "+
+		"has the figures.", list(names), mapFrom, mapTo)
 	for _, engine := range b.Settings.Engines {
 		if slices.ContainsFunc(f.Spans, func(r spanRow) bool {
 			return slices.ContainsFunc(r.Spans, func(s span) bool { return s.Engine == engine })
@@ -310,7 +316,8 @@ func (b *builder) latencyFigure(c condition, samples []network.Sample) *figure {
 			values = append(values, float64(sample.Latency.P50)/1e6, float64(sample.Latency.Max)/1e6)
 		}
 	}
-	f := &figure{Title: c.String(), Joined: true, X: axis{Min: -0.25, Max: float64(len(percentiles)) - 0.75}, Y: logAxis("ms", values...)}
+	f := &figure{Title: c.String(), Joined: true, X: axis{Min: -0.25, Max: float64(len(percentiles)) - 0.75},
+		Y: logAxis("ms", values...)}
 	for _, p := range percentiles {
 		f.X.Names = append(f.X.Names, p.name)
 	}
@@ -335,7 +342,8 @@ func (b *builder) latencyFigure(c condition, samples []network.Sample) *figure {
 	if f.Series == nil {
 		return nil
 	}
-	f.Alt = fmt.Sprintf("Latency in milliseconds at the median and at the 90th, 99th and 99.9th percentile, and the greatest: %s, a line for each of %s. The table above has the figures.", f.Title, list(engines))
+	f.Alt = fmt.Sprintf("Latency in milliseconds at the median and at the 90th, 99th and 99.9th percentile, and the "+
+		"greatest: %s, a line for each of %s. The table above has the figures.", f.Title, list(engines))
 	return f
 }
 
@@ -343,15 +351,18 @@ func (b *builder) latencyFigure(c condition, samples []network.Sample) *figure {
 // a session adds to them.
 func (b *builder) validationFigure(added bool) *figure {
 	f := &figure{
-		Title:   "a page",
-		Alt:     "Predicted milliseconds of a page by those measured, a point for each scenario and engine, with a line where the two are equal and a band of 20 percent around it. The table below has the figures.",
-		Caption: "On the line a prediction is right; in the band it is within 20 %. Bars are intervals of what was measured.",
-		Equal:   true,
+		Title: "a page",
+		Alt: "Predicted milliseconds of a page by those measured, a point for each scenario and engine, with a line " +
+			"where the two are equal and a band of 20 percent around it. The table below has the figures.",
+		Caption: "On the line a prediction is right; in the band it is within 20 %. Bars are intervals of what was " +
+			"measured.",
+		Equal: true,
 	}
 	if added {
 		f.Title = "what the session adds to it"
 		f.Alt = "The same for what a page takes more than on a site without sessions."
-		f.Caption = "A page's time less that without a session. Small differences of large times are as uncertain as these."
+		f.Caption = "A page's time less that without a session. Small differences of large times are as uncertain as " +
+			"these."
 	}
 	var values []float64
 	for _, engine := range b.Settings.Engines {
@@ -364,7 +375,8 @@ func (b *builder) validationFigure(added bool) *figure {
 			if added {
 				less = o.Without
 			}
-			pt := point{1000 * (o.Measured.Median - less), 1000 * (o.Predicted - less), 1000 * (o.Measured.Lo - less), 1000 * (o.Measured.Hi - less)}
+			pt := point{1000 * (o.Measured.Median - less), 1000 * (o.Predicted - less), 1000 * (o.Measured.Lo - less),
+				1000 * (o.Measured.Hi - less)}
 			if pt.X <= 0 || pt.Y <= 0 {
 				continue // less than nothing: a difference as small as its error
 			}

@@ -78,7 +78,8 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty := document["empty"].(map[string]any)
-	cells := regexp.MustCompile(`<td [^>]*title="([^"]*)"[^>]*>.*?<span class="v">([^<]*)</span>`).FindAllSubmatch(page, -1)
+	cells := regexp.MustCompile(`<td [^>]*title="([^"]*)"[^>]*>.*?<span class="v">([^<]*)</span>`).FindAllSubmatch(page,
+		-1)
 	checked := make(map[string]int) // by section of the results
 	for _, m := range cells {
 		pointer, text := html.UnescapeString(string(m[1])), html.UnescapeString(string(m[2]))
@@ -116,7 +117,8 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 			continue // ~ and the like
 		case strings.HasPrefix(pointer, "/wire/") && strings.ContainsAny(text, "+-"):
 			continue // the difference to another cell
-		case strings.HasPrefix(pointer, "/survey/") && strings.HasSuffix(text, "%") && !strings.HasSuffix(pointer, "/share"):
+		case strings.HasPrefix(pointer, "/survey/") && strings.HasSuffix(text, "%") &&
+			!strings.HasSuffix(pointer, "/share"):
 			continue // a number of sessions, as a share of all
 		}
 		if !inSomeUnit(number, got, want) {
@@ -124,7 +126,8 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 		}
 		checked[strings.Split(pointer, "/")[1]]++
 	}
-	for _, section := range []string{"requests", "ratios", "again", "floor_ratios", "pages", "sensitivity", "encoders", "wire", "load", "validation", "survey"} {
+	for _, section := range []string{"requests", "ratios", "again", "floor_ratios", "pages", "sensitivity", "encoders",
+		"wire", "load", "validation", "survey"} {
 		if checked[section] < 3 {
 			t.Errorf("%d figures of %s were checked", checked[section], section)
 		}
@@ -156,7 +159,9 @@ func element(n *nethtml.Node, f func(*nethtml.Node)) {
 func inner(n *nethtml.Node, class string) string {
 	var b strings.Builder
 	element(n, func(n *nethtml.Node) {
-		if n.Type == nethtml.TextNode && (class == "" || slices.ContainsFunc(n.Parent.Attr, func(a nethtml.Attribute) bool { return a.Key == "class" && a.Val == class })) {
+		if n.Type == nethtml.TextNode && (class == "" ||
+			slices.ContainsFunc(n.Parent.Attr,
+				func(a nethtml.Attribute) bool { return a.Key == "class" && a.Val == class })) {
 			b.WriteString(n.Data)
 		}
 	})
@@ -296,7 +301,8 @@ func TestPageCanBeReadWithoutSeeingIt(t *testing.T) {
 	if captions := bytes.Count(page, []byte("<caption")); captions != tables || tables < 12 {
 		t.Errorf("%d captions for %d tables", captions, tables)
 	}
-	if headless := regexp.MustCompile(`<th(?:>| [^>]*)`).FindAll(page, -1); slices.ContainsFunc(headless, func(th []byte) bool { return !bytes.Contains(th, []byte("scope=")) }) {
+	if headless := regexp.MustCompile(`<th(?:>| [^>]*)`).FindAll(page, -1); slices.ContainsFunc(headless,
+		func(th []byte) bool { return !bytes.Contains(th, []byte("scope=")) }) {
 		t.Error("a table's header does not say what it is the header of")
 	}
 }
@@ -320,7 +326,8 @@ func TestPageSaysWhatWasNotMeasured(t *testing.T) {
 	}{
 		{"a quick run", quick, map[string]int{"Not measured in this run": 3}},
 		{"an interrupted run", interrupted, map[string]int{
-			"The run was interrupted before this was measured": 3, "INTERRUPTED after 10 of 20 rounds": 1, "INTERRUPTED: not all was measured of": 1,
+			"The run was interrupted before this was measured": 3, "INTERRUPTED after 10 of 20 rounds": 1,
+			"INTERRUPTED: not all was measured of": 1,
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -50,7 +50,8 @@ func (d *Document) WriteMarkdown(w io.Writer) error {
 }
 
 // markdown puts a backslash before what would be a part of the markup.
-var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", `\<`, "`", "\\`", "[", `\[`, "~", `\~`)
+var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", `\<`, "`", "\\`", "[", `\[`, "~",
+	`\~`)
 
 func (t *table) writeMarkdown(out *bytes.Buffer) {
 	for n, line := range t.lines() {

@@ -32,12 +32,15 @@ func (b *builder) wire() section {
 	if tr.ChangeEvery > 0 {
 		change = fmt.Sprintf("One request in %d changes the session.", tr.ChangeEvery)
 	}
-	s.Intro = []string{fmt.Sprintf("Whole requests and responses, TLS included, counted on the connection of a visitor who browses %d pages: a document, %d calls and %d images each. %s "+
-		"HTTP/2 sends a cookie that stays the same in a byte or two; one that changes is sent whole again.", tr.Pages, tr.Calls, tr.Assets, change)}
+	s.Intro = []string{fmt.Sprintf("Whole requests and responses, TLS included, counted on the connection of a "+
+		"visitor who browses %d pages: a document, %d calls and %d images each. %s HTTP/2 sends a cookie that stays "+
+		"the same in a byte or two; one that changes is sent whole again.", tr.Pages,
+		tr.Calls, tr.Assets, change)}
 	t := &table{
 		Caption: "bytes of a page on the wire",
 		Columns: []string{"session, engine", "cookie", "HTTP/1.1 up", "down", "HTTP/2 up", "down"},
-		Notes:   []string{"no session: the whole page, on a site without sessions. For the engines: what is more than that. Counts repeat within a percent or two."},
+		Notes: []string{"no session: the whole page, on a site without sessions. For the engines: what is more than " +
+			"that. Counts repeat within a percent or two."},
 	}
 	for _, size := range b.Settings.Sessions {
 		t.begin(sessionName(size))
@@ -58,8 +61,10 @@ func (b *builder) wire() section {
 				a, c, format = a.Minus(b.Wire.Floor(one).Page), c.Minus(b.Wire.Floor(&b.Wire.Cells[j]).Page), "%+.0f"
 			}
 			t.add(engineName(one.Engine), text("%d", one.Cookie).at("/wire/cells/%d/cookie", i),
-				text(format, a.Up).at("/wire/cells/%d/page/up", i), text(format, a.Down).at("/wire/cells/%d/page/down", i),
-				text(format, c.Up).at("/wire/cells/%d/page/up", j), text(format, c.Down).at("/wire/cells/%d/page/down", j))
+				text(format, a.Up).at("/wire/cells/%d/page/up", i),
+				text(format, a.Down).at("/wire/cells/%d/page/down", i),
+				text(format, c.Up).at("/wire/cells/%d/page/up", j),
+				text(format, c.Down).at("/wire/cells/%d/page/down", j))
 		}
 	}
 	s.add(t.orNil())
@@ -98,13 +103,18 @@ func (b *builder) load() section {
 		s.Missing = b.missing(suite.Load)
 		return s
 	}
-	s.Intro = append(b.partly(suite.Load, b.Load.Rounds), fmt.Sprintf("Whole requests over TLS and HTTP/2, to a server in the same process, in two ways. Closed loop: each visitor sends a request when the last one is answered. "+
-		"Open loop: requests come at random moments, at %.0f %% of the rate that the slowest engine can take, and their time counts from the moment they were to be sent. "+
-		"Differences count, not absolute times: the visitors use the same processors.", 100*b.Load.Utilization))
+	s.Intro = append(b.partly(suite.Load, b.Load.Rounds),
+		fmt.Sprintf("Whole requests over TLS and HTTP/2, to a server in the same process, in two ways. Closed loop: "+
+			"each visitor sends a request when the last one is answered. Open loop: requests come at random moments, "+
+			"at %.0f %% of the rate that the slowest engine can take, and their time counts from the moment they were "+
+			"to be sent. "+
+			"Differences count, not absolute times: the visitors use the same processors.", 100*b.Load.Utilization))
 	t := &table{
 		Caption: "latency, in milliseconds",
 		Columns: []string{"load, engine"},
-		Notes:   []string{"± is the 95 % interval of the median over the rounds. The percentiles are those of all requests of all rounds together. failed: requests that got no answer or an error, or were not sent in time."},
+		Notes: []string{"± is the 95 % interval of the median over the rounds. The percentiles are those of all " +
+			"requests of all rounds together. failed: requests that got no answer or an error, or were not sent in " +
+			"time."},
 	}
 	for _, p := range percentiles {
 		t.Columns = append(t.Columns, p.name)
@@ -150,7 +160,8 @@ func loadRow(i int, sample network.Sample) row {
 		}
 		r.Cells = append(r.Cells, c)
 	}
-	throughput := cell{Text: whole(sample.Throughput.Median), Spread: spread(sample.Throughput)}.at("/load/samples/%d/throughput", i)
+	throughput := cell{Text: whole(sample.Throughput.Median),
+		Spread: spread(sample.Throughput)}.at("/load/samples/%d/throughput", i)
 	r.Cells = append(r.Cells, throughput, text("%d", sample.Errors+sample.Unsent).at("/load/samples/%d/errors", i))
 	return r
 }
@@ -163,15 +174,19 @@ func (b *builder) validation() section {
 		s.Missing = b.missing(suite.Links)
 		return s
 	}
-	s.Intro = append(b.partly(suite.Links, b.Links.Rounds), "Here is what the model predicts for pages whose time was measured, through a server and over slow links. "+
-		"A prediction is what the page takes on a site without sessions, measured, and what the model says that the session adds.")
+	s.Intro = append(b.partly(suite.Links, b.Links.Rounds),
+		"Here is what the model predicts for pages whose time was measured, through a server and over slow links. A "+
+			"prediction is what the page takes on a site without sessions, measured, and what the model says that the "+
+			"session adds.")
 	s.Intro = append(s.Intro, validationLines(v)...)
-	t := &table{Caption: "milliseconds of a page", Columns: []string{"engine", "measured", "predicted", "error", "without a session"}}
+	t := &table{Caption: "milliseconds of a page", Columns: []string{"engine", "measured", "predicted", "error",
+		"without a session"}}
 	for i, o := range v.Observations {
 		if n := len(t.Groups); n == 0 || t.Groups[n-1].Name != o.Scenario {
 			t.begin(o.Scenario)
 		}
-		t.add(o.Engine, cell{Text: digits(1000 * o.Measured.Median), Spread: spread(o.Measured)}.at("/validation/observations/%d/measured_s", i),
+		t.add(o.Engine, cell{Text: digits(1000 * o.Measured.Median),
+			Spread: spread(o.Measured)}.at("/validation/observations/%d/measured_s", i),
 			text("%s", digits(1000*o.Predicted)).at("/validation/observations/%d/predicted_s", i),
 			text("%s", percent(o.Error())).at("/validation/observations/%d", i),
 			text("%s", digits(1000*o.Without)).at("/validation/observations/%d/without_session_s", i))
@@ -186,16 +201,20 @@ func (b *builder) validation() section {
 
 // validationLines says what the validation came to, a sentence a line.
 func validationLines(v *network.Validation) []string {
-	lines := []string{fmt.Sprintf("Held against %d times measured through a server, in %d scenarios: the median error of the predicted time is %s; "+
-		"%.0f %% of the predictions are within 20 %%.", len(v.Observations), v.Scenarios, percent(v.Error), 100*v.Within20)}
+	lines := []string{fmt.Sprintf("Held against %d times measured through a server, in %d scenarios: the median error "+
+		"of the predicted time is %s; "+
+		"%.0f %% of the predictions are within 20 %%.", len(v.Observations), v.Scenarios, percent(v.Error),
+		100*v.Within20)}
 	if v.Shares > 0 {
-		lines = append(lines, fmt.Sprintf("Of what the session alone takes, where that is a tenth of the whole at least (%d times), the median error is %s.",
+		lines = append(lines, fmt.Sprintf("Of what the session alone takes, where that is a tenth of the whole at "+
+			"least (%d times), the median error is %s.",
 			v.Shares, percent(v.ShareError)))
 	}
 	if v.Told == 0 {
 		return append(lines, "In none of the scenarios could the engines be told apart.")
 	}
-	line := fmt.Sprintf("In %d scenarios engines could be told apart, and in %d of them (%.0f %%) they are in the predicted order", v.Told, v.Right, 100*float64(v.Right)/float64(v.Told))
+	line := fmt.Sprintf("In %d scenarios engines could be told apart, and in %d of them (%.0f %%) they are in the "+
+		"predicted order", v.Told, v.Right, 100*float64(v.Right)/float64(v.Told))
 	if n := len(v.Wrong); n > 0 {
 		line += "; not in: " + strings.Join(v.Wrong[:min(n, 3)], "; ")
 		if n > 3 {

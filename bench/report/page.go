@@ -31,7 +31,8 @@ func (d *Document) WritePage(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	t, err := template.New("page").Funcs(template.FuncMap{"key": d.key, "title": title, "inc": func(i int) int { return i + 1 }}).Parse(pageTemplate)
+	t, err := template.New("page").Funcs(template.FuncMap{"key": d.key, "title": title,
+		"inc": func(i int) int { return i + 1 }}).Parse(pageTemplate)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

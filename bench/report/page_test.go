@@ -43,7 +43,8 @@ func TestPageInABrowser(t *testing.T) {
 		report *suite.Report
 		views  []view
 	}{
-		{"a full run", sample(t, 10, 0.01), []view{{360, "light"}, {360, "dark"}, {768, "light"}, {1280, "light"}, {1280, "dark"}}},
+		{"a full run", sample(t, 10, 0.01), []view{{360, "light"}, {360, "dark"}, {768, "light"}, {1280, "light"},
+			{1280, "dark"}}},
 		{"an interrupted run on a noisy machine", interrupted, []view{{360, "light"}, {1280, "dark"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -73,9 +74,11 @@ func TestPageInABrowser(t *testing.T) {
 				if found.Dark != (v.scheme == "dark") {
 					t.Errorf("%s: the page is dark: %v", name, found.Dark)
 				}
-				t.Logf("%s: %d texts, least contrast %.2f, %d pixels high", name, found.Texts, found.Least, found.Height)
+				t.Logf("%s: %d texts, least contrast %.2f, %d pixels high", name, found.Texts, found.Least,
+					found.Height)
 				if *screenshotDir != "" {
-					b.screenshots(tab, filepath.Join(*screenshotDir, fmt.Sprintf("%.4s-%d-%s", tc.name, v.width, v.scheme)))
+					b.screenshots(tab, filepath.Join(*screenshotDir,
+						fmt.Sprintf("%.4s-%d-%s", tc.name, v.width, v.scheme)))
 				}
 			}
 		})

@@ -30,13 +30,16 @@ func (b *builder) pageTable() *table {
 	}
 	t := &table{
 		Caption: "what a page costs",
-		Intro: []string{fmt.Sprintf("Assumed: a database %s away; visitors with %v Mbit/s up and %v down; %v pages that read the session for each that writes it; "+
-			"%d requests a page, of which one uses the session; %s. Prices in dollars: %v for an hour of a core, %v for a GB sent, %v for a million queries. "+
-			"Flags change each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite, m.RequestsPerPage, http, m.CPUHour, m.GBOut, m.MillionQueries)},
+		Intro: []string{fmt.Sprintf("Assumed: a database %s away; visitors with %v Mbit/s up and %v down; %v pages "+
+			"that read the session for each that writes it; %d requests a page, of which one uses the session; %s. "+
+			"Prices in dollars: %v for an hour of a core, %v for a GB sent, %v for a million queries. Flags change "+
+			"each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite,
+			m.RequestsPerPage, http, m.CPUHour, m.GBOut, m.MillionQueries)},
 		Columns: []string{"session, engine", "server µs", "queries", "up B", "down B"},
-		Notes: []string{"What an average page takes because of its session: time in the server, queries, bytes of cookie; by how many " +
-			"milliseconds it is complete later, with the database on the web server and as far away as assumed; and the price of a million pages. " +
-			"* is ahead; without a * the engines cannot be told apart."},
+		Notes: []string{"What an average page takes because of its session: time in the server, queries, bytes of " +
+			"cookie; by how many milliseconds it is complete later, with the database on the web server and as far " +
+			"away as assumed; and the price of a million pages. * is ahead; without a * the engines cannot be told " +
+			"apart."},
 	}
 	for _, trip := range b.Trips() {
 		name := "db here"
@@ -79,7 +82,8 @@ func (b *builder) pageCells(session, engine string) []cell {
 		e, from := p.Engines[at], fmt.Sprintf("/pages/%d/engines/%d", i, at)
 		if cells == nil {
 			cells = []cell{
-				text("%s", digits(1e6*e.Server)).at("%s/server_s", from), text("%s", digits(e.Queries)).at("%s/queries", from),
+				text("%s", digits(1e6*e.Server)).at("%s/server_s", from),
+				text("%s", digits(e.Queries)).at("%s/queries", from),
 				text("%s", whole(e.Up)).at("%s/up_bytes", from), text("%s", whole(e.Down)).at("%s/down_bytes", from),
 			}
 		}
@@ -112,8 +116,9 @@ func (b *builder) turnTable() *table {
 		other = "HTTP/2"
 	}
 	t.Columns = append(t.Columns, other)
-	t.Notes = []string{fmt.Sprintf("Beyond which value of an input, all others being as assumed, another engine is ahead: with a round trip below <, "+
-		"for example, or above >. In ms, Mbit/s, pages that read for each that writes, requests of a page. -: none from %s. "+
+	t.Notes = []string{fmt.Sprintf("Beyond which value of an input, all others being as assumed, another engine is "+
+		"ahead: with a round trip below <, for example, or above >. In ms, Mbit/s, pages that read for each that "+
+		"writes, requests of a page. -: none from %s. "+
 		"~: the engines cannot be told apart.", strings.Join(slices.Compact(ranges), ", "))}
 	for i, s := range b.Sensitivity {
 		ahead := text("%s", s.Ahead)
@@ -181,7 +186,8 @@ func (b *builder) leadTable() *table {
 			t.add(name, engine(0), none("-"), none("-"))
 		}
 		for j, l := range leads.Leads[1:] {
-			trip := cell{Text: digits(l.From.Median/1e6) + " ms", Spread: spread(*l.From)}.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
+			trip := cell{Text: digits(l.From.Median/1e6) + " ms",
+				Spread: spread(*l.From)}.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
 			t.add(name, engine(j), trip, engine(j+1))
 		}
 	}

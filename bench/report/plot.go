@@ -166,7 +166,8 @@ func tickLabel(v float64) string {
 
 // A glyph's shape tells series apart as its colour does.
 func glyph(style int) draw.GlyphStyle {
-	shapes := [styles]draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}}
+	shapes := [styles]draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{},
+		draw.RingGlyph{}, draw.SquareGlyph{}}
 	radius := [styles]vg.Length{3.6, 3.2, 4, 4.4, 3.4, 3}
 	return draw.GlyphStyle{Color: strongInks[style], Radius: radius[style], Shape: shapes[style]}
 }
@@ -176,7 +177,8 @@ type diamond struct{}
 // DrawGlyph implements draw.GlyphDrawer.
 func (diamond) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, pt vg.Point) {
 	r := sty.Radius
-	c.FillPolygon(sty.Color, []vg.Point{{X: pt.X - r, Y: pt.Y}, {X: pt.X, Y: pt.Y + r}, {X: pt.X + r, Y: pt.Y}, {X: pt.X, Y: pt.Y - r}})
+	c.FillPolygon(sty.Color, []vg.Point{{X: pt.X - r, Y: pt.Y}, {X: pt.X, Y: pt.Y + r}, {X: pt.X + r, Y: pt.Y},
+		{X: pt.X, Y: pt.Y - r}})
 }
 
 // key returns a glyph on its own, for legends.
@@ -262,7 +264,8 @@ func rule(c color.Color, dashed bool, x0, y0, x1, y1 float64) *plotter.Line {
 
 // area returns a filled rectangle.
 func area(c color.Color, x0, x1, y0, y1 float64) *plotter.Polygon {
-	return &plotter.Polygon{XYs: []plotter.XYs{{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}}, Color: c}
+	return &plotter.Polygon{XYs: []plotter.XYs{{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}},
+		Color: c}
 }
 
 // note returns a text beside a point.
@@ -297,7 +300,8 @@ func (f *figure) drawRows(p *plot.Plot) {
 func (f *figure) drawEqual(p *plot.Plot) {
 	lo, hi := f.X.Min, f.X.Max
 	p.Add(&plotter.Polygon{Color: inkStripe, XYs: []plotter.XYs{{
-		{X: lo, Y: lo}, {X: lo, Y: 1.2 * lo}, {X: hi / 1.2, Y: hi}, {X: hi, Y: hi}, {X: hi, Y: 0.8 * hi}, {X: lo / 0.8, Y: lo},
+		{X: lo, Y: lo}, {X: lo, Y: 1.2 * lo}, {X: hi / 1.2, Y: hi}, {X: hi, Y: hi}, {X: hi, Y: 0.8 * hi},
+		{X: lo / 0.8, Y: lo},
 	}}}, grid(true, true), rule(inkMuted, false, lo, lo, hi, hi))
 }
 
@@ -313,7 +317,8 @@ func (f *figure) drawBars(p *plot.Plot) {
 	p.Add(grid(true, false))
 	for i, b := range f.Bars {
 		y := rowAt(i, len(f.Bars))
-		p.Add(area(strongInks[0], 0, float64(b.N), y-0.36, y+0.36), note(fmt.Sprintf("%d, %s", b.N, b.Share), inkMuted, float64(b.N), y, 5))
+		p.Add(area(strongInks[0], 0, float64(b.N), y-0.36, y+0.36),
+			note(fmt.Sprintf("%d, %s", b.N, b.Share), inkMuted, float64(b.N), y, 5))
 	}
 }
 

@@ -26,7 +26,8 @@ func kindColumns(first string) []string {
 
 // perKind fills a table that has a column for each kind of request. extra, unless
 // nil, adds to the row of an engine.
-func (b *builder) perKind(t *table, value func(i int, q *bench.RequestResult) cell, extra func(session, engine string)) *table {
+func (b *builder) perKind(t *table, value func(i int, q *bench.RequestResult) cell,
+	extra func(session, engine string)) *table {
 	t.Columns = kindColumns("session, engine")
 	for _, size := range b.Settings.Sessions {
 		t.begin(sessionName(size))
@@ -60,7 +61,8 @@ func (b *builder) times() section {
 	} else {
 		s.draw(b.timeFigure(bench.Read), b.timeFigure(bench.Write))
 		s.add(b.timeTable(), b.againTable(), b.floorTable())
-		s.add(b.perKind(&table{Caption: "allocations of a request", Detail: true}, func(i int, _ *bench.RequestResult) cell { return b.allocations(i) }, nil))
+		s.add(b.perKind(&table{Caption: "allocations of a request", Detail: true},
+			func(i int, _ *bench.RequestResult) cell { return b.allocations(i) }, nil))
 	}
 	s.add(b.queryTable())
 	return s
@@ -91,9 +93,10 @@ func (b *builder) timeTable() *table {
 		})
 	empty := bench.Summarize(b.Empty.Nanosec, b.Quiet.Confidence())
 	ofEmpty := micros(empty)
-	note := fmt.Sprintf("Median over the rounds, and how far its %.0f %% confidence interval reaches. The time of an empty handler, %s µs, is "+
-		"taken off. ~0: not to be told from an empty handler. ÷: the line above divided by the first engine's; ~ where "+
-		"the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole table), ≫ where the first is about 0.",
+	note := fmt.Sprintf("Median over the rounds, and how far its %.0f %% confidence interval reaches. The time of an "+
+		"empty handler, %s µs, is taken off. ~0: not to be told from an empty handler. ÷: the line above divided by "+
+		"the first engine's; ~ where the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole "+
+		"table), ≫ where the first is about 0.",
 		100*b.Quiet.Confidence(), ofEmpty.Text+ofEmpty.Spread, 100*b.Quiet.Alpha())
 	if !known(empty) {
 		need := 6
@@ -113,9 +116,9 @@ func (b *builder) againTable() *table {
 		Caption: "a visitor who comes back at once, in microseconds",
 		Columns: []string{"engine, session", "read", "again", "again ÷ read", "read allocs", "again"},
 		Detail:  true,
-		Notes: []string{"The requests of all other tables come from so many visitors that the engine has forgotten each of them when it " +
-			"comes back. An engine that remembers the cookies it decoded a moment ago does better when it has not. Engines and " +
-			"sessions that make no difference are left out."},
+		Notes: []string{"The requests of all other tables come from so many visitors that the engine has forgotten " +
+			"each of them when it comes back. An engine that remembers the cookies it decoded a moment ago does " +
+			"better when it has not. Engines and sessions that make no difference are left out."},
 	}
 	for i, a := range b.Again {
 		if !a.Different {
@@ -125,7 +128,8 @@ func (b *builder) againTable() *table {
 		net := func(j int) cell {
 			return micros(bench.Summarize(b.Net(&b.Requests[j]), b.Quiet.Confidence())).at("/requests/%d/ns_per_op", j)
 		}
-		t.add(a.Engine+", "+a.Session, net(read), net(again), times(a.Comparison).at("/again/%d/ratio", i), b.allocations(read), b.allocations(again))
+		t.add(a.Engine+", "+a.Session, net(read), net(again), times(a.Comparison).at("/again/%d/ratio", i),
+			b.allocations(read), b.allocations(again))
 	}
 	return t.orNil()
 }
@@ -136,8 +140,9 @@ func (b *builder) floorTable() *table {
 		Caption: "how far from the floor",
 		Columns: []string{"engine, session", "read: floor", "engine ÷ floor", "write: floor", "engine ÷ floor"},
 		Detail:  true,
-		Notes: []string{"The floor is what the engine cannot do without, bare and measured in the same rounds, in microseconds. For " +
-			"cookies: securecookie and DEFLATE, there and with a write back. For rows: a prepared SELECT, and with a write an UPDATE, on the same database settings."},
+		Notes: []string{"The floor is what the engine cannot do without, bare and measured in the same rounds, in " +
+			"microseconds. For cookies: securecookie and DEFLATE, there and with a write back. For rows: a prepared " +
+			"SELECT, and with a write an UPDATE, on the same database settings."},
 	}
 	for _, engine := range b.Settings.Engines {
 		for _, s := range b.Settings.Sessions {
@@ -210,9 +215,10 @@ func (b *builder) queryTable() *table {
 func (b *builder) cookies() section {
 	s := section{ID: "cookies", Title: "bytes of cookie"}
 	t := &table{
-		Caption: "bytes of cookie", Columns: []string{"session", "JSON", "engine", "up", "down: write", "login", "logout"}, Ditto: 2,
-		Notes: []string{"up: the value of the Cookie header of a request that reads, name and \"=\" included; every request to the site " +
-			"carries it. down: the value of the Set-Cookie header, attributes included."},
+		Caption: "bytes of cookie", Columns: []string{"session", "JSON", "engine", "up", "down: write", "login",
+			"logout"}, Ditto: 2,
+		Notes: []string{"up: the value of the Cookie header of a request that reads, name and \"=\" included; every " +
+			"request to the site carries it. down: the value of the Set-Cookie header, attributes included."},
 	}
 	for _, size := range b.Settings.Sessions {
 		for _, engine := range b.Settings.Engines {
@@ -250,8 +256,8 @@ func (b *builder) cookies() section {
 func (b *builder) encoderTable() *table {
 	t := &table{
 		Caption: "bytes of cookie by encoder",
-		Notes: []string{"Medians of different sessions of each kind, name included. trained: with a dictionary of other sessions of that kind; " +
-			"- where there are too few of them."},
+		Notes: []string{"Medians of different sessions of each kind, name included. trained: with a dictionary of " +
+			"other sessions of that kind; - where there are too few of them."},
 	}
 	encoders := slices.DeleteFunc(survey.Encoders(), func(name string) bool {
 		return !slices.ContainsFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Encoder == name })
@@ -261,7 +267,9 @@ func (b *builder) encoderTable() *table {
 		first := slices.IndexFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Session == kind })
 		cells := []cell{sizes(b.Encoders[first].JSON).at("/encoders/%d/json_bytes", first)}
 		for _, name := range encoders {
-			i := slices.IndexFunc(b.Encoders, func(e survey.EncoderSizes) bool { return e.Session == kind && e.Encoder == name })
+			i := slices.IndexFunc(b.Encoders, func(e survey.EncoderSizes) bool {
+				return e.Session == kind && e.Encoder == name
+			})
 			if i < 0 {
 				cells = append(cells, none("-"))
 				continue
@@ -320,7 +328,10 @@ func (b *builder) behaviours() section {
 			c := none("")
 			for i, result := range b.Behaviours {
 				if result.Engine == engine && result.Behaviour == behaviour {
-					c = text("%s", map[bool]string{true: "yes", false: "no"}[result.Observed]).at("/behaviours/%d/observed", i)
+					c = text("no").at("/behaviours/%d/observed", i)
+					if result.Observed {
+						c.Text = "yes"
+					}
 				}
 			}
 			cells = append(cells, c)

@@ -34,11 +34,13 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 	}
 	results := &bench.Results{
 		Environment: bench.Environment{
-			Started: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), GoVersion: "go1.26.0", Platform: "linux/amd64", CPU: "Example Processor", Cores: 2,
+			Started: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), GoVersion: "go1.26.0", Platform: "linux/amd64",
+			CPU: "Example Processor", Cores: 2,
 		},
-		Settings: bench.Settings{Engines: sampleEngines, Sessions: sampleSessions, Rounds: rounds, Sample: 20 * time.Millisecond, Seed: 1},
-		Rounds:   rounds,
-		Empty:    series(300, 5),
+		Settings: bench.Settings{Engines: sampleEngines, Sessions: sampleSessions, Rounds: rounds,
+			Sample: 20 * time.Millisecond, Seed: 1},
+		Rounds: rounds,
+		Empty:  series(300, 5),
 	}
 	for _, s := range sampleSessions {
 		size := float64(s.Size)
@@ -79,14 +81,17 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 			}
 			if row || size < 8000 {
 				results.Floors = append(results.Floors,
-					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Read, Series: series(3000+2*size, 8)},
-					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Write, Series: series(9000+6*size, 12)})
+					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Read,
+						Series: series(3000+2*size, 8)},
+					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Write,
+						Series: series(9000+6*size, 12)})
 			}
 		}
 	}
 	for _, engine := range sampleEngines {
 		for _, b := range bench.Behaviours() {
-			results.Behaviours = append(results.Behaviours, bench.BehaviourResult{Engine: engine, Behaviour: b, Observed: engine != "dbstore"})
+			results.Behaviours = append(results.Behaviours,
+				bench.BehaviourResult{Engine: engine, Behaviour: b, Observed: engine != "dbstore"})
 		}
 	}
 	report := &suite.Report{Report: bench.Analyze(results, bench.DefaultModel())}
@@ -112,18 +117,27 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 	}
 	report.Survey = &survey.Survey{
 		Sessions: 4990, Tried: 2000,
-		Sample:       &survey.Sample{Found: 1e6, Taken: 5000, LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
-		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
-		Keys:         []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "<b>cart</b>", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
-		Training: &survey.Training{Bytes: 2048, Sessions: 4990, Trained: 800, HeldOut: 200, Cookies: []survey.CookieSizes{
-			{Scheme: "signed", Compression: survey.Uncompressed, Mean: 700, TooLarge: 4, Sizes: survey.Sizes{Median: 600, P90: 1500, Max: 12000}},
-			{Scheme: "signed", Compression: survey.TrainedDictionary, Mean: 250, Sizes: survey.Sizes{Median: 200, P90: 500, Max: 3800}},
-			{Scheme: "sealed", Compression: survey.TrainedDictionary, Mean: 200, Sizes: survey.Sizes{Median: 160, P90: 400, Max: 3000}},
-		}},
+		Sample: &survey.Sample{Found: 1e6, Taken: 5000,
+			LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
+		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489},
+			{Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
+		Keys: []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7},
+			{Name: "<b>cart</b>", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
+		Training: &survey.Training{Bytes: 2048, Sessions: 4990, Trained: 800, HeldOut: 200,
+			Cookies: []survey.CookieSizes{
+				{Scheme: "signed", Compression: survey.Uncompressed, Mean: 700, TooLarge: 4,
+					Sizes: survey.Sizes{Median: 600, P90: 1500, Max: 12000}},
+				{Scheme: "signed", Compression: survey.TrainedDictionary, Mean: 250,
+					Sizes: survey.Sizes{Median: 200, P90: 500, Max: 3800}},
+				{Scheme: "sealed", Compression: survey.TrainedDictionary, Mean: 200,
+					Sizes: survey.Sizes{Median: 160, P90: 400, Max: 3000}},
+			}},
 		JSON: survey.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
 	}
 	for i, engine := range sampleEngines {
-		report.Survey.Engines = append(report.Survey.Engines, survey.EngineSizes{Engine: engine, TooLarge: 10 * i, Cookie: survey.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
+		report.Survey.Engines = append(report.Survey.Engines,
+			survey.EngineSizes{Engine: engine, TooLarge: 10 * i,
+				Cookie: survey.Sizes{Min: 42, Median: 250, P90: 600, P99: 1500, Max: 4000}})
 	}
 	report.Wire = sampleWire()
 	report.Load = sampleLoad(r, rounds)
@@ -137,7 +151,8 @@ func sampleWire() *network.Traffic {
 	for _, s := range sampleSessions {
 		for _, engine := range append([]string{network.NoSession}, sampleEngines...) {
 			for _, protocol := range []string{network.HTTP1, network.HTTP2} {
-				c := network.TrafficCell{Engine: engine, Session: s.Name, Protocol: protocol, Page: network.Bytes{Up: 13000, Down: 7300}}
+				c := network.TrafficCell{Engine: engine, Session: s.Name, Protocol: protocol,
+					Page: network.Bytes{Up: 13000, Down: 7300}}
 				switch engine {
 				case network.NoSession:
 				case "dbstore":
@@ -169,12 +184,15 @@ func sampleLoad(r *rand.Rand, rounds int) *network.LoadResult {
 				for _, loop := range []network.Loop{network.Closed, network.Open} {
 					ms := float64(time.Millisecond) * 0.06 * float64(concurrency) * (1 + 0.4*float64(i))
 					at := func(f float64) time.Duration { return time.Duration(ms * f * (1 + 0.1*r.Float64())) }
-					l := network.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9), Max: at(30)}
+					l := network.Latency{N: 6000, Mean: at(1.1), P50: at(1), P90: at(1.8), P99: at(4), P999: at(9),
+						Max: at(30)}
 					median := l.P50.Seconds()
 					result.Samples = append(result.Samples, network.Sample{
 						Engine: engine, Session: session, Concurrency: concurrency, Loop: loop, Latency: l,
-						Median:     bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds, Confidence: 0.95},
-						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds, Confidence: 0.95},
+						Median: bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds,
+							Confidence: 0.95},
+						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds,
+							Confidence: 0.95},
 					})
 				}
 			}
@@ -189,7 +207,8 @@ func sampleObservations(r *rand.Rand) []network.Observation {
 		for _, http := range []string{"HTTP/2", "HTTP/1.1"} {
 			for _, trip := range []time.Duration{100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
 				for _, uplink := range []float64{1, 10, 50} {
-					scenario := session + ", " + http + ", database " + trip.String() + " away, uplink " + time.Duration(uplink).String() + "Mbit/s, downlink 50 Mbit/s"
+					scenario := session + ", " + http + ", database " + trip.String() + " away, uplink " +
+						time.Duration(uplink).String() + "Mbit/s, downlink 50 Mbit/s"
 					for i, engine := range sampleEngines {
 						without := 0.004 + 0.05/uplink
 						predicted := without + 0.0004*float64(i) + 0.001/uplink
@@ -199,7 +218,8 @@ func sampleObservations(r *rand.Rand) []network.Observation {
 						measured := predicted * (1 + 0.08*r.NormFloat64())
 						all = append(all, network.Observation{
 							Scenario: scenario, Engine: engine, Without: without, Predicted: predicted,
-							Measured: bench.Summary{Median: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6, Confidence: 0.95},
+							Measured: bench.Summary{Median: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6,
+								Confidence: 0.95},
 						})
 					}
 				}

@@ -30,7 +30,8 @@ func (b *builder) survey() section {
 		s.add(t)
 	} else if n := len(s.Parts) - 1; s.Parts[n].Table != nil {
 		t := s.Parts[n].Table
-		t.Notes = append(t.Notes, fmt.Sprintf("No dictionary was tried: that takes %d different sessions which have something in common.", survey.MinTraining))
+		t.Notes = append(t.Notes, fmt.Sprintf("No dictionary was tried: that takes %d different sessions which have "+
+			"something in common.", survey.MinTraining))
 	}
 	return s
 }
@@ -55,10 +56,12 @@ func sampleLines(s *survey.Sample) []string {
 // surveyTable has the sizes of the sessions and of their cookies.
 func (b *builder) surveyTable() *table {
 	v := b.Survey
-	t := &table{Caption: "their sizes and those of their cookies", Columns: []string{"bytes", "too large", "min", "median", "p90", "p99", "max"}}
+	t := &table{Caption: "their sizes and those of their cookies",
+		Columns: []string{"bytes", "too large", "min", "median", "p90", "p99", "max"}}
 	line := func(name, from string, tooLarge cell, z survey.Sizes) {
 		t.add(name, tooLarge, text("%d", z.Min).at("%s/min", from), text("%d", z.Median).at("%s/median", from),
-			text("%d", z.P90).at("%s/p90", from), text("%d", z.P99).at("%s/p99", from), text("%d", z.Max).at("%s/max", from))
+			text("%d", z.P90).at("%s/p90", from), text("%d", z.P99).at("%s/p99", from),
+			text("%d", z.Max).at("%s/max", from))
 	}
 	line("JSON", "/survey/json_bytes", none(""), v.JSON)
 	for i, e := range v.Engines {
@@ -73,7 +76,8 @@ func (b *builder) surveyTable() *table {
 
 // keyTable has what the heaviest keys weigh.
 func (b *builder) keyTable() *table {
-	t := &table{Caption: "their heaviest keys", Columns: []string{"key", "in sessions", "mean B", "max B", "of all bytes"}}
+	t := &table{Caption: "their heaviest keys",
+		Columns: []string{"key", "in sessions", "mean B", "max B", "of all bytes"}}
 	for i, k := range b.Survey.Keys {
 		name := printable(k.Name)
 		if k.Name == "" {
@@ -81,7 +85,8 @@ func (b *builder) keyTable() *table {
 			t.Notes = []string{"Names of keys are content, and are not shown unless they are asked for: -show-keys."}
 		}
 		t.add(name, text("%s", share(k.Sessions, b.Survey.Sessions)).at("/survey/keys/%d/sessions", i),
-			text("%d", k.Mean).at("/survey/keys/%d/mean_bytes", i), text("%d", k.Max).at("/survey/keys/%d/max_bytes", i),
+			text("%d", k.Mean).at("/survey/keys/%d/mean_bytes", i),
+			text("%d", k.Max).at("/survey/keys/%d/max_bytes", i),
 			text("%.1f%%", 100*k.Share).at("/survey/keys/%d/share", i))
 	}
 	return t.orNil()
@@ -98,10 +103,12 @@ func trainingTable(training *survey.Training) *table {
 	}
 	t := &table{
 		Caption: "what a dictionary of their own saves",
-		Intro: []string{fmt.Sprintf("%s. In an order that follows from seed %d, the first %d made a dictionary of %d bytes, and the other %d, "+
-			"which it has not seen, tell what it saves.", intro, training.Seed, training.Trained, training.Bytes, training.HeldOut)},
+		Intro: []string{fmt.Sprintf("%s. In an order that follows from seed %d, the first %d made a dictionary of %d "+
+			"bytes, and the other %d, which it has not seen, tell what it saves.", intro, training.Seed, training.Trained, training.Bytes,
+			training.HeldOut)},
 		Columns: []string{"bytes of cookie value", "median", "p90", "max", "mean", "saved", "too large"},
-		Notes: []string{fmt.Sprintf("saved: of the mean, over the line above. too large: name and value together exceed %d bytes, which browsers drop.",
+		Notes: []string{fmt.Sprintf("saved: of the mean, over the line above. too large: name and value together "+
+			"exceed %d bytes, which browsers drop.",
 			session.MaxCookieBytes)},
 	}
 	scheme, above := "", 0
@@ -114,8 +121,10 @@ func trainingTable(training *survey.Training) *table {
 		}
 		scheme, above = c.Scheme, c.Mean
 		from := fmt.Sprintf("/survey/training/cookies/%d", i)
-		t.add(c.Compression, text("%d", c.Median).at("%s/median", from), text("%d", c.P90).at("%s/p90", from), text("%d", c.Max).at("%s/max", from),
-			text("%d", c.Mean).at("%s/mean", from), saved, text("%s", share(c.TooLarge, training.HeldOut)).at("%s/too_large", from))
+		t.add(c.Compression, text("%d", c.Median).at("%s/median", from), text("%d", c.P90).at("%s/p90", from),
+			text("%d", c.Max).at("%s/max", from),
+			text("%d", c.Mean).at("%s/mean", from), saved,
+			text("%s", share(c.TooLarge, training.HeldOut)).at("%s/too_large", from))
 	}
 	return t
 }
@@ -132,8 +141,9 @@ func WriteTraining(w io.Writer, s *survey.Sample, t *survey.Training) error {
 	p.table(made)
 	p.out.WriteByte('\n')
 	if t.Saves(signedcookie.Signed) > 0 || t.Saves(signedcookie.Sealed) > 0 {
-		p.paragraph("signedcookie.Options.Dictionary takes it. Keep it for as long as there are cookies that were made with it: they " +
-			"cannot be read without. It contains what many sessions share, and no more of one than that.")
+		p.paragraph("signedcookie.Options.Dictionary takes it. Keep it for as long as there are cookies that were " +
+			"made with it: they cannot be read without. It contains what many sessions share, and no more of one " +
+			"than that.")
 	} else {
 		p.paragraph("It saves nothing that the built-in dictionary does not: do without it.")
 	}
@@ -149,9 +159,11 @@ func (b *builder) distribution() *figure {
 	}
 	f := &figure{Title: "their sizes as JSON"}
 	for i, bin := range v.Distribution {
-		f.Bars = append(f.Bars, bar{fmt.Sprintf("up to %8d B", bin.Bytes), bin.Sessions, share(bin.Sessions, v.Sessions), fmt.Sprintf("/survey/distribution/%d/sessions", i)})
+		f.Bars = append(f.Bars, bar{fmt.Sprintf("up to %8d B", bin.Bytes), bin.Sessions,
+			share(bin.Sessions, v.Sessions), fmt.Sprintf("/survey/distribution/%d/sessions", i)})
 	}
 	f.Alt = fmt.Sprintf("How many of the sessions have which size, in %d ranges from %s to %s.", len(f.Bars),
-		strings.Join(strings.Fields(f.Bars[0].Name), " "), strings.Join(strings.Fields(f.Bars[len(f.Bars)-1].Name), " "))
+		strings.Join(strings.Fields(f.Bars[0].Name), " "),
+		strings.Join(strings.Fields(f.Bars[len(f.Bars)-1].Name), " "))
 	return f
 }

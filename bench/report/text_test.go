@@ -36,9 +36,10 @@ func made(rounds int, spread float64) *bench.Results {
 			CPU: "Example Processor", Cores: 2,
 		},
 		Settings: bench.Settings{
-			Engines:  []string{"cookie", "row"},
-			Sessions: []bench.SessionSize{{Name: "small", Size: 200}, {Name: "middling", Size: 2000}, {Name: "huge", Size: 9000}},
-			Rounds:   rounds, Sample: 20 * time.Millisecond, Seed: 1,
+			Engines: []string{"cookie", "row"},
+			Sessions: []bench.SessionSize{{Name: "small", Size: 200}, {Name: "middling", Size: 2000},
+				{Name: "huge", Size: 9000}},
+			Rounds: rounds, Sample: 20 * time.Millisecond, Seed: 1,
 		},
 		Rounds: rounds,
 		Empty:  series(300, 5),
@@ -81,13 +82,17 @@ func made(rounds int, spread float64) *bench.Results {
 		}
 		for _, kind := range []bench.Kind{bench.Read, bench.Write} {
 			if size < 4000 {
-				results.Floors = append(results.Floors, bench.FloorResult{Engine: "cookie", Session: s.Name, Kind: kind, Series: series(4000+size, 10)})
+				results.Floors = append(results.Floors, bench.FloorResult{Engine: "cookie", Session: s.Name, Kind: kind,
+					Series: series(4000+size, 10)})
 			}
-			results.Floors = append(results.Floors, bench.FloorResult{Engine: "row", Session: s.Name, Kind: kind, Series: series(7000, 23)})
+			results.Floors = append(results.Floors, bench.FloorResult{Engine: "row", Session: s.Name, Kind: kind,
+				Series: series(7000, 23)})
 		}
 	}
 	for _, b := range bench.Behaviours() {
-		results.Behaviours = append(results.Behaviours, bench.BehaviourResult{Engine: "cookie", Behaviour: b, Observed: true}, bench.BehaviourResult{Engine: "row", Behaviour: b, Observed: false})
+		results.Behaviours = append(results.Behaviours,
+			bench.BehaviourResult{Engine: "cookie", Behaviour: b, Observed: true},
+			bench.BehaviourResult{Engine: "row", Behaviour: b, Observed: false})
 	}
 	return results
 }
@@ -116,16 +121,24 @@ func TestText(t *testing.T) {
 	report := &suite.Report{Report: bench.Analyze(made(10, 0.01), bench.DefaultModel())}
 	report.Survey = &survey.Survey{
 		Sessions: 4990, Tried: 2000, JSON: survey.Sizes{Min: 20, Median: 300, P90: 900, P99: 2000, Max: 9000},
-		Sample:       &survey.Sample{Found: 1_000_000, Taken: 5000, LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
-		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489}, {Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
-		Keys:         []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7}, {Name: "cart\x1b[2J", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
-		Training: &survey.Training{Bytes: 2048, Seed: 1, Sessions: 4990, Copies: 3, Unused: 3987, Trained: 800, HeldOut: 200, Cookies: []survey.CookieSizes{
-			{Scheme: "signed", Compression: survey.Uncompressed, TooLarge: 4, Mean: 700, Sizes: survey.Sizes{Min: 50, Median: 600, P90: 1500, P99: 3000, Max: 12000}},
-			{Scheme: "signed", Compression: survey.BuiltinDictionary, TooLarge: 0, Mean: 300, Sizes: survey.Sizes{Min: 40, Median: 250, P90: 600, P99: 1500, Max: 3900}},
-			{Scheme: "signed", Compression: survey.TrainedDictionary, TooLarge: 0, Mean: 250, Sizes: survey.Sizes{Min: 40, Median: 200, P90: 500, P99: 1400, Max: 3800}},
-		}},
+		Sample: &survey.Sample{Found: 1_000_000, Taken: 5000,
+			LeftOut: []survey.LeftOut{{Reason: "expired", Sessions: 10, First: "row 17"}}},
+		Distribution: []survey.Bin{{Bytes: 64, Sessions: 1}, {Bytes: 128, Sessions: 500}, {Bytes: 256, Sessions: 3489},
+			{Bytes: 512}, {Bytes: 1024, Sessions: 1000}},
+		Keys: []survey.Keys{{Sessions: 4990, Mean: 300, Max: 4000, Share: 0.7},
+			{Name: "cart\x1b[2J", Sessions: 2000, Mean: 100, Max: 200, Share: 0.2}},
+		Training: &survey.Training{Bytes: 2048, Seed: 1, Sessions: 4990, Copies: 3, Unused: 3987, Trained: 800,
+			HeldOut: 200, Cookies: []survey.CookieSizes{
+				{Scheme: "signed", Compression: survey.Uncompressed, TooLarge: 4, Mean: 700,
+					Sizes: survey.Sizes{Min: 50, Median: 600, P90: 1500, P99: 3000, Max: 12000}},
+				{Scheme: "signed", Compression: survey.BuiltinDictionary, TooLarge: 0, Mean: 300,
+					Sizes: survey.Sizes{Min: 40, Median: 250, P90: 600, P99: 1500, Max: 3900}},
+				{Scheme: "signed", Compression: survey.TrainedDictionary, TooLarge: 0, Mean: 250,
+					Sizes: survey.Sizes{Min: 40, Median: 200, P90: 500, P99: 1400, Max: 3800}},
+			}},
 		Engines: []survey.EngineSizes{
-			{Engine: "cookie", TooLarge: 10, Cookie: survey.Sizes{Min: 100, Median: 250, P90: 600, P99: 1500, Max: 4000}},
+			{Engine: "cookie", TooLarge: 10, Cookie: survey.Sizes{Min: 100, Median: 250, P90: 600, P99: 1500,
+				Max: 4000}},
 			{Engine: "row", Cookie: survey.Sizes{Min: 42, Median: 42, P90: 42, P99: 42, Max: 42}},
 		},
 	}
@@ -168,14 +181,16 @@ func TestTextKeepsToItsWidth(t *testing.T) {
 }
 
 func TestTextSaysWhyItIsWorthLittle(t *testing.T) {
-	if text := textOf(t, analyzed(made(3, 0.01))); !strings.Contains(text, "±∞") || !strings.Contains(strings.Join(strings.Fields(text), " "), "an interval takes 6 rounds") {
+	if text := textOf(t, analyzed(made(3, 0.01))); !strings.Contains(text, "±∞") ||
+		!strings.Contains(strings.Join(strings.Fields(text), " "), "an interval takes 6 rounds") {
 		t.Error("the report of three rounds does not say that it needs more")
 	}
 	noisy := made(10, 0.01)
 	for i := range noisy.Empty.Nanosec {
 		noisy.Empty.Nanosec[i] = 100 * float64(1+i)
 	}
-	if text := textOf(t, analyzed(noisy)); !strings.Contains(text, "TOO NOISY") || !strings.Contains(text, "No verdict") {
+	if text := textOf(t, analyzed(noisy)); !strings.Contains(text, "TOO NOISY") ||
+		!strings.Contains(text, "No verdict") {
 		t.Error("the report of a noisy machine does not say that it is worth nothing")
 	}
 }
@@ -194,7 +209,8 @@ func TestTextOfATraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
-	for _, want := range []string{"67 sessions, of 67 taken at random from 100", "seed 1", "first 48", "other 12", "7 that equal another one", "signedcookie.Options.Dictionary takes it"} {
+	for _, want := range []string{"67 sessions, of 67 taken at random from 100", "seed 1", "first 48", "other 12",
+		"7 that equal another one", "signedcookie.Options.Dictionary takes it"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text says nothing of %q:\n%s", want, b.String())
 		}
@@ -203,7 +219,8 @@ func TestTextOfATraining(t *testing.T) {
 
 func TestValidationIsToldInWords(t *testing.T) {
 	text := strings.Join(validationLines(&network.Validation{
-		Observations: make([]network.Observation, 8), Scenarios: 3, Told: 2, Right: 1, Wrong: []string{"wrong"}, Within20: 7.0 / 8,
+		Observations: make([]network.Observation, 8), Scenarios: 3, Told: 2, Right: 1, Wrong: []string{"wrong"},
+		Within20: 7.0 / 8,
 	}), " ")
 	for _, want := range []string{"8 times", "3 scenarios", "in 1 of them (50 %)", "not in: wrong"} {
 		if !strings.Contains(text, want) {

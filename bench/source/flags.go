@@ -32,17 +32,22 @@ type Flags struct {
 // DeclareFlags declares the flags. Their values are there once they are parsed.
 func DeclareFlags(flags *flag.FlagSet) *Flags {
 	f := &Flags{secrets: secrets.Source{Variable: SecretVariable}}
-	flags.StringVar(&f.Location, "sessions", "", "take the sessions at this `place`, of which no content is shown: a file with one\n"+
-		"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
-		"CSV file, in JSON as \"manage.py dumpdata\" writes it, or at a URL (sqlite:FILE,\n"+
-		"postgres://…, mysql://…); or cookies, see -scheme. By default, what\n"+
-		LocationVariable+" says in the environment, where no other user sees a password")
-	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
+	flags.StringVar(&f.Location, "sessions", "",
+		"take the sessions at this `place`, of which no content is shown: a file with one\n"+
+			"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
+			"CSV file, in JSON as \"manage.py dumpdata\" writes it, or at a URL (sqlite:FILE,\n"+
+			"postgres://…, mysql://…); or cookies, see -scheme. By default, what\n"+
+			LocationVariable+" says in the environment, where no other user sees a password")
+	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such "+
+		"files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
 	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
-	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
-	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text", "the secret's `encoding`: text, or base64 or hex if the site decodes it")
-	flags.Func("dictionary", "a `file` with a dictionary that the cookies were made with; may be repeated", func(path string) error {
+	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's "+
+		"SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
+	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text",
+		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
+	const dictionary = "a `file` with a dictionary that the cookies were made with; may be repeated"
+	flags.Func("dictionary", dictionary, func(path string) error {
 		f.dictionaries = append(f.dictionaries, path)
 		return nil
 	})

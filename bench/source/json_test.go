@@ -27,26 +27,32 @@ func TestEnvelopes(t *testing.T) {
 		return `{"session_key":"k","session_data":` + jsonText(data) + `,"expire_date":"2030-01-01T00:00:00+00:00"}`
 	}
 	model := func(data string) string {
-		return `{"model":"sessions.session","pk":"k","fields":{"session_data":` + jsonText(data) + `,"expire_date":"2030-01-01T00:00:00Z"}}`
+		return `{"model":"sessions.session","pk":"k","fields":{"session_data":` + jsonText(data) +
+			`,"expire_date":"2030-01-01T00:00:00Z"}}`
 	}
 	for name, text := range map[string]string{
-		"row_to_json, a line each":       row(a) + "\n" + row(b),
-		"row_to_json of Django's":        row(signed[0]) + "\n" + row(signed[1]),
-		"dumpdata --format jsonl":        model(signed[0]) + "\n" + model(signed[1]),
-		"dumpdata":                       "[" + model(signed[0]) + ", " + model(signed[1]) + "]\n",
-		"dumpdata --indent 1":            "[\n {\n  \"model\": \"sessions.session\",\n  \"pk\": \"k\",\n  \"fields\": {\"session_data\": " + jsonText(signed[0]) + "}\n },\n " + model(signed[1]) + "\n]\n",
-		"json_agg, sqlite3 -json":        "[" + row(a) + ",\n" + row(b) + "]\n",
-		"a byte order mark":              "\ufeff[" + row(a) + ",\n" + row(b) + "]\n",
-		"jq .":                           "{\n  \"session_key\": \"k\",\n  \"session_data\": " + jsonText(a) + "\n}\n{\n  \"session_data\": " + jsonText(b) + "\n}\n",
-		"sessions in an array":           "[" + a + "," + b + "]",
-		"sessions of several lines each": "{\n\"" + hush + "\": 1,\n\"cart\": [{\"id\": 7}]\n}\n{\n\"" + hush + "\": \"it's \\\"two\\\"\"\n}",
-		"the column alone":               jsonText(a) + "\n" + jsonText(signed[1]),
-		"the column alone, in an array":  "[" + jsonText(a) + "," + jsonText(b) + "]",
-		"encoded twice":                  row(jsonText(a)) + "\n" + row(jsonText(b)),
-		"a column of JSON":               `{"session_key":"k","session_data":` + a + `}` + "\n" + `{"session_data":` + b + `,"expire_date":"x"}`,
-		"bytes of PostgreSQL":            row(fmt.Sprintf(`\x%x`, a)) + "\n" + row(fmt.Sprintf(`\x%x`, b)),
+		"row_to_json, a line each": row(a) + "\n" + row(b),
+		"row_to_json of Django's":  row(signed[0]) + "\n" + row(signed[1]),
+		"dumpdata --format jsonl":  model(signed[0]) + "\n" + model(signed[1]),
+		"dumpdata":                 "[" + model(signed[0]) + ", " + model(signed[1]) + "]\n",
+		"dumpdata --indent 1": "[\n {\n  \"model\": \"sessions.session\",\n  \"pk\": \"k\",\n  " +
+			"\"fields\": {\"session_data\": " + jsonText(signed[0]) + "}\n },\n " + model(signed[1]) + "\n]\n",
+		"json_agg, sqlite3 -json": "[" + row(a) + ",\n" + row(b) + "]\n",
+		"a byte order mark":       "\ufeff[" + row(a) + ",\n" + row(b) + "]\n",
+		"jq .": "{\n  \"session_key\": \"k\",\n  \"session_data\": " + jsonText(a) +
+			"\n}\n{\n  \"session_data\": " + jsonText(b) + "\n}\n",
+		"sessions in an array": "[" + a + "," + b + "]",
+		"sessions of several lines each": "{\n\"" + hush + "\": 1,\n\"cart\": [{\"id\": 7}]\n}\n{\n\"" + hush +
+			"\": \"it's \\\"two\\\"\"\n}",
+		"the column alone":              jsonText(a) + "\n" + jsonText(signed[1]),
+		"the column alone, in an array": "[" + jsonText(a) + "," + jsonText(b) + "]",
+		"encoded twice":                 row(jsonText(a)) + "\n" + row(jsonText(b)),
+		"a column of JSON": `{"session_key":"k","session_data":` + a + `}` + "\n" + `{"session_data":` +
+			b + `,"expire_date":"x"}`,
+		"bytes of PostgreSQL": row(fmt.Sprintf(`\x%x`, a)) + "\n" + row(fmt.Sprintf(`\x%x`, b)),
 	} {
-		s, err := source.Read(t.Context(), write(t, "a.json", text), source.Options{Secrets: djangoOptions.Secrets, Name: "yours"})
+		s, err := source.Read(t.Context(), write(t, "a.json", text),
+			source.Options{Secrets: djangoOptions.Secrets, Name: "yours"})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -73,17 +79,24 @@ func TestSessionsThatLookLikeEnvelopes(t *testing.T) {
 func TestEnvelopesThatCannotBeRead(t *testing.T) {
 	signed := djangoRows(t, secretKey, []string{`{"` + hush + `":1}`})
 	row := `{"session_key":"k","session_data":` + jsonText(signed[0]) + `,"expire_date":"2030-01-01"}`
-	refused(t, write(t, "a.json", row), source.Options{}, "line 1: not a JSON object; what Django wrote needs its SECRET_KEY")
-	refused(t, write(t, "a.json", "["+row+"]"), source.Options{Secrets: [][]byte{[]byte("wrong")}}, "row 1: not signed with this SECRET_KEY")
-	refused(t, write(t, "a.json", `{"model":"auth.user","pk":1,"fields":{"password":"`+hush+`"}}`), source.Options{}, "line 1: a row of another table")
+	refused(t, write(t, "a.json", row), source.Options{},
+		"line 1: not a JSON object; what Django wrote needs its SECRET_KEY")
+	refused(t, write(t, "a.json", "["+row+"]"), source.Options{Secrets: [][]byte{[]byte("wrong")}},
+		"row 1: not signed with this SECRET_KEY")
+	refused(t, write(t, "a.json", `{"model":"auth.user","pk":1,"fields":{"password":"`+hush+`"}}`), source.Options{},
+		"line 1: a row of another table")
 	refused(t, write(t, "a.json", `[["k","`+hush+`"]]`), source.Options{}, "row 1: not a JSON object")
 	refused(t, write(t, "a.json", `[{"a":1},{"`+hush+`"`), source.Options{}, "row 2: not JSON")
 	refused(t, write(t, "a.json", `["`+strings.Repeat("x", 5<<20)+`"]`), source.Options{}, "row 1: longer than")
-	refused(t, write(t, "a.json", "{\"a\":1}\n{\"a\":\""+strings.Repeat("x", 5<<20)), source.Options{}, "line 2: longer than")
+	refused(t, write(t, "a.json", "{\"a\":1}\n{\"a\":\""+strings.Repeat("x", 5<<20)), source.Options{},
+		"line 2: longer than")
 
 	// Rows of other tables, in a dump of all, are counted and left out.
-	s := read(t, write(t, "a.json", `[{"model":"auth.user","pk":1,"fields":{}},`+"{\"model\":\"sessions.session\",\"pk\":\"k\",\"fields\":{\"session_data\":"+jsonText(signed[0])+"}}]"), djangoOptions)
-	if want := []survey.LeftOut{{Reason: "a row of another table", Sessions: 1, First: "row 1"}}; len(s.Sessions) != 1 || !slices.Equal(s.LeftOut, want) {
+	s := read(t, write(t, "a.json", `[{"model":"auth.user","pk":1,"fields":{}},`+
+		"{\"model\":\"sessions.session\",\"pk\":\"k\",\"fields\":{\"session_data\":"+jsonText(signed[0])+"}}]"),
+		djangoOptions)
+	if want := []survey.LeftOut{{Reason: "a row of another table", Sessions: 1,
+		First: "row 1"}}; len(s.Sessions) != 1 || !slices.Equal(s.LeftOut, want) {
 		t.Errorf("%d sessions, %+v", len(s.Sessions), s.Sample)
 	}
 }

@@ -103,7 +103,8 @@ func readTable(ctx context.Context, database opendb.Database, opts Options) (*Se
 }
 
 func queryRows(ctx context.Context, db *sql.DB, table string, limit int, sample *sampler) error {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY session_key LIMIT %d", dataColumn, table, limit))
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY session_key LIMIT %d", dataColumn, table,
+		limit))
 	if err != nil {
 		return err
 	}

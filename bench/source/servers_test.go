@@ -39,7 +39,8 @@ func fill(t *testing.T, server *testserver.Server, dialect dbstore.Dialect) {
 			if table == "other_sessions" {
 				object = fmt.Sprintf(`{"other":%d}`, i)
 			}
-			if _, err := store.Save(t.Context(), "", &session.Record{Data: []byte(object), Expires: time.Now().Add(time.Hour)}); err != nil {
+			if _, err := store.Save(t.Context(), "",
+				&session.Record{Data: []byte(object), Expires: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -98,7 +99,8 @@ func TestMySQL(t *testing.T) {
 			checkSessions(t, read(t, path, source.Options{}).Sessions, awkward)
 		})
 	}
-	path := printed(t, "mysql", append(login, "--batch", "--raw", "--skip-column-names", "-e", "select json_object('session_key', session_key, 'session_data', session_data) from django_session", "test")...)
+	path := printed(t, "mysql", append(login, "--batch", "--raw", "--skip-column-names", "-e",
+		"select json_object('session_key', session_key, 'session_data', session_data) from django_session", "test")...)
 	checkSessions(t, read(t, path, source.Options{}).Sessions, awkward)
 	refused(t, printed(t, "mysqldump", append(login, "test")...), source.Options{}, "mysql --batch")
 }
@@ -106,9 +108,11 @@ func TestMySQL(t *testing.T) {
 func TestSQLiteShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	var script strings.Builder
-	script.WriteString("CREATE TABLE \"django_session\" (session_key varchar(40) PRIMARY KEY, session_data text, expire_date datetime);\n")
+	script.WriteString("CREATE TABLE \"django_session\" (session_key varchar(40) PRIMARY KEY, session_data text, " +
+		"expire_date datetime);\n")
 	for i, object := range awkward {
-		fmt.Fprintf(&script, "INSERT INTO django_session VALUES ('k%d', '%s', '2030-01-01');\n", i, strings.ReplaceAll(object, "'", "''"))
+		fmt.Fprintf(&script, "INSERT INTO django_session VALUES ('k%d', '%s', '2030-01-01');\n", i,
+			strings.ReplaceAll(object, "'", "''"))
 	}
 	create := exec.Command(testserver.Program(t, "sqlite3"), path)
 	create.Stdin = strings.NewReader(script.String())
@@ -117,7 +121,8 @@ func TestSQLiteShell(t *testing.T) {
 	}
 	for _, args := range [][]string{{"-csv", "-header"}, {"-json"}, {"-header", "-tabs"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			checkSessions(t, read(t, printed(t, "sqlite3", append(args, path, "select * from django_session")...), source.Options{}).Sessions, awkward)
+			checkSessions(t, read(t, printed(t, "sqlite3", append(args, path, "select * from django_session")...),
+				source.Options{}).Sessions, awkward)
 		})
 	}
 	refused(t, printed(t, "sqlite3", path, ".dump"), source.Options{}, "sqlite3 -csv -header")

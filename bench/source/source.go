@@ -148,7 +148,8 @@ func skipStart(r *bufio.Reader) {
 // unreadable says what to do with a file that begins like this, if it is not to
 // be read.
 func unreadable(start []byte) error {
-	for _, compressed := range []string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} { // gzip, zip, bzip2, xz, zstd
+	// gzip, zip, bzip2, xz, zstd
+	for _, compressed := range []string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
 		if bytes.HasPrefix(start, []byte(compressed)) {
 			return errors.New("it is compressed: unpack it first")
 		}
@@ -234,12 +235,14 @@ func (s *sampler) add(i item) {
 }
 
 // sessions decodes the items.
-func (s *sampler) sessions(ctx context.Context, name string, decode func(text string) ([]byte, error)) (*Sessions, error) {
+func (s *sampler) sessions(ctx context.Context, name string, decode func(text string) ([]byte, error)) (*Sessions,
+	error) {
 	if s.found == 0 {
 		return nil, errNoSessions
 	}
 	slices.SortStableFunc(s.items, func(a, b item) int {
-		return cmp.Or(cmp.Compare(a.where.file, b.where.file), cmp.Compare(a.where.row, b.where.row), cmp.Compare(a.where.line, b.where.line))
+		return cmp.Or(cmp.Compare(a.where.file, b.where.file), cmp.Compare(a.where.row, b.where.row),
+			cmp.Compare(a.where.line, b.where.line))
 	})
 	result := &Sessions{Sample: survey.Sample{Found: s.found, Taken: len(s.items)}}
 	for _, i := range s.items {
@@ -258,7 +261,8 @@ func (s *sampler) sessions(ctx context.Context, name string, decode func(text st
 		if len(s.items) == 1 {
 			return nil, fmt.Errorf("%s: %s", first.First, first.Reason)
 		}
-		return nil, fmt.Errorf("%s: %s; and none of the %d others can be read", first.First, first.Reason, len(s.items)-1)
+		return nil, fmt.Errorf("%s: %s; and none of the %d others can be read", first.First, first.Reason, len(s.items)-
+			1)
 	}
 	return result, nil
 }

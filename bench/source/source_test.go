@@ -69,7 +69,8 @@ func checkSessions(t *testing.T, got []bench.Session, want []string) {
 	slices.Sort(have)
 	slices.Sort(expect)
 	if !slices.Equal(have, expect) {
-		t.Errorf("got %d sessions:\n%s\nwant %d:\n%s", len(have), strings.Join(have, "\n"), len(expect), strings.Join(expect, "\n"))
+		t.Errorf("got %d sessions:\n%s\nwant %d:\n%s", len(have), strings.Join(have, "\n"), len(expect),
+			strings.Join(expect, "\n"))
 	}
 }
 
@@ -103,7 +104,8 @@ func refused(t *testing.T, location string, opts source.Options, want string) er
 	if !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want an error with %q", err, want)
 	}
-	if strings.Contains(err.Error(), hush) || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "SECRET_KEY of the tests") {
+	if strings.Contains(err.Error(), hush) || strings.Contains(err.Error(), secret) ||
+		strings.Contains(err.Error(), "SECRET_KEY of the tests") {
 		t.Errorf("the error quotes what it must not: %v", err)
 	}
 	if strings.Count(err.Error(), "\n") > 0 {
@@ -171,7 +173,8 @@ func TestSQLiteTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, object := range awkward {
-				if _, err := store.Save(t.Context(), "", &session.Record{Data: []byte(object), Expires: time.Now().Add(time.Hour)}); err != nil {
+				if _, err := store.Save(t.Context(), "",
+					&session.Record{Data: []byte(object), Expires: time.Now().Add(time.Hour)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -194,8 +197,10 @@ func TestSQLiteTable(t *testing.T) {
 			missing.Table = `x"; DROP TABLE django_session; --`
 			refused(t, path, missing, "is no name of a table")
 			if tc.opts.Secrets != nil {
-				refused(t, path, source.Options{}, "row 1: not a JSON object; what Django wrote needs its SECRET_KEY; and none of the 5 others can be read")
-				refused(t, path, source.Options{Secrets: [][]byte{[]byte("wrong")}}, "row 1: not signed with this SECRET_KEY")
+				refused(t, path, source.Options{}, "row 1: not a JSON object; what Django wrote needs its SECRET_KEY; "+
+					"and none of the 5 others can be read")
+				refused(t, path, source.Options{Secrets: [][]byte{[]byte("wrong")}},
+					"row 1: not signed with this SECRET_KEY")
 			}
 		})
 	}
@@ -234,16 +239,21 @@ func TestCSV(t *testing.T) {
 	w.Flush()
 	checkSessions(t, read(t, write(t, "a.csv", "\ufeff"+b.String()), source.Options{}).Sessions, awkward)
 
-	refused(t, write(t, "a.csv", "session_key,session_data\na,\""+hush+"\n"), source.Options{}, "line 2: extraneous or missing")
-	refused(t, write(t, "a.csv", "session_key,session_data\na,{},"+hush+"\n"), source.Options{}, "line 2: wrong number of fields")
-	refused(t, write(t, "a.csv", "session_key,session_data\na,"+hush+"\n"), source.Options{}, "line 2: not a JSON object")
-	if _, err := source.Read(t.Context(), write(t, "a.csv", "session_key,session_data\n"), source.Options{}); err == nil || err.Error() != "no sessions in it" {
+	refused(t, write(t, "a.csv", "session_key,session_data\na,\""+hush+"\n"), source.Options{},
+		"line 2: extraneous or missing")
+	refused(t, write(t, "a.csv", "session_key,session_data\na,{},"+hush+"\n"), source.Options{},
+		"line 2: wrong number of fields")
+	refused(t, write(t, "a.csv", "session_key,session_data\na,"+hush+"\n"), source.Options{},
+		"line 2: not a JSON object")
+	if _, err := source.Read(t.Context(), write(t, "a.csv", "session_key,session_data\n"),
+		source.Options{}); err == nil || err.Error() != "no sessions in it" {
 		t.Errorf("a header only: %v", err)
 	}
 }
 
 // cookieValues returns the sessions as cookies of a scheme.
-func cookieValues(t *testing.T, scheme, cookie string, life time.Duration, dictionary []byte, sessions []string) []string {
+func cookieValues(t *testing.T, scheme, cookie string, life time.Duration, dictionary []byte,
+	sessions []string) []string {
 	t.Helper()
 	var store session.SessionStore
 	var err error
@@ -278,7 +288,8 @@ func cookieValues(t *testing.T, scheme, cookie string, life time.Duration, dicti
 func TestCookies(t *testing.T) {
 	for _, scheme := range source.Schemes() {
 		t.Run(scheme, func(t *testing.T) {
-			opts := source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("Vq3xN8tZ1bR6yH4mK9pL2wD7sF5gJ0cA"), []byte(secret)}}
+			opts := source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("Vq3xN8tZ1bR6yH4mK9pL2wD7sF5gJ0cA"),
+				[]byte(secret)}}
 			values := cookieValues(t, scheme, "sessionid", time.Hour, nil, awkward)
 			values[1] = "sessionid=" + values[1]
 			path := write(t, "cookies.txt", strings.Join(values, "\r\n")+"\n\n")
@@ -316,16 +327,23 @@ func TestCookies(t *testing.T) {
 			if !slices.Equal(s.LeftOut, want) {
 				t.Errorf("left out: %+v, want %+v", s.LeftOut, want)
 			}
-			refused(t, write(t, "cookies.txt", bad), opts, "line 1: not made with this secret, scheme and name, or changed since")
+			refused(t, write(t, "cookies.txt", bad), opts,
+				"line 1: not made with this secret, scheme and name, or changed since")
 			refused(t, path, source.Options{Scheme: scheme}, "the site's secret")
-			refused(t, path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("wT6yU8iO3pQ9aS1dF7gH2jK5lZ4xC0vB")}}, "line 1: not made with this secret")
+			refused(t, path, source.Options{Scheme: scheme,
+				Secrets: [][]byte{[]byte("wT6yU8iO3pQ9aS1dF7gH2jK5lZ4xC0vB")}}, "line 1: not made with this secret")
 		})
 	}
 	refused(t, t.TempDir(), source.Options{}, "a folder holds cookies")
-	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "rot13", Secrets: [][]byte{[]byte(secret)}}, `no scheme "rot13"`)
-	refused(t, write(t, "cookies.txt", strings.Repeat("a", 2<<20)), source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}}, "line 1: longer than")
-	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte("short")}}, "secret")
-	if _, err := source.Read(t.Context(), t.TempDir(), source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}}); err == nil || err.Error() != "no sessions in it" {
+	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "rot13", Secrets: [][]byte{[]byte(secret)}},
+		`no scheme "rot13"`)
+	refused(t, write(t, "cookies.txt", strings.Repeat("a", 2<<20)),
+		source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}}, "line 1: longer than")
+	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte("short")}},
+		"secret")
+	if _, err := source.Read(t.Context(), t.TempDir(),
+		source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}}); err == nil ||
+		err.Error() != "no sessions in it" {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -334,7 +352,8 @@ func TestCookiesOfAnotherNameAndDictionary(t *testing.T) {
 	dictionary := []byte(`{"` + hush + `":"it's a \"quote\", a \\ and a \n line of its own dictionary"}`)
 	values := cookieValues(t, "sealed", "sid", time.Hour, dictionary, awkward)
 	path := write(t, "cookies.txt", strings.Join(values, "\n"))
-	opts := source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}, Cookie: "sid", Dictionaries: [][]byte{dictionary}}
+	opts := source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}, Cookie: "sid",
+		Dictionaries: [][]byte{dictionary}}
 	checkSessions(t, read(t, path, opts).Sessions, awkward)
 	opts.Cookie = "other"
 	refused(t, path, opts, "line 1: not made with this secret, scheme and name")
@@ -346,7 +365,8 @@ func TestSampleOfManyCookies(t *testing.T) {
 	for i := range 500 {
 		sessions = append(sessions, fmt.Sprintf(`{"n":%d}`, 1000+i))
 	}
-	path := write(t, "cookies.txt", strings.Join(cookieValues(t, "sealed", "sessionid", time.Hour, nil, sessions), "\n"))
+	path := write(t, "cookies.txt", strings.Join(cookieValues(t, "sealed", "sessionid", time.Hour, nil, sessions),
+		"\n"))
 	opts := source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}, Limit: 100}
 	first := read(t, path, opts)
 	if first.Found != 500 || first.Taken != 100 || len(first.Sessions) != 100 {
@@ -380,7 +400,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := write(t, "content", string(content))
 		for _, scheme := range append(source.Schemes(), "") {
-			s, err := source.Read(t.Context(), path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte(secret)}, Name: "yours"})
+			s, err := source.Read(t.Context(), path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte(secret)},
+				Name: "yours"})
 			if err == nil && len(s.Sessions) == 0 {
 				t.Errorf("%q: neither a session nor an error", scheme)
 			}

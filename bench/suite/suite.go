@@ -169,7 +169,7 @@ type run struct {
 	report *Report
 	stages []stage
 
-	// done and total are how long the stages take that are over, and all.
+	// done and total are how long the stages that are done take, and all of them.
 	done, total time.Duration
 }
 
@@ -200,7 +200,8 @@ func (r *run) plan() {
 		samples = c.Rounds * len(c.Sessions) * len(c.Concurrency) * (len(c.Engines) + 1)
 	}
 	if g := r.cfg.links; g != nil {
-		pages = g.Rounds * len(g.Sessions) * len(g.HTTP1) * len(g.RoundTrips) * len(g.Visitors) * (len(g.Engines) + 1) * 2 * g.Pages
+		pages = g.Rounds * len(g.Sessions) * len(g.HTTP1) * len(g.RoundTrips) * len(g.Visitors) * (len(g.Engines) +
+			1) * 2 * g.Pages
 	}
 	add(Load, r.cfg.load != nil, samples, 400*time.Millisecond, r.load)
 	add(Links, r.cfg.links != nil, pages, 50*time.Millisecond, r.links)

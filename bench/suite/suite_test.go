@@ -28,9 +28,10 @@ func small(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	cfg := Config{
-		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond, Seed: 1},
-		Model:  bench.DefaultModel(),
-		Kinds:  []Kind{{Name: "login", Sessions: logins}},
+		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: 2, Duration: 300 * time.Millisecond,
+			Seed: 1},
+		Model: bench.DefaultModel(),
+		Kinds: []Kind{{Name: "login", Sessions: logins}},
 	}
 	cfg.AddAll()
 	cfg.trace = &network.Trace{Pages: 1, Calls: 1, Assets: 1, ChangeEvery: 2}
@@ -61,7 +62,8 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 	if last != 1 {
 		t.Errorf("at the end, %v of the run is done", last)
 	}
-	if report.Rounds != 2 || len(report.Encoders) == 0 || report.Wire == nil || report.Load == nil || report.Links == nil {
+	if report.Rounds != 2 || len(report.Encoders) == 0 || report.Wire == nil || report.Load == nil ||
+		report.Links == nil {
 		t.Fatalf("something is missing: %+v", report.Stages)
 	}
 	// The larger session is too large for a cookie, so that only one engine has
@@ -78,7 +80,8 @@ func TestRunMeasuresWhatItIsAskedFor(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &parts); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"environment", "requests", "ratios", "pages", "sensitivity", "validation", "encoders", "stages", "wire", "load", "links"} {
+	for _, part := range []string{"environment", "requests", "ratios", "pages", "sensitivity", "validation", "encoders",
+		"stages", "wire", "load", "links"} {
 		if len(parts[part]) < 3 {
 			t.Errorf("%s: %s", part, parts[part])
 		}
@@ -128,7 +131,8 @@ func TestInterruptedRunHasAReport(t *testing.T) {
 			stop: func(cfg *Config, cancel func()) {
 				open := cfg.load.Engines[0].Open
 				cfg.load.Engines = append([]bench.Engine(nil), cfg.load.Engines...)
-				cfg.load.Engines[0].Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site, error) {
+				cfg.load.Engines[0].Open = func(ctx context.Context, dir string, count *bench.Counter) (bench.Site,
+					error) {
 					cancel()
 					return open(ctx, dir, count)
 				}

@@ -115,7 +115,8 @@ func TestDictionariesOnSessionsTheyHaveNotSeen(t *testing.T) {
 
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "session\tJSON\tsigned: built-in\tits own\tmany kinds\tother kinds\tsealed: built-in\tits own\tmany kinds\tother kinds\t")
+	fmt.Fprintln(w, "session\tJSON\tsigned: built-in\tits own\tmany kinds\tother kinds\tsealed: built-in\tits "+
+		"own\tmany kinds\tother kinds\t")
 	cart := make(map[signedcookie.Scheme][]int)
 	for _, kind := range kinds {
 		training, held := texts(t, kind)
@@ -135,10 +136,13 @@ func TestDictionariesOnSessionsTheyHaveNotSeen(t *testing.T) {
 				cart[scheme] = ofOwn
 			}
 
-			none := mean(cookieValues(t, signedcookie.Options{Scheme: scheme, Compression: signedcookie.CompressionOff}, held))
-			for name, size := range map[string]int{"its own": mean(ofOwn), "many kinds": mean(ofMany), "other kinds": mean(ofOther)} {
+			none := mean(cookieValues(t, signedcookie.Options{Scheme: scheme, Compression: signedcookie.CompressionOff},
+				held))
+			for name, size := range map[string]int{"its own": mean(ofOwn), "many kinds": mean(ofMany),
+				"other kinds": mean(ofOther)} {
 				if size >= none {
-					t.Errorf("%s, %v: %d bytes with a dictionary of %s, and %d uncompressed", kind, scheme, size, name, none)
+					t.Errorf("%s, %v: %d bytes with a dictionary of %s, and %d uncompressed", kind, scheme, size, name,
+						none)
 				}
 			}
 		}
@@ -155,8 +159,10 @@ the kind itself. Default compression.
 
 `)
 	out.WriteString(table.String())
-	fmt.Fprintf(&out, "\nThe cart that the benchmarks measure, with the dictionary of other carts: %d bytes signed, %d sealed.\n", cart[signedcookie.Signed][0], cart[signedcookie.Sealed][0])
-	fmt.Fprintf(&out, "The largest of the %d carts that were held out: %d bytes signed, %d sealed.\n", len(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Sealed]))
+	fmt.Fprintf(&out, "\nThe cart that the benchmarks measure, with the dictionary of other carts: %d bytes signed, "+
+		"%d sealed.\n", cart[signedcookie.Signed][0], cart[signedcookie.Sealed][0])
+	fmt.Fprintf(&out, "The largest of the %d carts that were held out: %d bytes signed, %d sealed.\n",
+		len(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Sealed]))
 
 	for scheme, limit := range map[signedcookie.Scheme]int{signedcookie.Signed: 640, signedcookie.Sealed: 470} {
 		if size := slices.Max(cart[scheme]); size > limit {
@@ -173,6 +179,7 @@ the kind itself. Default compression.
 		t.Fatal(err)
 	}
 	if out.String() != string(want) {
-		t.Errorf("%s is not what comes out; run with -update and look at the difference:\n%s", dictionariesFile, out.String())
+		t.Errorf("%s is not what comes out; run with -update and look at the difference:\n%s", dictionariesFile,
+			out.String())
 	}
 }

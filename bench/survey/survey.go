@@ -197,7 +197,10 @@ func heaviestKeys(sessions []bench.Session, names bool) []Keys {
 		k.Share = float64(sums[name]) / float64(total)
 		keys = append(keys, *k)
 	}
-	slices.SortFunc(keys, func(a, b Keys) int { return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(keys, func(a, b Keys) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share),
+			cmp.Compare(a.Name, b.Name))
+	})
 	keys = keys[:min(len(keys), maxKeys)]
 	if !names {
 		for i := range keys {
@@ -207,7 +210,8 @@ func heaviestKeys(sessions []bench.Session, names bool) []Keys {
 	return keys
 }
 
-func surveyEngine(ctx context.Context, e bench.Engine, sessions []bench.Session, n int, dir string) (result EngineSizes, err error) {
+func surveyEngine(ctx context.Context, e bench.Engine, sessions []bench.Session, n int, dir string) (result EngineSizes,
+	err error) {
 	defer func() {
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("survey: %s: %w", e.Name, err)

@@ -62,7 +62,8 @@ const MinTraining = 20
 
 // ErrTooFewSessions says that there are fewer different sessions than
 // [MinTraining].
-var ErrTooFewSessions = fmt.Errorf("fewer than %d different sessions, which are too few to train a dictionary on some and try it on others", MinTraining)
+var ErrTooFewSessions = fmt.Errorf("fewer than %d different sessions, which are too few to train a dictionary on some "+
+	"and try it on others", MinTraining)
 
 // ErrNothingInCommon says that no part of a session is in others as well.
 var ErrNothingInCommon = errors.New("the sessions have nothing in common that a dictionary could contain")
@@ -85,7 +86,8 @@ func Train(ctx context.Context, sessions []bench.Session, seed uint64) (*Trainin
 	if len(texts) < MinTraining {
 		return nil, ErrTooFewSessions
 	}
-	mathrand.New(mathrand.NewPCG(seed, 0)).Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
+	mathrand.New(mathrand.NewPCG(seed, 0)).Shuffle(len(texts),
+		func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
 	total := len(texts)
 	texts = affordable(texts)
 	t.Unused = total - len(texts)

@@ -27,8 +27,10 @@ func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if training.Sessions != 67 || training.Copies != 7 || training.Trained != 48 || training.HeldOut != 12 || training.Unused != 0 {
-		t.Errorf("got %d sessions, %d copies, %d trained, %d held out; want 67, 7, 48, 12", training.Sessions, training.Copies, training.Trained, training.HeldOut)
+	if training.Sessions != 67 || training.Copies != 7 || training.Trained != 48 || training.HeldOut != 12 ||
+		training.Unused != 0 {
+		t.Errorf("got %d sessions, %d copies, %d trained, %d held out; want 67, 7, 48, 12", training.Sessions,
+			training.Copies, training.Trained, training.HeldOut)
 	}
 	if len(training.Dictionary) == 0 || training.Bytes != len(training.Dictionary) {
 		t.Errorf("a dictionary of %d bytes, said to have %d", len(training.Dictionary), training.Bytes)
@@ -41,9 +43,11 @@ func TestTrainingShrinksSessionsThatItHasNotSeen(t *testing.T) {
 		}
 	}
 	for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted, signedcookie.Sealed} {
-		none, builtin, trained := mean[scheme.String()+", "+survey.Uncompressed], mean[scheme.String()+", "+survey.BuiltinDictionary], mean[scheme.String()+", "+survey.TrainedDictionary]
+		none, builtin, trained := mean[scheme.String()+", "+survey.Uncompressed],
+			mean[scheme.String()+", "+survey.BuiltinDictionary], mean[scheme.String()+", "+survey.TrainedDictionary]
 		if !(trained < builtin && builtin < none) {
-			t.Errorf("%v: %d bytes with a trained dictionary, %d with the built-in one, %d without", scheme, trained, builtin, none)
+			t.Errorf("%v: %d bytes with a trained dictionary, %d with the built-in one, %d without", scheme, trained,
+				builtin, none)
 		}
 		if saves := training.Saves(scheme); saves < 0.1 || saves > 0.5 {
 			t.Errorf("%v: it is said to save %.2f", scheme, saves)
@@ -72,7 +76,8 @@ func TestTrainingFollowsFromItsSeed(t *testing.T) {
 func TestTrainingCountsCopiesOnce(t *testing.T) {
 	var sessions []bench.Session
 	for i := range 40 {
-		text := fmt.Appendf(nil, `{"name":"a word that all have in common","own":"%x"}`, bytes.Repeat([]byte{byte(i), byte(i * 7), byte(i * 31)}, 1+i%3))
+		text := fmt.Appendf(nil, `{"name":"a word that all have in common","own":"%x"}`,
+			bytes.Repeat([]byte{byte(i), byte(i * 7), byte(i * 31)}, 1+i%3))
 		s, err := bench.ParseSession(text, "x")
 		if err != nil {
 			t.Fatal(err)
@@ -84,13 +89,15 @@ func TestTrainingCountsCopiesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if training.Copies != 80 || training.Trained+training.HeldOut != 40 {
-		t.Errorf("%d copies, %d trained, %d held out, want 80, and 40 together", training.Copies, training.Trained, training.HeldOut)
+		t.Errorf("%d copies, %d trained, %d held out, want 80, and 40 together", training.Copies, training.Trained,
+			training.HeldOut)
 	}
 }
 
 func TestTrainingNeedsSessions(t *testing.T) {
 	logins := corpusSessions(t, "login")
-	if _, err := survey.Train(t.Context(), logins[:survey.MinTraining-1], 1); !errors.Is(err, survey.ErrTooFewSessions) {
+	if _, err := survey.Train(t.Context(), logins[:survey.MinTraining-1], 1); !errors.Is(err,
+		survey.ErrTooFewSessions) {
 		t.Errorf("%d sessions: got %v", survey.MinTraining-1, err)
 	}
 	copies := make([]bench.Session, 100)

@@ -24,7 +24,8 @@ func describe(w io.Writer, where string, rec *session.Record, values bool) error
 	fmt.Fprintf(tw, "expires\t%s, in %s\n", rec.Expires.UTC().Format(time.RFC3339), roughly(time.Until(rec.Expires)))
 	entries, err := parseSession(rec.Data)
 	if err != nil {
-		fmt.Fprintf(tw, "data\t%s, but no JSON object; for rows that Django writes, give -django\n", plural(int64(len(rec.Data)), "byte"))
+		fmt.Fprintf(tw, "data\t%s, but no JSON object; for rows that Django writes, give -django\n",
+			plural(int64(len(rec.Data)), "byte"))
 		return tw.Flush()
 	}
 	fmt.Fprintf(tw, "data\t%s\n", plural(int64(len(rec.Data)), "byte"))

@@ -53,7 +53,7 @@ var clearSessions = command{
 site. When it is interrupted, what it has deleted stays deleted.
 
 With -owners it also deletes what the table of owners says about sessions that
-are over, which sites that have this table need now and then.
+have ended, which sites that have this table need now and then.
 `,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		db := databaseFlags(flags)

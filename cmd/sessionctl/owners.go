@@ -50,7 +50,7 @@ are UTC.
 var revoke = command{
 	name:    "revoke",
 	summary: "end a session, or those of an owner",
-	usage: `Ends sessions in the database. They are over with the next request that loads
+	usage: `Ends sessions in the database. They end with the next request that loads
 them, and what a request under way would still save to one is not saved.
 
 With -owner it ends the session of the owner that -id names, as "sessionctl list"
@@ -65,7 +65,8 @@ no row, and cannot be ended here.
 		r := &revoker{db: databaseFlags(flags), owner: ownerFlag(flags)}
 		flags.StringVar(&r.id, "id", "", "the `ID` of the one session of the owner to end")
 		flags.BoolVar(&r.all, "all", false, "end all sessions of the owner")
-		flags.StringVar(&r.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie that the token is of")
+		flags.StringVar(&r.cookie, "cookie", signedcookie.DefaultCookie,
+			"the `name` of the cookie that the token is of")
 		return r.run
 	},
 }
@@ -193,7 +194,8 @@ func allSessions(ctx context.Context, store *dbstore.Store, owner string) (infos
 // explainOwners says what to do if err is that there is no table of owners,
 // which package dbstore tells in words only, or that it may not know of all.
 func explainOwners(err error) error {
-	if err != nil && (strings.Contains(err.Error(), "(Migrate creates the table)") || errors.Is(err, dbstore.ErrOwnersIncomplete)) {
+	if err != nil && (strings.Contains(err.Error(), "(Migrate creates the table)") ||
+		errors.Is(err, dbstore.ErrOwnersIncomplete)) {
 		return fmt.Errorf(`%w: run "sessionctl migrate -owners"`, err)
 	}
 	return err
@@ -210,7 +212,8 @@ func printInfos(w io.Writer, infos []session.SessionInfo) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "ID\tCREATED\tLAST SEEN\tEXPIRES\tLABEL")
 	for _, info := range infos {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", info.ID, moment(info.Created), moment(info.LastSeen), moment(info.Expires), printableText(info.Label))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", info.ID, moment(info.Created), moment(info.LastSeen),
+			moment(info.Expires), printableText(info.Label))
 	}
 	return tw.Flush()
 }

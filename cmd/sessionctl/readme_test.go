@@ -38,22 +38,23 @@ func TestREADME(t *testing.T) {
 		prepareOwner(t)
 		time.Sleep(time.Until(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)))
 		prepareREADME(t)
-		now := regexp.MustCompile("(?s)```console\n(.*?)```").ReplaceAllStringFunc(string(text), func(block string) string {
-			var out strings.Builder
-			out.WriteString("```console\n")
-			for line := range strings.Lines(block) {
-				command, ok := strings.CutPrefix(line, "$ ")
-				if !ok {
-					continue
+		now := regexp.MustCompile("(?s)```console\n(.*?)```").ReplaceAllStringFunc(string(text),
+			func(block string) string {
+				var out strings.Builder
+				out.WriteString("```console\n")
+				for line := range strings.Lines(block) {
+					command, ok := strings.CutPrefix(line, "$ ")
+					if !ok {
+						continue
+					}
+					if out.Len() > len("```console\n") {
+						out.WriteString("\n")
+					}
+					fmt.Fprintf(&out, "%s%s", line, runLine(t, command))
+					shown[strings.TrimSpace(command)] = true
 				}
-				if out.Len() > len("```console\n") {
-					out.WriteString("\n")
-				}
-				fmt.Fprintf(&out, "%s%s", line, runLine(t, command))
-				shown[strings.TrimSpace(command)] = true
-			}
-			return out.String() + "```"
-		})
+				return out.String() + "```"
+			})
 		switch {
 		case now == string(text):
 		case *updateREADME:

@@ -71,10 +71,12 @@ func TestInterruptedCommands(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := execute(ctx, nil, "", "clearsessions", "-db", "sqlite:"+path)
-	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "clearsessions: interrupted: ") || exitStatus(err) != 1 {
+	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "clearsessions: interrupted: ") ||
+		exitStatus(err) != 1 {
 		t.Errorf("got %v", err)
 	}
-	if out, err := execute(t.Context(), nil, "", "clearsessions", "-db", "sqlite:"+path); err != nil || out != "deleted 1 expired session\n" {
+	if out, err := execute(t.Context(), nil, "", "clearsessions", "-db", "sqlite:"+path); err != nil ||
+		out != "deleted 1 expired session\n" {
 		t.Errorf("afterwards: %q, %v", out, err)
 	}
 }
@@ -125,7 +127,8 @@ func TestShowOfAnOldRowOfDjango(t *testing.T) {
 	if _, err := db.Exec("INSERT INTO django_session VALUES (?, ?, '2999-01-01 00:00:00')", key, text); err != nil {
 		t.Fatal(err)
 	}
-	out, err := execute(t.Context(), map[string]string{secretVariable: secretKey}, key, "show", "-db", "sqlite:"+path, "-django")
+	out, err := execute(t.Context(), map[string]string{secretVariable: secretKey}, key, "show", "-db", "sqlite:"+path,
+		"-django")
 	if err != nil || !strings.Contains(out, "3      _auth_user_id\n") {
 		t.Errorf("got %q, %v", out, err)
 	}
@@ -133,7 +136,8 @@ func TestShowOfAnOldRowOfDjango(t *testing.T) {
 
 func TestReadFailure(t *testing.T) {
 	failure := errors.New("the pipe is broken")
-	err := run(t.Context(), []string{"show"}, &system{stdin: failing{failure}, stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)})
+	err := run(t.Context(), []string{"show"},
+		&system{stdin: failing{failure}, stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)})
 	if !errors.Is(err, failure) || exitStatus(err) != 1 {
 		t.Errorf("got %v, want %v", err, failure)
 	}
@@ -145,7 +149,8 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestWriteFailure(t *testing.T) {
 	failure := errors.New("the disk is full")
-	if err := describe(failingWriter{failure}, "somewhere", &session.Record{Data: []byte(`{"a":1}`)}, false); !errors.Is(err, failure) {
+	if err := describe(failingWriter{failure}, "somewhere", &session.Record{Data: []byte(`{"a":1}`)},
+		false); !errors.Is(err, failure) {
 		t.Errorf("got %v, want %v", err, failure)
 	}
 }
@@ -194,7 +199,8 @@ func TestDescribe(t *testing.T) {
 		{"nothing in it", `{}`, true, []string{"data  2 bytes", "keys  0"}},
 		{
 			"the order of the session", `{"b":1,"a":[1, 2],"_session_start":1750000000}`, true,
-			[]string{"data  46 bytes", "keys  3", "", "BYTES  KEY  VALUE", "1  b  1", "6  a  [1,2]", "10  _session_start  1750000000"},
+			[]string{"data  46 bytes", "keys  3", "", "BYTES  KEY  VALUE", "1  b  1", "6  a  [1,2]",
+				"10  _session_start  1750000000"},
 		},
 		{
 			"a key twice", `{"a":1,"a":2}`, false,
@@ -211,9 +217,12 @@ func TestDescribe(t *testing.T) {
 				`1  "\"q"  0`,
 			},
 		},
-		{"no object", `[1]`, true, []string{"data  3 bytes, but no JSON object; for rows that Django writes, give -django"}},
-		{"half an object", `{"a":`, true, []string{"data  5 bytes, but no JSON object; for rows that Django writes, give -django"}},
-		{"an object and more", `{"a":1}x`, true, []string{"data  8 bytes, but no JSON object; for rows that Django writes, give -django"}},
+		{"no object", `[1]`, true, []string{"data  3 bytes, but no JSON object; for rows that Django writes, give " +
+			"-django"}},
+		{"half an object", `{"a":`, true, []string{"data  5 bytes, but no JSON object; for rows that Django writes, " +
+			"give -django"}},
+		{"an object and more", `{"a":1}x`, true, []string{"data  8 bytes, but no JSON object; for rows that Django " +
+			"writes, give -django"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -237,7 +246,8 @@ func TestDescribe(t *testing.T) {
 
 // Whatever a session holds, its description does nothing to a terminal.
 func FuzzDescribe(f *testing.F) {
-	for _, data := range []string{`{}`, `{"a":1,"b":[{"c":null}]}`, `{"a":`, "{\"\u009b\":\"\\u001b\x7f\"}", "\xff", `{"a":1}{`} {
+	for _, data := range []string{`{}`, `{"a":1,"b":[{"c":null}]}`, `{"a":`, "{\"\u009b\":\"\\u001b\x7f\"}", "\xff",
+		`{"a":1}{`} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

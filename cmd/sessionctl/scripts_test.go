@@ -40,7 +40,8 @@ import (
 // the file WHERE. Rows of Django are made with the secret in django.txt, and
 // those with a dictionary with the one in dictionary.txt.
 func TestScripts(t *testing.T) {
-	command := func(f func(ts *testscript.TestScript, args []string) error) func(*testscript.TestScript, bool, []string) {
+	command := func(f func(ts *testscript.TestScript, args []string) error) func(*testscript.TestScript, bool,
+		[]string) {
 		return func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {
 				ts.Fatalf("! does not fit here")
@@ -230,6 +231,7 @@ func saveIn(store session.SessionStore, data string, life time.Duration) (token 
 
 // saveOwned saves a session as the middleware does, with the owner in its data.
 func saveOwned(store *dbstore.Store, owner, label string, life time.Duration) (token string, err error) {
-	rec := &session.Record{Data: fmt.Appendf(nil, `{"a":1,"_session_owner":%q}`, owner), Expires: time.Now().Add(life), Owner: owner, Label: label}
+	rec := &session.Record{Data: fmt.Appendf(nil, `{"a":1,"_session_owner":%q}`, owner), Expires: time.Now().Add(life),
+		Owner: owner, Label: label}
 	return store.Save(context.Background(), "", rec)
 }

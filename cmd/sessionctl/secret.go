@@ -13,8 +13,10 @@ const secretVariable = "SESSIONCTL_SECRET"
 
 func secretFlags(flags *flag.FlagSet) *secrets.Source {
 	s := &secrets.Source{Variable: secretVariable}
-	flags.StringVar(&s.File, "secret-file", "", "a `file` with the site's secret, or with several, one a line; by default,\nwhat "+secretVariable+" says")
-	flags.StringVar(&s.Encoding, "secret-encoding", "text", "the secret's `encoding`: text, or base64 or hex if the site decodes it")
+	flags.StringVar(&s.File, "secret-file", "",
+		"a `file` with the site's secret, or with several, one a line; by default,\nwhat "+secretVariable+" says")
+	flags.StringVar(&s.Encoding, "secret-encoding", "text",
+		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
 	return s
 }
 

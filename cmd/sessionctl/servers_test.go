@@ -65,7 +65,8 @@ func TestServers(t *testing.T) {
 				}
 			}
 
-			if _, err := sessionctl("", "clearsessions"); exitStatus(err) != 1 || !strings.Contains(err.Error(), "Migrate") {
+			if _, err := sessionctl("", "clearsessions"); exitStatus(err) != 1 ||
+				!strings.Contains(err.Error(), "Migrate") {
 				t.Errorf("without the table: %v", err)
 			}
 			want("the table django_session is ready\n", "migrate")
@@ -89,12 +90,14 @@ func TestServers(t *testing.T) {
 
 			for how, id := range map[string]string{"token": token, "session_key": onlyKey(t, tc.server)} {
 				out, err := sessionctl(id, "show", "-values")
-				if err != nil || !strings.Contains(out, "row, found by its "+how+"\n") || !strings.Contains(out, `"red"`) {
+				if err != nil || !strings.Contains(out, "row, found by its "+how+"\n") ||
+					!strings.Contains(out, `"red"`) {
 					t.Errorf("show of the %s prints %q and gives the error %v", how, out, err)
 				}
 			}
 
-			if _, err := sessionctl("", "list", "-owner", "alice"); exitStatus(err) != 1 || !strings.Contains(err.Error(), `run "sessionctl migrate -owners"`) {
+			if _, err := sessionctl("", "list", "-owner", "alice"); exitStatus(err) != 1 ||
+				!strings.Contains(err.Error(), `run "sessionctl migrate -owners"`) {
 				t.Errorf("without the table of owners: %v", err)
 			}
 			want("the table django_session is ready\nthe table django_session_owner is ready\n", "migrate", "-owners")
@@ -137,7 +140,8 @@ func TestServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			phone := infos[slices.IndexFunc(infos, func(info session.SessionInfo) bool { return info.Label == "phone" })]
+			phone := infos[slices.IndexFunc(infos,
+				func(info session.SessionInfo) bool { return info.Label == "phone" })]
 			want("ended 1 session\n", "revoke", "-owner", "alice", "-id", phone.ID)
 			if got := labels("alice"); got != "LABEL laptop tablet" {
 				t.Errorf("after one was ended, the owner has the sessions %q", got)

@@ -40,11 +40,14 @@ Sessions that are expired are not shown.
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		s := &shower{db: databaseFlags(flags), secrets: secretFlags(flags)}
 		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
-		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie, "the `name` of the cookie, to which its value and a row's key are bound")
-		flags.Var(&s.dictionaries, "dictionary", "a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
+		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie,
+			"the `name` of the cookie, to which its value and a row's key are bound")
+		flags.Var(&s.dictionaries, "dictionary",
+			"a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
 		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")
 		s.djangoAge = 14 * 24 * time.Hour
-		cmdflag.Duration(flags, &s.djangoAge, "django-cookie-age", "h", "Django's SESSION_COOKIE_AGE, for its signed cookies, as a `duration`")
+		cmdflag.Duration(flags, &s.djangoAge, "django-cookie-age", "h",
+			"Django's SESSION_COOKIE_AGE, for its signed cookies, as a `duration`")
 		return s.run
 	},
 }
@@ -121,14 +124,15 @@ func readToken(sys *system, cookie string) (string, error) {
 	return token, nil
 }
 
-// isRowToken tells whether token looks like one of package dbstore, or like
+// isRowToken reports whether token looks like one of package dbstore, or like
 // what its table or Django's has in session_key: letters and digits, fewer than
 // in any signed cookie.
 func isRowToken(token string) bool {
 	return len(token) <= 40 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-func (s *shower) findRow(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+func (s *shower) findRow(ctx context.Context, sys *system, token string) (where string, rec *session.Record,
+	err error) {
 	if s.django {
 		keys, _, err := s.secrets.ReadKeys(sys.getenv)
 		if err != nil {
@@ -166,7 +170,8 @@ func explainRow(err error) error {
 	return errors.New("the row is there, but its session_data was changed, or signed with another SECRET_KEY")
 }
 
-func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts dbstore.Options) (rec *session.Record, err error) {
+func (s *shower) loadRow(ctx context.Context, sys *system, token string, opts dbstore.Options) (rec *session.Record,
+	err error) {
 	store, err := s.db.open(ctx, sys, opts)
 	if err != nil {
 		return nil, err
@@ -190,7 +195,8 @@ func loadRow(ctx context.Context, store session.SessionStore, token string) (*se
 	return rec, nil
 }
 
-func (s *shower) openCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+func (s *shower) openCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record,
+	err error) {
 	found, err := s.secrets.Read(sys.getenv)
 	if err != nil {
 		return "", nil, explainSecrets(err, "this is a cookie that holds the session")
@@ -206,7 +212,8 @@ func (s *shower) openCookie(ctx context.Context, sys *system, token string) (whe
 	return open(ctx, token, opts, len(found), "another secret, dictionary or cookie name")
 }
 
-func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record, err error) {
+func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record,
+	err error) {
 	keys, lines, err := s.secrets.ReadKeys(sys.getenv)
 	if err != nil {
 		return "", nil, explainSecrets(err, "this is a cookie of Django's")
@@ -217,7 +224,8 @@ func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string
 
 // open opens a cookie. The file of secrets has so many lines. With what else the
 // cookie may have been made is for the error.
-func open(ctx context.Context, token string, opts opencookie.Options, lines int, with string) (where string, rec *session.Record, err error) {
+func open(ctx context.Context, token string, opts opencookie.Options, lines int, with string) (where string,
+	rec *session.Record, err error) {
 	opener, err := opencookie.New(opts)
 	if err != nil {
 		return "", nil, err

@@ -15,7 +15,8 @@ import (
 )
 
 func TestLogin(t *testing.T) {
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "login.db"), sqlite.Options{Options: dbstore.Options{Owners: true}})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "login.db"),
+		sqlite.Options{Options: dbstore.Options{Owners: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.SetOutput(io.Discard)
 	engine := flags.String("engine", "signedcookie", "`name` of where sessions are kept: signedcookie or dbstore")
 	addr := flags.String("addr", "127.0.0.1:8000", "`host:port` to listen on")
-	database := flags.String("db", ":memory:", "`file` of dbstore's SQLite database; :memory: lives as long as the program")
+	database := flags.String("db", ":memory:",
+		"`file` of dbstore's SQLite database; :memory: lives as long as the program")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stderr)
@@ -100,7 +101,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 func openStore(ctx context.Context, engine, database string) (session.SessionStore, error) {
 	switch engine {
 	case "signedcookie":
-		// A secret that is made anew at each start ends all sessions with the
+		// A new secret at each start ends all sessions with the
 		// program. A real site reads its own from where it keeps secrets.
 		secret := make([]byte, 32)
 		rand.Read(secret)

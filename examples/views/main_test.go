@@ -203,10 +203,11 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an engine that is not there": {[]string{"-engine", "redis"}, `-engine is "redis", want signedcookie or dbstore`},
-		"a flag that is not there":    {[]string{"-port", "80"}, "flag provided but not defined: -port"},
-		"a flag without a value":      {[]string{"-addr"}, "flag needs an argument: -addr"},
-		"an argument":                 {[]string{"dbstore"}, `unexpected argument "dbstore"`},
+		"an engine that is not there": {[]string{"-engine", "redis"},
+			`-engine is "redis", want signedcookie or dbstore`},
+		"a flag that is not there": {[]string{"-port", "80"}, "flag provided but not defined: -port"},
+		"a flag without a value":   {[]string{"-addr"}, "flag needs an argument: -addr"},
+		"an argument":              {[]string{"dbstore"}, `unexpected argument "dbstore"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
@@ -220,13 +221,15 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		})
 	}
 	t.Run("a host that is not this one", func(t *testing.T) {
-		if err := run(t.Context(), []string{"-addr", "192.0.2.1:8000"}, io.Discard); err == nil || errors.Is(err, errUsage) {
+		if err := run(t.Context(), []string{"-addr", "192.0.2.1:8000"}, io.Discard); err == nil ||
+			errors.Is(err, errUsage) {
 			t.Errorf("error %v, want that of listening", err)
 		}
 	})
 	t.Run("a database in a folder that is not there", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "missing", "sessions.db")
-		if err := run(t.Context(), []string{"-engine", "dbstore", "-db", file}, io.Discard); err == nil || errors.Is(err, errUsage) {
+		if err := run(t.Context(), []string{"-engine", "dbstore", "-db", file}, io.Discard); err == nil ||
+			errors.Is(err, errUsage) {
 			t.Errorf("error %v, want that of opening the database", err)
 		}
 	})
@@ -273,7 +276,8 @@ func TestProgramServesUntilItIsInterrupted(t *testing.T) {
 
 			announced := regexp.MustCompile(`http://[0-9.:]+/`)
 			var site string
-			for deadline := time.Now().Add(30 * time.Second); site == "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); site == "" &&
+				time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 				site = announced.FindString(stderr.String())
 			}
 			u, err := url.Parse(site)
@@ -314,7 +318,8 @@ func TestStoreThatIsDownIsNoLogout(t *testing.T) {
 		w := httptest.NewRecorder()
 		site.ServeHTTP(w, req)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Set-Cookie") != "" {
-			t.Errorf("%s answered %d and set the cookie %q, want 503 and none", target, w.Code, w.Header().Get("Set-Cookie"))
+			t.Errorf("%s answered %d and set the cookie %q, want 503 and none", target, w.Code,
+				w.Header().Get("Set-Cookie"))
 		}
 	}
 }

@@ -52,7 +52,8 @@ func TestFlagsSayWhatToWrite(t *testing.T) {
 	var help strings.Builder
 	flags.SetOutput(&help)
 	flags.PrintDefaults()
-	for _, want := range []string{"-rtt time\n    \ta time (default 500µs)", "Mbit/s (default 10)", "many (default 10)"} {
+	for _, want := range []string{"-rtt time\n    \ta time (default 500µs)", "Mbit/s (default 10)",
+		"many (default 10)"} {
 		if !strings.Contains(help.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, help.String())
 		}

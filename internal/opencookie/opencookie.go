@@ -1,4 +1,4 @@
-// Package opencookie opens cookies that hold a session, whoever made them: the
+// Package opencookie opens cookies that hold a session, of every kind: the
 // commands do it in the same way.
 package opencookie
 

@@ -21,7 +21,8 @@ func save(t *testing.T, store session.SessionStore, err error) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
+	value, err := store.Save(t.Context(), "",
+		&session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +34,15 @@ func TestOpen(t *testing.T) {
 		store, err := signedcookie.New(secret(2), signedcookie.Options{Scheme: scheme})
 		value := save(t, store, err)
 		for _, name := range []string{"", scheme.String()} {
-			opener, err := opencookie.New(opencookie.Options{Scheme: name, Cookie: "sessionid", Secrets: [][]byte{secret(1), secret(2)}})
+			opener, err := opencookie.New(opencookie.Options{Scheme: name, Cookie: "sessionid",
+				Secrets: [][]byte{secret(1), secret(2)}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range []string{value, strings.TrimRight(value, "=")} {
 				rec, made, err := opener.Open(t.Context(), v)
-				if err != nil || string(rec.Data) != `{"a":1}` || made != (opencookie.Made{Scheme: opencookie.Schemes()[i], Secret: 1}) {
+				if err != nil || string(rec.Data) != `{"a":1}` ||
+					made != (opencookie.Made{Scheme: opencookie.Schemes()[i], Secret: 1}) {
 					t.Errorf("%v: %v, %+v", scheme, err, made)
 				}
 			}
@@ -54,17 +57,20 @@ func TestOpen(t *testing.T) {
 	}
 	store, err := django.NewCookieStore("key", django.Options{})
 	value := save(t, store, err)
-	opener, err := opencookie.New(opencookie.Options{Scheme: opencookie.Django, Secrets: [][]byte{[]byte("new"), []byte("key")}, DjangoAge: 14 * 24 * time.Hour})
+	opener, err := opencookie.New(opencookie.Options{Scheme: opencookie.Django,
+		Secrets: [][]byte{[]byte("new"), []byte("key")}, DjangoAge: 14 * 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec, made, err := opener.Open(t.Context(), value); err != nil || string(rec.Data) != `{"a":1}` || made.Secret != 1 {
+	if rec, made, err := opener.Open(t.Context(), value); err != nil || string(rec.Data) != `{"a":1}` ||
+		made.Secret != 1 {
 		t.Errorf("django: %v, %+v", err, made)
 	}
 	if _, err := opencookie.New(opencookie.Options{}); err == nil {
 		t.Error("nothing opens without a secret")
 	}
-	if _, err := opencookie.New(opencookie.Options{Scheme: "rot13", Secrets: [][]byte{secret(1)}}); err == nil || !strings.Contains(err.Error(), `no scheme "rot13"`) {
+	if _, err := opencookie.New(opencookie.Options{Scheme: "rot13", Secrets: [][]byte{secret(1)}}); err == nil ||
+		!strings.Contains(err.Error(), `no scheme "rot13"`) {
 		t.Errorf("an unknown scheme: %v", err)
 	}
 }
@@ -97,12 +103,14 @@ func TestValue(t *testing.T) {
 			if got, err := opencookie.Value(text, ""); got != value || err != nil {
 				t.Errorf("any name: %q gave %q, %v", text, got, err)
 			}
-			if _, err := opencookie.Value(text, "sessionid"); err == nil || !strings.Contains(err.Error(), `the cookie "sid"`) || strings.Contains(err.Error(), value) {
+			if _, err := opencookie.Value(text, "sessionid"); err == nil ||
+				!strings.Contains(err.Error(), `the cookie "sid"`) || strings.Contains(err.Error(), value) {
 				t.Errorf("another name: %q gave %v", text, err)
 			}
 		}
 		text := "Cookie: a=" + value + "; b=" + value
-		if _, err := opencookie.Value(text, "sessionid"); err == nil || !strings.Contains(err.Error(), `no cookie "sessionid"`) || strings.Contains(err.Error(), value) {
+		if _, err := opencookie.Value(text, "sessionid"); err == nil ||
+			!strings.Contains(err.Error(), `no cookie "sessionid"`) || strings.Contains(err.Error(), value) {
 			t.Errorf("%q gave %v", text, err)
 		}
 	}

@@ -27,15 +27,18 @@ func TestParse(t *testing.T) {
 		{"sqlite:///" + file, dbstore.SQLite, "sqlite", "file://" + filepath.Dir(file) + "/a%20b%23c.db?"},
 		{"sqlite:////" + file, dbstore.SQLite, "sqlite", "file://" + filepath.Dir(file) + "/a%20b%23c.db?"},
 		{"sqlite:a:b?c.db", dbstore.SQLite, "sqlite", "file:a:b%3Fc.db?"},
-		{"postgres://me:secret@db.example.com/shop?sslmode=disable", dbstore.Postgres, "pgx", "postgres://me:secret@db.example.com/shop?sslmode=disable"},
+		{"postgres://me:secret@db.example.com/shop?sslmode=disable", dbstore.Postgres, "pgx",
+			"postgres://me:secret@db.example.com/shop?sslmode=disable"},
 		{"postgresql:///shop?host=/run/postgresql", dbstore.Postgres, "pgx", "postgresql:///shop?host=/run/postgresql"},
-		{"mysql://me:p%40ss@db.example.com/shop?timeout=3s", dbstore.MySQL, "mysql", "me:p@ss@tcp(db.example.com:3306)/shop?timeout=3s"},
+		{"mysql://me:p%40ss@db.example.com/shop?timeout=3s", dbstore.MySQL, "mysql",
+			"me:p@ss@tcp(db.example.com:3306)/shop?timeout=3s"},
 		{"mysql://me@127.0.0.1:3307/shop", dbstore.MySQL, "mysql", "me@tcp(127.0.0.1:3307)/shop"},
 		{"mysql://me@[::1]/shop", dbstore.MySQL, "mysql", "me@tcp([::1]:3306)/shop"},
 		{"mysql://me@/shop", dbstore.MySQL, "mysql", "me@tcp(127.0.0.1:3306)/shop"},
 		{"mysql://me@db/shop?loc=Europe/Berlin", dbstore.MySQL, "mysql", "loc=Europe%2FBerlin"},
 		{"mysql://me@db/shop?loc=Europe%2FBerlin", dbstore.MySQL, "mysql", "loc=Europe%2FBerlin"},
-		{"mysql://me@/shop?unix_socket=/run/mysqld/mysqld.sock", dbstore.MySQL, "mysql", "me@unix(/run/mysqld/mysqld.sock)/shop"},
+		{"mysql://me@/shop?unix_socket=/run/mysqld/mysqld.sock", dbstore.MySQL, "mysql",
+			"me@unix(/run/mysqld/mysqld.sock)/shop"},
 	} {
 		if !opendb.Is(tc.url) {
 			t.Errorf("%s: not taken for a URL", tc.url)
@@ -90,7 +93,8 @@ func TestError(t *testing.T) {
 	if err := d.Error(inner); err.Error() != "no host: one two" || !errors.Is(err, inner) {
 		t.Errorf("got %q", err)
 	}
-	if err := d.Error(errors.New("no host called nter2")); strings.Contains(err.Error(), "nter") || errors.Unwrap(err) != nil {
+	if err := d.Error(errors.New("no host called nter2")); strings.Contains(err.Error(), "nter") ||
+		errors.Unwrap(err) != nil {
 		t.Errorf("got %q", err)
 	}
 	if d.Error(nil) != nil {

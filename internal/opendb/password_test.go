@@ -114,7 +114,8 @@ const alphabet = "QZ7#/?@:%= '\\&;[]+,"
 // However a password with odd characters is written, no error shows four bytes
 // of it.
 func FuzzPassword(f *testing.F) {
-	for _, seed := range []string{"\x00\x01\x02\x03\x04\x05\x06\x07", "\x00\x00\x00\x0a\x00\x00\x00\x00", "\x00\x00\x00\x00\x0b\x00\x00\x00\x00"} {
+	for _, seed := range []string{"\x00\x01\x02\x03\x04\x05\x06\x07", "\x00\x00\x00\x0a\x00\x00\x00\x00",
+		"\x00\x00\x00\x00\x0b\x00\x00\x00\x00"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, choice []byte) {
@@ -136,11 +137,14 @@ func FuzzPassword(f *testing.F) {
 				}
 			}
 		}
-		check(parsePostgres, "postgres://user:%s@host:5432/db", "postgresql://user:%s@/db?host=/run", "postgres://user@host/db?password=%s",
+		check(parsePostgres, "postgres://user:%s@host:5432/db", "postgresql://user:%s@/db?host=/run",
+			"postgres://user@host/db?password=%s",
 			"postgres://user@host/db?sslpassword=%s&sslmode=disable",
-			"host=h password=%s dbname=d", "host=h password = %s dbname = d", "password='%s' host=h", "host=h password=%s",
+			"host=h password=%s dbname=d", "host=h password = %s dbname = d", "password='%s' host=h",
+			"host=h password=%s",
 			"host=h sslpassword=%s sslmode=disable")
-		check(parseMySQL, "user:%s@tcp(host:3306)/db", "user:%stcp(host:3306)/db", "user:%s@unix(/run/s.sock)/db?timeout=3s", "user:%s@/db",
+		check(parseMySQL, "user:%s@tcp(host:3306)/db", "user:%stcp(host:3306)/db",
+			"user:%s@unix(/run/s.sock)/db?timeout=3s", "user:%s@/db",
 			"mysql://user:%s@host:3306/db", "mysql://user:%s@/db?unix_socket=/run/s.sock")
 	})
 }

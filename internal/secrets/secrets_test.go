@@ -14,7 +14,8 @@ import (
 const good = "kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="
 
 func TestWhatIsAroundASecretIsNoPartOfIt(t *testing.T) {
-	for _, text := range []string{good, good + "\n", good + "\r\n", "\ufeff" + good, "\ufeff" + good + "\r\n", " \t" + good + " \n\n", "\n\n" + good} {
+	for _, text := range []string{good, good + "\n", good + "\r\n", "\ufeff" + good, "\ufeff" + good + "\r\n", " \t" +
+		good + " \n\n", "\n\n" + good} {
 		if got := Trim([]byte(text)); string(got) != good {
 			t.Errorf("Trim(%q) is %q", text, got)
 		}
@@ -82,7 +83,8 @@ func TestSourceOfSecrets(t *testing.T) {
 		t.Errorf("from a file: %q, %v", got, err)
 	}
 	// Django takes the line break for a part of its SECRET_KEY.
-	if got, lines, err := s.ReadKeys(none); err != nil || lines != 1 || len(got) != 2 || string(got[1]) != "\ufeff"+good+"\r\n" {
+	if got, lines, err := s.ReadKeys(none); err != nil || lines != 1 || len(got) != 2 || string(got[1]) != "\ufeff"+
+		good+"\r\n" {
 		t.Errorf("keys from a file: %q, %v", got, err)
 	}
 	s.File = "/dev/zero"

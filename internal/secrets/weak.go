@@ -26,7 +26,8 @@ func Weakness(secret []byte) string {
 	case len(secret) < minBytes:
 		return fmt.Sprintf("has %d bytes", len(secret))
 	case isText(secret) && strings.ContainsAny(text, "\r\n"):
-		return `has several lines (secrets of several lines are for ReadSecrets and ParseSecrets; "openssl" breaks what is longer than 48 bytes)`
+		return `has several lines (secrets of several lines are for ReadSecrets and ParseSecrets; ` +
+			`"openssl" breaks what is longer than 48 bytes)`
 	case isText(secret) && isQuoted(text):
 		return "has quotes around it, which some readers take away and others do not"
 	case isText(secret) && isTemplate(text):
@@ -124,7 +125,8 @@ func series(b []byte) int {
 }
 
 var keyboards = []string{
-	"`1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn",
+	"`1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm",
+	"wxcvbn",
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "qazwsxedcrfvtgbyhnujmikolp", "!@#$%^&*()_+",
 }
 

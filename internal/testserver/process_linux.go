@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// credential is whom a server runs as; nil is whoever runs the tests.
+// credential is whom a server runs as; nil is who runs the tests.
 type credential struct{ uid, gid uint32 }
 
 // lookUp returns the credential of a user, or of nobody if there is no such

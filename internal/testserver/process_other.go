@@ -4,7 +4,7 @@ package testserver
 
 import "os/exec"
 
-// credential is whom a server runs as: whoever runs the tests.
+// credential is whom a server runs as: who runs the tests.
 type credential struct{}
 
 func lookUp(string) (*credential, error) { return nil, nil }

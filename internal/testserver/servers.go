@@ -51,7 +51,8 @@ func PostgresStandby(primary *Server, settings ...string) *Server {
 }
 
 func findPostgres(name string) (string, error) {
-	return find(name, "/usr/lib/postgresql/*/bin/"+name, "/usr/pgsql-*/bin/"+name, "/opt/homebrew/opt/postgresql*/bin/"+name)
+	return find(name, "/usr/lib/postgresql/*/bin/"+name, "/usr/pgsql-*/bin/"+name, "/opt/homebrew/opt/postgresql*/bin/"+
+		name)
 }
 
 func postgres(name string, settings []string, setUp func(dir string, user *credential) error) *Server {
@@ -64,7 +65,8 @@ func postgres(name string, settings []string, setUp func(dir string, user *crede
 			if err != nil {
 				return nil, err
 			}
-			cmd := exec.Command(postgres, "-D", filepath.Join(dir, "data"), "-h", host, "-p", port, "-k", dir, "-N", "200", "-c", "fsync=off")
+			cmd := exec.Command(postgres, "-D", filepath.Join(dir, "data"), "-h", host, "-p", port, "-k", dir, "-N",
+				"200", "-c", "fsync=off")
 			for _, s := range settings {
 				cmd.Args = append(cmd.Args, "-c", s)
 			}
@@ -170,7 +172,8 @@ func mariaDB(dir, host, port string, settings []string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(mariadbd, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--bind-address="+host, "--port="+port,
+	cmd := exec.Command(mariadbd, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--bind-address="+host,
+		"--port="+port,
 		"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--max-connections=200",
 		"--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve")
 	for _, s := range settings {
@@ -267,7 +270,8 @@ func MySQL9(settings ...string) *Server {
 		return append([]string{
 			loader, "--library-path", strings.Join(libraries, ":"), root + "/usr/sbin/mysqld", "--no-defaults",
 			"--datadir=" + filepath.Join(dir, "data"), "--lc-messages-dir=" + root + "/usr/share/mysql",
-			"--character-sets-dir=" + root + "/usr/share/mysql/charsets", "--plugin-dir=" + root + "/usr/lib/mysql/plugin",
+			"--character-sets-dir=" + root + "/usr/share/mysql/charsets", "--plugin-dir=" + root +
+				"/usr/lib/mysql/plugin",
 			"--innodb-redo-log-capacity=16M", "--innodb-buffer-pool-size=64M", "--skip-log-bin",
 		}, args...), nil
 	}
@@ -287,7 +291,8 @@ func MySQL9(settings ...string) *Server {
 			return runAs(user, dir, cmd[0], cmd[1:]...)
 		},
 		run: func(dir, host, port string) (*exec.Cmd, error) {
-			cmd, err := command(dir, "--bind-address="+host, "--port="+port, "--mysqlx=OFF", "--socket="+filepath.Join(dir, "socket"),
+			cmd, err := command(dir, "--bind-address="+host, "--port="+port, "--mysqlx=OFF", "--socket="+
+				filepath.Join(dir, "socket"),
 				"--pid-file="+filepath.Join(dir, "pid"), "--max-connections=200", "--innodb-flush-log-at-trx-commit=2",
 				"--skip-name-resolve", "--secure-file-priv=NULL", "--init-file="+filepath.Join(dir, "init.sql"))
 			if err != nil {

@@ -31,7 +31,8 @@ func CountBytes(ctx context.Context, engines []bench.Engine, sessions []bench.Se
 	return result, nil
 }
 
-func countEngine(ctx context.Context, engine bench.Engine, dir string, sessions []bench.Session, trace Trace) (cells []TrafficCell, err error) {
+func countEngine(ctx context.Context, engine bench.Engine, dir string, sessions []bench.Session,
+	trace Trace) (cells []TrafficCell, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}

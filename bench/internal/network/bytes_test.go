@@ -16,7 +16,8 @@ import (
 
 func measure(t *testing.T, trace network.Trace, kinds ...string) *network.Traffic {
 	t.Helper()
-	result, err := network.CountBytes(t.Context(), engines(t, "signedcookie", "sealed", "dbstore"), sessions(t, kinds...), trace)
+	result, err := network.CountBytes(t.Context(), engines(t, "signedcookie", "sealed", "dbstore"),
+		sessions(t, kinds...), trace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,8 @@ func TestEveryRequestOfHTTP1CarriesTheWholeCookie(t *testing.T) {
 			perRequest := len("Cookie: \r\n") + c.Cookie
 			want := float64(trace.PageRequests() * perRequest)
 			if got := share(r, c).UpInTLS; !within(got, want, 0.02) {
-				t.Errorf("%s, %s, a change every %d requests: a page has %.0f bytes more up; want about %.0f", c.Engine, c.Session, trace.ChangeEvery, got, want)
+				t.Errorf("%s, %s, a change every %d requests: a page has %.0f bytes more up; want about %.0f", c.Engine,
+					c.Session, trace.ChangeEvery, got, want)
 			}
 		}
 	}
@@ -64,7 +66,8 @@ func TestACookieThatDoesNotChangeIsNearlyFreeWithHTTP2(t *testing.T) {
 		http1 := share(r, r.Cell(c.Engine, c.Session, network.HTTP1)).Up
 		got := share(r, c)
 		if got.Up <= 0 || got.Up > 0.05*http1 {
-			t.Errorf("%s, %s: a page has %.0f bytes more up, and %.0f with HTTP/1.1", c.Engine, c.Session, got.Up, http1)
+			t.Errorf("%s, %s: a page has %.0f bytes more up, and %.0f with HTTP/1.1", c.Engine, c.Session, got.Up,
+				http1)
 		}
 		if got.Down > 30 {
 			t.Errorf("%s, %s: a page has %.0f bytes more down though no cookie is set", c.Engine, c.Session, got.Down)
@@ -83,14 +86,16 @@ func TestAChangingCookieIsPaidForWithEachChangeWithHTTP2(t *testing.T) {
 		up := c.After.UpInTLS - c.Other.UpInTLS
 		if c.Engine == "dbstore" {
 			if down > 20 || up > 5 {
-				t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up though the cookie is the same", c.Engine, c.Session, down, up)
+				t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up though the cookie is the same", c.Engine,
+					c.Session, down, up)
 			}
 			continue
 		}
 		// The Huffman code makes 6 bits of most of the cookie's characters.
 		least := 0.7 * float64(c.Cookie)
 		if down < least || up < least {
-			t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up for a cookie of %d", c.Engine, c.Session, down, up, c.Cookie)
+			t.Errorf("%s, %s: a change takes %.0f bytes down and %.0f up for a cookie of %d", c.Engine, c.Session, down,
+				up, c.Cookie)
 		}
 	}
 }
@@ -98,7 +103,8 @@ func TestAChangingCookieIsPaidForWithEachChangeWithHTTP2(t *testing.T) {
 func TestTheCookieOfARowIsSmallWhateverTheSession(t *testing.T) {
 	r := measure(t, network.Trace{Pages: 1, Calls: 1}, "login", "token-cache")
 	for _, session := range []string{"login", "token-cache"} {
-		if c := r.Cell("dbstore", session, network.HTTP2); c == nil || c.Cookie == 0 || c.Cookie > 64 || c.TooLarge != "" {
+		if c := r.Cell("dbstore", session, network.HTTP2); c == nil || c.Cookie == 0 || c.Cookie > 64 ||
+			c.TooLarge != "" {
 			t.Errorf("%s: %+v", session, c)
 		}
 	}
@@ -111,7 +117,8 @@ func TestASessionThatDoesNotFitIsReportedByTheCount(t *testing.T) {
 		if got == nil || got.TooLarge == "" {
 			t.Fatalf("%s: got %+v, want a reason", protocol, got)
 		}
-		want := network.TrafficCell{Engine: "signedcookie", Session: "token-cache", Protocol: protocol, TooLarge: got.TooLarge}
+		want := network.TrafficCell{Engine: "signedcookie", Session: "token-cache", Protocol: protocol,
+			TooLarge: got.TooLarge}
 		if *got != want {
 			t.Errorf("%s: got %+v, want nothing but a reason", protocol, got)
 		}
@@ -149,7 +156,8 @@ func TestMeansAddUp(t *testing.T) {
 		n := float64(trace.Pages)
 		page := (n*c.Change.Up + (n-1)*c.After.Up + (n*float64(trace.PageRequests())-2*n+1)*c.Other.Up) / n
 		if !within(c.Page.Up, page, 1e-9) || !within(c.Page.Up, c.Request.Up*float64(trace.PageRequests()), 1e-9) {
-			t.Errorf("%s, %s: a page has %v bytes up, its requests %v, and by kind %v", c.Engine, c.Protocol, c.Page.Up, c.Request.Up*float64(trace.PageRequests()), page)
+			t.Errorf("%s, %s: a page has %v bytes up, its requests %v, and by kind %v", c.Engine, c.Protocol, c.Page.Up,
+				c.Request.Up*float64(trace.PageRequests()), page)
 		}
 	}
 }
@@ -169,7 +177,8 @@ func TestResultSurvivesJSON(t *testing.T) {
 func TestMeasureEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := network.CountBytes(ctx, engines(t, "signedcookie", "sealed", "dbstore"), sessions(t, "login"), network.DefaultTrace())
+	_, err := network.CountBytes(ctx, engines(t, "signedcookie", "sealed", "dbstore"), sessions(t, "login"),
+		network.DefaultTrace())
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}

@@ -280,7 +280,8 @@ func (r *runner) step(ctx context.Context, c *cell, t *task, o *outcome) error {
 func (r *runner) result(rounds int) *LoadResult {
 	cfg := &r.cfg
 	result := &LoadResult{
-		ReadsPerWrite: cfg.ReadsPerWrite, Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization, Seed: cfg.Seed,
+		ReadsPerWrite: cfg.ReadsPerWrite, Rounds: rounds, Requests: cfg.Requests, Utilization: cfg.Utilization,
+		Seed: cfg.Seed,
 	}
 	for _, c := range r.cells {
 		for _, t := range c.tasks {

@@ -61,10 +61,12 @@ func TestLoadIsMeasuredForAllEnginesAndLoops(t *testing.T) {
 		if int(l.N)+s.Errors+s.Unsent != cfg.Rounds*cfg.Requests || s.Errors != 0 {
 			t.Errorf("%+v: want %d requests", s, cfg.Rounds*cfg.Requests)
 		}
-		if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 || l.Mean > l.Max {
+		if !(0 < l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) || l.Mean <= 0 ||
+			l.Mean > l.Max {
 			t.Errorf("%s: percentiles %+v", s.Engine, l)
 		}
-		if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) || (s.Loop == network.Open) != (s.Rate > 0) {
+		if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) ||
+			(s.Loop == network.Open) != (s.Rate > 0) {
 			t.Errorf("%s, %s: %+v", s.Engine, s.Loop, s)
 		}
 	}
@@ -114,7 +116,8 @@ func TestTheOpenLoopCountsTheWaitForAStalledSite(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	cfg := small(t, []bench.Engine{engine}, "login")
-	cfg.ReadsPerWrite, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = onlyReads, []int{1}, 1, requests, 0.9
+	cfg.ReadsPerWrite, cfg.Concurrency, cfg.Rounds, cfg.Requests, cfg.Utilization = onlyReads, []int{1}, 1, requests,
+		0.9
 	r, err := network.RunLoad(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +134,8 @@ func TestTheOpenLoopCountsTheWaitForAStalledSite(t *testing.T) {
 		}
 		// All were due in the first half of the stall, and wait for its end.
 		if s.Latency.P50 < stall/2 {
-			t.Errorf("half of the requests took less than %v at %.0f a second, though the site stalled for %v", s.Latency.P50, s.Rate, stall)
+			t.Errorf("half of the requests took less than %v at %.0f a second, though the site stalled for %v",
+				s.Latency.P50, s.Rate, stall)
 		}
 	}
 }
@@ -252,7 +256,8 @@ func TestResultsAreJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	var decoded network.LoadResult
-	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Samples[3].Latency != r.Samples[3].Latency || decoded.Samples[3].Median.Median != r.Samples[3].Median.Median {
+	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Samples[3].Latency != r.Samples[3].Latency ||
+		decoded.Samples[3].Median.Median != r.Samples[3].Median.Median {
 		t.Errorf("%v: %s", err, encoded)
 	}
 }

@@ -233,8 +233,9 @@ func (s *survey) stage(ctx context.Context, engine bench.Engine, trip time.Durat
 // arrive lets a visitor come to a stage.
 func (s *survey) arrive(ctx context.Context, st stage, scenario Scenario) (*visit, error) {
 	v := &visit{
-		cell:      PageCell{Scenario: scenario, Engine: st.engine, Added: st.added},
-		client:    &client{site: st.sites[scenario.Session], addr: st.addrs[scenario.Session][scenario.Visitor], http1: scenario.HTTP1},
+		cell: PageCell{Scenario: scenario, Engine: st.engine, Added: st.added},
+		client: &client{site: st.sites[scenario.Session], addr: st.addrs[scenario.Session][scenario.Visitor],
+			http1: scenario.HTTP1},
 		read:      newHistogram(),
 		write:     newHistogram(),
 		untouched: newHistogram(),

@@ -76,7 +76,8 @@ func TestAPageTakesAsLongAsItsRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range m.Cells {
-		sum := float64(c.Read.Mean*time.Duration(c.Read.N)+c.Write.Mean*time.Duration(c.Write.N)+c.Untouched.Mean*time.Duration(c.Untouched.N)) / 1e9
+		sum := float64(c.Read.Mean*time.Duration(c.Read.N)+c.Write.Mean*time.Duration(c.Write.N)+
+			c.Untouched.Mean*time.Duration(c.Untouched.N)) / 1e9
 		if got := c.ReadPages[0] + c.WritePages[0]; math.Abs(got-sum) > 0.01*sum {
 			t.Errorf("%s: pages of %v s, and requests of %v s", c.Engine, got, sum)
 		}
@@ -117,7 +118,8 @@ func TestTheVisitorsLineIsPaidForByEveryRequest(t *testing.T) {
 	for _, engine := range []string{network.NoSession, "signedcookie"} {
 		c := cell(t, m, engine, network.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[0]})
 		if c.Untouched.P50 < trip || c.ReadPages[0] < 3*trip.Seconds() {
-			t.Errorf("%s: a request takes %v and a page %v s with the site %v away", engine, c.Untouched.P50, c.ReadPages[0], trip)
+			t.Errorf("%s: a request takes %v and a page %v s with the site %v away", engine, c.Untouched.P50,
+				c.ReadPages[0], trip)
 		}
 		// Chrome's headers are 500 bytes at least.
 		c = cell(t, m, engine, network.Scenario{Session: "login", HTTP1: true, Visitor: g.Visitors[1]})
@@ -162,10 +164,12 @@ func results(engine, session string) *bench.Results {
 }
 
 func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
-	scenario := network.Scenario{Session: "login", HTTP1: true, RoundTrip: 4 * time.Millisecond, Visitor: network.Link{Up: 1, Down: 4}}
+	scenario := network.Scenario{Session: "login", HTTP1: true, RoundTrip: 4 * time.Millisecond,
+		Visitor: network.Link{Up: 1, Down: 4}}
 	m := &network.PageResult{RequestsPerPage: 3, Cells: []network.PageCell{
 		{Scenario: scenario, Engine: network.NoSession, ReadPages: []float64{0.2}, WritePages: []float64{0.4}},
-		{Scenario: scenario, Engine: "engine", Added: 5 * time.Millisecond, Cookie: 2000, ReadPages: []float64{0.5}, WritePages: []float64{0.9}},
+		{Scenario: scenario, Engine: "engine", Added: 5 * time.Millisecond, Cookie: 2000, ReadPages: []float64{0.5},
+			WritePages: []float64{0.9}},
 	}}
 	model := bench.DefaultModel()
 	model.ReadsPerWrite = 1
@@ -178,13 +182,15 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 		(0.002+0.003)/2 + 2*0.001 + // in the server
 		(1.+2)/2*0.005 + // to the database and back
 		3*8*2000/1e6 + 8*1000/2/4e6 // on the visitor's line
-	if o.Engine != "engine" || math.Abs(o.Without-0.3) > 1e-9 || math.Abs(o.Measured.Median-0.7) > 1e-9 || math.Abs(o.Predicted-want) > 1e-9 {
+	if o.Engine != "engine" || math.Abs(o.Without-0.3) > 1e-9 || math.Abs(o.Measured.Median-
+		0.7) > 1e-9 || math.Abs(o.Predicted-want) > 1e-9 {
 		t.Errorf("got %+v; want a prediction of %v", o, want)
 	}
 	if want := "login, HTTP/1.1, database 4ms away, uplink 1 Mbit/s, downlink 4 Mbit/s"; o.Scenario != want {
 		t.Errorf("the scenario is %q; want %q", o.Scenario, want)
 	}
-	if _, err := m.Observe(results("another", "login"), model); err == nil || !strings.Contains(err.Error(), "engine/login") {
+	if _, err := m.Observe(results("another", "login"), model); err == nil ||
+		!strings.Contains(err.Error(), "engine/login") {
 		t.Errorf("got %v; want an error that names what is missing", err)
 	}
 }
@@ -196,7 +202,8 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bench.Run(t.Context(), bench.Config{Engines: g.Engines, Sessions: g.Sessions, Rounds: 1, Duration: time.Millisecond})
+	r, err := bench.Run(t.Context(), bench.Config{Engines: g.Engines, Sessions: g.Sessions, Rounds: 1,
+		Duration: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +216,8 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	cookie, row := observations[0], observations[1]
-	if cookie.Engine != "signedcookie" || cookie.Predicted >= row.Predicted || cookie.Measured.Median >= row.Measured.Median {
+	if cookie.Engine != "signedcookie" || cookie.Predicted >= row.Predicted ||
+		cookie.Measured.Median >= row.Measured.Median {
 		t.Errorf("the cookie is not ahead: %+v, %+v", cookie, row)
 	}
 }
@@ -244,7 +252,8 @@ func TestMeasurementsSurviveJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	var decoded network.PageResult
-	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Cells[3].Read != m.Cells[3].Read || !slices.Equal(decoded.Cells[3].ReadPages, m.Cells[3].ReadPages) {
+	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Cells[3].Read != m.Cells[3].Read ||
+		!slices.Equal(decoded.Cells[3].ReadPages, m.Cells[3].ReadPages) {
 		t.Errorf("%v: %s", err, encoded)
 	}
 }

@@ -30,7 +30,8 @@ func DefaultTrace() Trace { return Trace{Pages: 10, Calls: 4, Assets: 16, Change
 func (t Trace) PageRequests() int { return 1 + t.Calls + t.Assets }
 
 // arrival is the visitor's first request, before those of the trace.
-var arrival = request{path: "/login/callback", header: documentHeader(origin + "/login"), use: arrives, at: traceStart.Add(-pageTime)}
+var arrival = request{path: "/login/callback", header: documentHeader(origin + "/login"), use: arrives,
+	at: traceStart.Add(-pageTime)}
 
 // origin is the site's address as it appears in headers.
 const origin = "https://" + host
@@ -57,9 +58,11 @@ func (t Trace) requests() []request {
 		for i := range subrequests {
 			// The calls are spread evenly over the page.
 			if (i+1)*t.Calls/subrequests > i*t.Calls/subrequests {
-				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), callHeader(referer), reads, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/api/v1/stock?sku=%05d-%02d", 10473+31*page, i), callHeader(referer), reads,
+					at.Add(time.Second)})
 			} else {
-				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), imageHeader(referer), ignores, at.Add(time.Second)})
+				add(request{fmt.Sprintf("/static/images/%05d-%02d.webp", 10473+31*page, i), imageHeader(referer),
+					ignores, at.Add(time.Second)})
 			}
 		}
 	}

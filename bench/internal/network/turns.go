@@ -21,7 +21,8 @@ func newTurns(seed uint64) *turns { return &turns{random: rand.New(rand.NewPCG(s
 
 // take opens everything, measures so many rounds, and closes everything. It
 // returns how many rounds are complete.
-func (t *turns) take(ctx context.Context, rounds int, open func(context.Context) error, round func(context.Context, int) error) (complete int, err error) {
+func (t *turns) take(ctx context.Context, rounds int, open func(context.Context) error,
+	round func(context.Context, int) error) (complete int, err error) {
 	if t.dir, err = os.MkdirTemp("", "network-"); err != nil {
 		return 0, fmt.Errorf("network: %w", err)
 	}

@@ -64,7 +64,8 @@ func TestAVisitorKeepsReplacesAndForgetsItsCookie(t *testing.T) {
 		} {
 			_, body, err := v.get(t.Context(), step.path, nil)
 			if err != nil || string(body) != step.sent || v.cookie != step.kept {
-				t.Errorf("%s %s: sent %q, keeps %q, %v; want %q, %q", version, step.path, body, v.cookie, err, step.sent, step.kept)
+				t.Errorf("%s %s: sent %q, keeps %q, %v; want %q, %q", version, step.path, body, v.cookie, err,
+					step.sent, step.kept)
 			}
 		}
 	}

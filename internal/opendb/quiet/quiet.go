@@ -86,9 +86,10 @@ func URLPassword(url string) (secrets []string, err error) {
 	if !ok {
 		return nil, errors.New("the URL is malformed")
 	}
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 && strings.Contains(rest[end:], "@") || strings.Contains(rest, "#") {
-		return nil, errors.New("the URL is malformed: in a user name, a password and everything else, " +
-			"/ has to be written %2F, ? %3F, # %23 and @ %40")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 && strings.Contains(rest[end:], "@") ||
+		strings.Contains(rest, "#") {
+		return nil, errors.New("the URL is malformed: in a user name, a password and everything else, / has to be " +
+			"written %2F, ? %3F, # %23 and @ %40")
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	if at := strings.LastIndex(authority, "@"); at >= 0 {

@@ -111,15 +111,19 @@ func checkout(g *generator) []byte {
 					"title", g.pick("Mr", "Ms", "Mrs", "Dr", ""),
 					"first_name", "Jane",
 					"last_name", "Doe",
-					"line1", fmt.Sprintf("%d %s", g.between(1, 240), g.pick("High Street", "Station Road", "Church Lane", "Mill Road", "Park Avenue", "Queen Street")),
+					"line1", fmt.Sprintf("%d %s", g.between(1, 240),
+						g.pick("High Street", "Station Road", "Church Lane", "Mill Road", "Park Avenue",
+							"Queen Street")),
 					"line2", g.pick("", "", "Flat 3", "Floor 2", "c/o Reception"),
 					"line3", "",
 					"line4", g.pick("Leeds", "Bristol", "Norwich", "Cardiff", "Glasgow", "York"),
 					"state", "",
-					"postcode", fmt.Sprintf("%s%d %d%s", g.pick("LS", "BS", "NR", "CF", "YO"), g.between(1, 30), g.between(1, 9), g.letters(2)),
+					"postcode", fmt.Sprintf("%s%d %d%s", g.pick("LS", "BS", "NR", "CF", "YO"), g.between(1, 30),
+						g.between(1, 9), g.letters(2)),
 					"country_id", "GB",
 					"phone_number", fmt.Sprintf("+44 20 7946 0%s", g.number(100, 999)),
-					"notes", g.pick("", "Please ring the bell twice.", "Leave it with the neighbours.", "Deliver after 5 pm.")),
+					"notes", g.pick("", "Please ring the bell twice.", "Leave it with the neighbours.",
+						"Deliver after 5 pm.")),
 				"method_code", g.pick("__free__", "standard", "express", "no-shipping-required")),
 			"billing", object("billing_address_same_as_shipping", g.between(0, 3) > 0),
 			"payment", object("method", g.pick("cod", "card", "bank-transfer")),
@@ -146,7 +150,8 @@ func checkoutJa(g *generator) []byte {
 		field("postal_code", fmt.Sprintf("%s-%s", g.number(100, 999), g.number(1000, 9999))),
 		field("prefecture", g.pick("東京都", "大阪府", "京都府", "北海道", "福岡県", "神奈川県")),
 		field("city", g.pick("中央区", "港区", "北区", "西区", "緑区", "東山区")),
-		field("street", fmt.Sprintf("%s%d丁目%d番%d号", g.pick("本町", "栄町", "緑ヶ丘", "桜木町", "新町"), g.between(1, 9), g.between(1, 30), g.between(1, 20))),
+		field("street", fmt.Sprintf("%s%d丁目%d番%d号", g.pick("本町", "栄町", "緑ヶ丘", "桜木町", "新町"), g.between(1, 9),
+			g.between(1, 30), g.between(1, 20))),
 		field("building", g.pick("", "", "第一ビル 3階", "メゾン桜 201号室")),
 		field("phone", fmt.Sprintf("03-0000-%s", g.number(1000, 9999))),
 		field("note", g.pick("", "不在の場合は宅配ボックスに入れてください。", "午後六時以降に配達をお願いします。", "贈り物用の包装を希望します。")),
@@ -221,7 +226,8 @@ func tokenCache(g *generator) []byte {
 		"aud", "https://graph.microsoft.com", "iss", "https://sts.windows.net/"+tenant+"/",
 		"iat", now, "nbf", now, "exp", now+4200, "aio", g.base64(60), "app_displayname", "Portal", "appid", client,
 		"ipaddr", "192.0.2.17", "oid", uid, "rh", g.base64(40), "scp", "Calendars.Read email openid profile User.Read",
-		"sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "1.0", "wids", []string{g.uuid()}, "xms_tcdt", now-90000000)
+		"sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "1.0", "wids", []string{g.uuid()}, "xms_tcdt",
+		now-90000000)
 	idClaims := object(
 		"aud", client, "iss", "https://"+host+"/"+tenant+"/v2.0", "iat", now, "nbf", now, "exp", now+3900,
 		"name", "Jane Doe", "nonce", g.hex(64), "oid", uid, "preferred_username", "jane.doe@example.com",
@@ -230,12 +236,14 @@ func tokenCache(g *generator) []byte {
 	ownClaims := object(
 		"aud", "api://"+client, "iss", "https://sts.windows.net/"+tenant+"/",
 		"iat", now, "nbf", now, "exp", now+4200, "aio", g.base64(60), "appid", client,
-		"oid", uid, "rh", g.base64(40), "scp", "access_as_user", "sub", g.base64(32), "tid", tenant, "uti", g.base64(16), "ver", "1.0")
+		"oid", uid, "rh", g.base64(40), "scp", "access_as_user", "sub", g.base64(32), "tid", tenant, "uti",
+		g.base64(16), "ver", "1.0")
 	accessToken := func(scope string, claims []byte) []any {
 		return []any{home + "-" + host + "-accesstoken-" + client + "-" + tenant + "-" + scope, object(
 			"credential_type", "AccessToken", "secret", g.jwt(claims), "home_account_id", home, "environment", host,
 			"client_id", client, "target", scope, "realm", tenant, "token_type", "Bearer",
-			"cached_at", fmt.Sprint(now), "expires_on", fmt.Sprint(now+4199), "extended_expires_on", fmt.Sprint(now+4199))}
+			"cached_at", fmt.Sprint(now), "expires_on", fmt.Sprint(now+4199), "extended_expires_on",
+			fmt.Sprint(now+4199))}
 	}
 	cache := object(
 		"AccessToken", object(append(accessToken(scope, claims), accessToken(ownScope, ownClaims)...)...),
@@ -246,7 +254,8 @@ func tokenCache(g *generator) []byte {
 			"credential_type", "IdToken", "secret", g.jwt(idClaims), "home_account_id", home, "environment", host,
 			"realm", tenant, "client_id", client)),
 		"RefreshToken", object(home+"-"+host+"-refreshtoken-"+client+"--"+scope, object(
-			"credential_type", "RefreshToken", "secret", "1."+g.base64(900), "home_account_id", home, "environment", host,
+			"credential_type", "RefreshToken", "secret", "1."+g.base64(900), "home_account_id", home, "environment",
+			host,
 			"client_id", client, "target", scope, "last_modification_time", fmt.Sprint(now))),
 		"AppMetadata", object("appmetadata-"+host+"-"+client, object("client_id", client, "environment", host)))
 	return object(
@@ -265,7 +274,8 @@ func rails(g *generator) []byte {
 	}
 	if g.between(0, 1) == 1 {
 		fields = append(fields, "flash", object("discard", []string{},
-			"flashes", object("notice", g.pick("Signed in successfully.", "Your account has been updated successfully.", "Post was successfully created."))))
+			"flashes", object("notice", g.pick("Signed in successfully.", "Your account has been updated successfully.",
+				"Post was successfully created."))))
 	}
 	return object(fields...)
 }
@@ -274,7 +284,8 @@ func rails(g *generator) []byte {
 func laravel(g *generator) []byte {
 	return object(
 		"_token", g.alphanumeric(40),
-		"_previous", object("url", "https://shop.example.com/"+g.pick("", "dashboard", "orders", "orders/"+g.number(100, 9999), "profile")),
+		"_previous", object("url", "https://shop.example.com/"+
+			g.pick("", "dashboard", "orders", "orders/"+g.number(100, 9999), "profile")),
 		"_flash", object("old", []string{}, "new", []string{}),
 		"url", []string{},
 		// The suffix is the SHA-1 of the guard's class name, the same everywhere.
@@ -287,7 +298,8 @@ func express(g *generator) []byte {
 	return object(
 		"cookie", object(
 			"originalMaxAge", 1209600000,
-			"expires", fmt.Sprintf("2026-%02d-%02dT%02d:%02d:%02d.%03dZ", g.between(1, 12), g.between(1, 28), g.between(0, 23), g.between(0, 59), g.between(0, 59), g.between(0, 999)),
+			"expires", fmt.Sprintf("2026-%02d-%02dT%02d:%02d:%02d.%03dZ", g.between(1, 12), g.between(1, 28),
+				g.between(0, 23), g.between(0, 59), g.between(0, 59), g.between(0, 999)),
 			"secure", true, "httpOnly", true, "path", "/", "sameSite", "lax"),
 		"passport", object("user", g.hex(24)),
 		"flash", object(),
