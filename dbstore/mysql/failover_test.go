@@ -43,20 +43,6 @@ func (v *virtual) register(network string) {
 	})
 }
 
-// fillPool makes a store open several connections.
-func fillPool(t *testing.T, store *dbstore.Store, token string) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for range 64 {
-		wg.Go(func() {
-			if _, err := store.Load(context.Background(), token); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-}
-
 // Two servers swap their roles while the store's connections live.
 func TestSaveFindsTheNewPrimaryWhenRolesAreSwapped(t *testing.T) {
 	ctx := t.Context()
@@ -77,31 +63,18 @@ func TestSaveFindsTheNewPrimaryWhenRolesAreSwapped(t *testing.T) {
 	address := &virtual{servers: []*testserver.Server{first, second}}
 	address.register("swapped")
 	store := open(t, "app@swapped(x)/test", opts)
-	rec := &session.Record{Data: []byte(`{"n":1}`), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fillPool(t, store, token)
-
-	if _, err := admin1.Exec("SET GLOBAL read_only = 1"); err != nil {
-		t.Fatal(err)
-	}
 	defer admin1.Exec("SET GLOBAL read_only = 0")
-	// Where there is no other server, the error says why.
-	if _, err := store.Save(ctx, "", rec); err == nil || !strings.Contains(err.Error(), "1290") {
-		t.Errorf("on a read-only server: %v, want error 1290", err)
-	}
-	address.current.Store(1)
-	for range 40 {
-		if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: rec.Expires}); err != nil {
-			t.Fatalf("after the roles were swapped: %v", err)
+	storetest.RunSwap(t, store, "swapped", admin2, func() {
+		if _, err := admin1.Exec("SET GLOBAL read_only = 1"); err != nil {
+			t.Fatal(err)
 		}
-	}
-	var n int
-	if err := admin2.QueryRow("SELECT count(*) FROM swapped").Scan(&n); err != nil || n != 40 {
-		t.Errorf("the new primary has %d sessions, %v; want 40", n, err)
-	}
+		// Where there is no other server, the error says why.
+		rec := &session.Record{Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)}
+		if _, err := store.Save(ctx, "", rec); err == nil || !strings.Contains(err.Error(), "1290") {
+			t.Errorf("on a read-only server: %v, want error 1290", err)
+		}
+		address.current.Store(1)
+	})
 }
 
 // The server ends connections while statements wait, or for they were idle.
@@ -111,15 +84,8 @@ func TestEndedConnections(t *testing.T) {
 			ctx := t.Context()
 			admin := server.Start(t).Open(t)
 			store := open(t, server.URL+"?wait_timeout=1", mysql.Options{Options: dbstore.Options{Table: "ended"}})
-			if err := store.Migrate(ctx); err != nil {
-				t.Fatal(err)
-			}
-			rec := &session.Record{Data: []byte("0"), Expires: time.Now().Add(time.Hour)}
-			token, err := store.Save(ctx, "", rec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fillPool(t, store, token)
+			token, _ := storetest.Begin(t, store, "0")
+			storetest.FillPool(t, store, token)
 			time.Sleep(2500 * time.Millisecond)
 			for range 20 {
 				if _, err := store.Load(ctx, token); err != nil {
@@ -135,41 +101,34 @@ func TestEndedConnections(t *testing.T) {
 			if _, err := lock.ExecContext(ctx, "LOCK TABLES ended WRITE"); err != nil {
 				t.Fatal(err)
 			}
-			loaded, deleted := make(chan error, 1), make(chan error, 1)
-			go func() { _, err := store.Load(ctx, token); loaded <- err }()
-			go func() { deleted <- store.Delete(ctx, strings.Repeat("a", 32)) }()
-			var waiting []int
-			for len(waiting) < 2 {
-				waiting = nil
-				rows, err := admin.Query("SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%lock'")
-				if err != nil {
-					t.Fatal(err)
-				}
-				for rows.Next() {
-					var id int
-					if err := rows.Scan(&id); err != nil {
+			storetest.RunEnded(t, store, token, func() {
+				var waiting []int
+				for len(waiting) < 2 {
+					waiting = nil
+					rows, err := admin.Query("SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%lock'")
+					if err != nil {
 						t.Fatal(err)
 					}
-					waiting = append(waiting, id)
+					for rows.Next() {
+						var id int
+						if err := rows.Scan(&id); err != nil {
+							t.Fatal(err)
+						}
+						waiting = append(waiting, id)
+					}
+					if err := rows.Err(); err != nil {
+						t.Fatal(err)
+					}
 				}
-				if err := rows.Err(); err != nil {
+				for _, id := range waiting {
+					if _, err := admin.Exec("KILL " + strconv.Itoa(id)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := lock.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
 					t.Fatal(err)
 				}
-			}
-			for _, id := range waiting {
-				if _, err := admin.Exec("KILL " + strconv.Itoa(id)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if _, err := lock.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-loaded; err != nil {
-				t.Errorf("Load, whose connection was ended: %v", err)
-			}
-			if err := <-deleted; err != nil {
-				t.Errorf("Delete, whose connection was ended: %v", err)
-			}
+			})
 		})
 	}
 }
@@ -274,7 +233,7 @@ func TestGalera(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fillPool(t, store, token)
+		storetest.FillPool(t, store, token)
 		admin, err := galera[0].Open(t).Conn(ctx)
 		if err != nil {
 			t.Fatal(err)

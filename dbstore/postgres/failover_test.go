@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -50,20 +49,6 @@ func setReadOnly(t *testing.T, db *sql.DB, readOnly bool) {
 	}
 }
 
-// fillPool makes a store open several connections.
-func fillPool(t *testing.T, store *dbstore.Store, token string) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for range 64 {
-		wg.Go(func() {
-			if _, err := store.Load(context.Background(), token); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-}
-
 // Two servers swap their roles while the store's connections live.
 func TestSaveFindsTheNewPrimaryWhenRolesAreSwapped(t *testing.T) {
 	ctx := t.Context()
@@ -77,25 +62,10 @@ func TestSaveFindsTheNewPrimaryWhenRolesAreSwapped(t *testing.T) {
 	}
 	setReadOnly(t, admin2, true)
 	defer setReadOnly(t, admin1, false)
-	store := open(t, hosts(first, second), opts)
-	rec := &session.Record{Data: []byte(`{"n":1}`), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fillPool(t, store, token)
-
-	setReadOnly(t, admin1, true)
-	setReadOnly(t, admin2, false)
-	for range 40 {
-		if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: rec.Expires}); err != nil {
-			t.Fatalf("after the roles were swapped: %v", err)
-		}
-	}
-	var n int
-	if err := admin2.QueryRow("SELECT count(*) FROM swapped").Scan(&n); err != nil || n != 40 {
-		t.Errorf("the new primary has %d sessions, %v; want 40", n, err)
-	}
+	storetest.RunSwap(t, open(t, hosts(first, second), opts), "swapped", admin2, func() {
+		setReadOnly(t, admin1, true)
+		setReadOnly(t, admin2, false)
+	})
 }
 
 // A server that accepts no writes is an error that says so, soon.
@@ -103,19 +73,12 @@ func TestReadOnlyServer(t *testing.T) {
 	ctx := t.Context()
 	admin := other.Start(t).Open(t)
 	store := open(t, other.URL, postgres.Options{Options: dbstore.Options{Table: "readonly"}})
-	if err := store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	rec := &session.Record{Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, rec := storetest.Begin(t, store, `{}`)
 	setReadOnly(t, admin, true)
 	defer setReadOnly(t, admin, false)
 	start := time.Now()
 	rec.Data = []byte(`{"n":1}`)
-	_, err = store.Save(ctx, token, rec)
+	_, err := store.Save(ctx, token, rec)
 	if err == nil || !strings.Contains(err.Error(), "25006") || time.Since(start) > 5*time.Second {
 		t.Errorf("Save, after %v: %v; want SQLSTATE 25006", time.Since(start), err)
 	}
@@ -135,23 +98,16 @@ func TestPromotedStandby(t *testing.T) {
 	ctx := t.Context()
 	// Each commit waits until the standby has it.
 	store := open(t, hosts(standby, primary)+"&synchronous_commit=remote_apply", postgres.Options{MaxConns: 16})
-	if err := store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	rec := &session.Record{Data: []byte("0"), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, _ := storetest.Begin(t, store, "0")
 	if err := storetest.Increment(ctx, store, token); err != nil {
 		t.Fatal(err)
 	}
-	fillPool(t, store, token)
+	storetest.FillPool(t, store, token)
 
 	primary.Kill(t)
 	standby.Promote(t)
 	// The new primary has no standby of its own to wait for.
-	rec, err = store.Load(ctx, token)
+	rec, err := store.Load(ctx, token)
 	if err != nil || string(rec.Data) != fmt.Sprint(storetest.Increments) {
 		t.Fatalf("after the promotion: %v, %v; want %d", rec, err, storetest.Increments)
 	}
@@ -180,14 +136,7 @@ func TestTerminatedConnections(t *testing.T) {
 	ctx := t.Context()
 	admin := server.Start(t).Open(t)
 	store := open(t, server.URL+"&application_name=terminated", postgres.Options{Options: dbstore.Options{Table: "terminated"}})
-	if err := store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	rec := &session.Record{Data: []byte("0"), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, _ := storetest.Begin(t, store, "0")
 	lock, err := admin.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -196,25 +145,18 @@ func TestTerminatedConnections(t *testing.T) {
 	if _, err := lock.Exec("LOCK TABLE terminated IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
-	loaded, deleted := make(chan error, 1), make(chan error, 1)
-	go func() { _, err := store.Load(ctx, token); loaded <- err }()
-	go func() { deleted <- store.Delete(ctx, strings.Repeat("a", 32)) }()
-	for n := 0; n < 2; {
-		err := admin.QueryRow("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock'" +
-			" AND (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock') = 2").Scan(&n)
-		if err != nil {
+	storetest.RunEnded(t, store, token, func() {
+		for n := 0; n < 2; {
+			err := admin.QueryRow("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock'" +
+				" AND (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock') = 2").Scan(&n)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := lock.Rollback(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := lock.Rollback(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-loaded; err != nil {
-		t.Errorf("Load, whose connection was ended: %v", err)
-	}
-	if err := <-deleted; err != nil {
-		t.Errorf("Delete, whose connection was ended: %v", err)
-	}
+	})
 }
 
 // A migration of the site's alters the table, and with it what a statement that
@@ -223,14 +165,7 @@ func TestTableIsAlteredUnderPreparedStatements(t *testing.T) {
 	ctx := t.Context()
 	admin := server.Start(t).Open(t)
 	store := open(t, server.URL, postgres.Options{Options: dbstore.Options{Table: "altered"}, MaxConns: 1})
-	if err := store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	rec := &session.Record{Data: []byte("0"), Expires: time.Now().Add(time.Hour)}
-	token, err := store.Save(ctx, "", rec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, _ := storetest.Begin(t, store, "0")
 	for range 3 {
 		if _, err := store.Load(ctx, token); err != nil {
 			t.Fatal(err)

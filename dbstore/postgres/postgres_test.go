@@ -67,15 +67,7 @@ func TestFaults(t *testing.T) { storetest.RunFaults(t, backend, server) }
 func open(t testing.TB, url string, opts postgres.Options) *dbstore.Store {
 	t.Helper()
 	store, err := postgres.Open(context.Background(), url, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return store
+	return storetest.Opened(t, store, err)
 }
 
 func TestProcesses(t *testing.T) { storetest.RunProcesses(t, backend) }
@@ -201,21 +193,14 @@ func TestDatabaseInAnotherEncoding(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	for _, tc := range []struct {
-		name, url string
-		opts      postgres.Options
-	}{
-		{"a malformed URL", "postgres://user:hunter2@host:port/db", postgres.Options{}},
-		{"a server that is not there", "postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{}},
-		{"a negative number of connections", "postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{MaxConns: -1}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			_, err := postgres.Open(t.Context(), tc.url, tc.opts)
-			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "postgres: ") {
-				t.Errorf("got %v, want an error without the password", err)
-			}
-		})
+	opening := func(url string, opts postgres.Options) func() (*dbstore.Store, error) {
+		return func() (*dbstore.Store, error) { return postgres.Open(t.Context(), url, opts) }
 	}
+	storetest.RunOpenErrors(t, "postgres: ", map[string]func() (*dbstore.Store, error){
+		"a malformed URL":                  opening("postgres://user:hunter2@host:port/db", postgres.Options{}),
+		"a server that is not there":       opening("postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{}),
+		"a negative number of connections": opening("postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{MaxConns: -1}),
+	})
 	url := server.Start(t).URL
 	_, err := postgres.Open(t.Context(), url, postgres.Options{Options: dbstore.Options{Table: `x"; DROP TABLE y`}})
 	if err == nil {

@@ -13,20 +13,23 @@ import (
 	"sessionengine/session"
 )
 
-// SQLite compares a BLOB with no text as equal, and other programs write BLOBs.
-func TestSessionsStoredAsBLOBs(t *testing.T) {
-	ctx := context.Background()
+// openBeside opens a store, and its database as another program does.
+func openBeside(t *testing.T, opts sqlite.Options) (*dbstore.Store, *sql.DB) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "sessions.db")
-	store, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+	store := open(t, path, opts)
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
+	return store, db
+}
+
+// SQLite compares a BLOB with no text as equal, and other programs write BLOBs.
+func TestSessionsStoredAsBLOBs(t *testing.T) {
+	ctx := context.Background()
+	store, db := openBeside(t, sqlite.Options{})
 
 	for _, op := range []struct {
 		name string
@@ -62,17 +65,7 @@ func TestSessionsStoredAsBLOBs(t *testing.T) {
 // the rows behind them.
 func TestExpiredSessionsWithBLOBsAsKeys(t *testing.T) {
 	ctx := context.Background()
-	path := filepath.Join(t.TempDir(), "sessions.db")
-	store, err := sqlite.Open(ctx, path, sqlite.Options{Options: dbstore.Options{CleanupBatch: 2}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	store, db := openBeside(t, sqlite.Options{Options: dbstore.Options{CleanupBatch: 2}})
 	for i, key := range []any{[]byte("a"), []byte("b"), "c", "d", "e"} {
 		expires := time.Date(2001, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateTime)
 		if _, err := db.Exec("INSERT INTO django_session VALUES (?, '{}', ?)", key, expires); err != nil {
@@ -116,17 +109,7 @@ func TestDataIsComparedByteByByteWhateverTheCollation(t *testing.T) {
 // A moment that is a BLOB is later than every text.
 func TestExpiriesStoredAsBLOBs(t *testing.T) {
 	ctx := t.Context()
-	path := filepath.Join(t.TempDir(), "sessions.db")
-	store, err := sqlite.Open(ctx, path, sqlite.Options{Options: dbstore.Options{CleanupBatch: 2}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	store, db := openBeside(t, sqlite.Options{Options: dbstore.Options{CleanupBatch: 2}})
 	rec := newRecord(`{}`)
 	token := mustSave(t, store, "", rec)
 	set := func(expires time.Time) {

@@ -53,15 +53,7 @@ func TestInMemory(t *testing.T) {
 func open(t testing.TB, path string, opts sqlite.Options) *dbstore.Store {
 	t.Helper()
 	store, err := sqlite.Open(context.Background(), path, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return store
+	return storetest.Opened(t, store, err)
 }
 
 func dsn(path string) string {

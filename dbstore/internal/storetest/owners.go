@@ -279,19 +279,25 @@ func testOwnersConflict(t *testing.T, b Backend) {
 	}
 }
 
+// interrupted opens a store that calls before ahead of each statement, and another
+// one on the same table.
+func (b Backend) interrupted(t *testing.T) (store, other *dbstore.Store, before *func()) {
+	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
+	before = new(func())
+	calls := Calls{Before: func(string, []driver.NamedValue) {
+		if *before != nil {
+			(*before)()
+		}
+	}}
+	other = b.storeAt(t, place, opts)
+	return b.wrapped(t, place, opts, calls.Wrap), other, before
+}
+
 // A session does not escape its end by being renewed between any two of the
 // statements.
 func testOwnersRenewed(t *testing.T, b Backend) {
 	ctx := context.Background()
-	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
-	other := b.storeAt(t, place, opts)
-	var before func()
-	calls := Calls{Before: func(string, []driver.NamedValue) {
-		if before != nil {
-			before()
-		}
-	}}
-	store := b.wrapped(t, place, opts, calls.Wrap)
+	store, other, before := b.interrupted(t)
 
 	endAll := func(string) error { _, err := store.EndSessions(ctx, "ann"); return err }
 	endOne := func(id string) error { return store.EndSession(ctx, "ann", id) }
@@ -318,7 +324,7 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 				t.Fatalf("sessions: %v, %v", infos, err)
 			}
 			n := 0
-			before = func() {
+			*before = func() {
 				if n++; n < tc.first || n > tc.last {
 					return
 				}
@@ -332,7 +338,7 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 				token = renewed
 			}
 			err = tc.end(infos[0].ID)
-			before = nil
+			*before = nil
 			if err != nil {
 				t.Error(err)
 			}
@@ -361,13 +367,13 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 				if err != nil || len(infos) != 1 {
 					t.Fatalf("sessions: %v, %v", infos, err)
 				}
-				before = func() {
+				*before = func() {
 					if newToken, err := write(token, rec); err == nil {
 						token = newToken
 					}
 				}
 				err = end(infos[0].ID)
-				before = nil
+				*before = nil
 				if err != nil {
 					t.Error(err)
 				}
@@ -383,27 +389,19 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 // EndOtherSessions is dead when it is done.
 func testOwnersCopied(t *testing.T, b Backend) {
 	ctx := context.Background()
-	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
-	other := b.storeAt(t, place, opts)
-	var before func()
-	calls := Calls{Before: func(string, []driver.NamedValue) {
-		if before != nil {
-			before()
-		}
-	}}
-	store := b.wrapped(t, place, opts, calls.Wrap)
+	store, other, before := b.interrupted(t)
 	for step := 1; ; step++ {
 		rec := owned("ann", "mine")
 		token := create(t, other, rec)
 		var stolen string
 		n := 0
-		before = func() {
+		*before = func() {
 			if n++; n == step {
 				stolen, _ = other.Renew(ctx, token, rec)
 			}
 		}
 		kept, err := store.EndOtherSessions(ctx, "ann", token)
-		before = nil
+		*before = nil
 		if n < step {
 			return
 		}
