@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/cryptotest"
 	"time"
+
+	"sessionengine/session"
 )
 
 func TestTokensUseTheirAlphabetEvenly(t *testing.T) {
@@ -41,7 +43,7 @@ func TestTokensUseTheirAlphabetEvenly(t *testing.T) {
 //
 //	base64.b32hexencode(hashlib.sha256(token + cookie).digest()[:25]).decode().lower()
 func TestStoredKeyIsStable(t *testing.T) {
-	key, ok := storedKey(defaultCookie, "0123456789abcdefghijklmnopqrstuv")
+	key, ok := storedKey(session.DefaultCookieName, "0123456789abcdefghijklmnopqrstuv")
 	if want := "36je87c0474qap1de7nb1sputp5q1sn5843b117o"; !ok || key != want {
 		t.Errorf("the stored key is %q, %v; want %q", key, ok, want)
 	}

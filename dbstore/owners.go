@@ -63,8 +63,8 @@ type owners struct {
 const (
 	// maxOwner is the width of the column, and maxLabel how much of a label is
 	// kept, in bytes.
-	maxOwner = 255
-	maxLabel = 255
+	maxOwner = session.MaxOwnerBytes
+	maxLabel = session.MaxLabelBytes
 
 	idPrefix    = "-"
 	completeKey = "*"

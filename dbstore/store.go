@@ -208,7 +208,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Store{cookie: defaultCookie, shared: &shared{dialect: dialect, table: table, quoted: table.Quote(dialect), opts: opts}}
+	s := &Store{cookie: session.DefaultCookieName, shared: &shared{dialect: dialect, table: table, quoted: table.Quote(dialect), opts: opts}}
 	s.db = sqlkit.New(sqlkit.Config{
 		Package: "dbstore", Pool: db, Dialect: dialect, Timeout: opts.Timeout, NoPrepare: opts.NoPrepare,
 		Local: dialect == SQLite && opts.OwnDB,

@@ -52,10 +52,6 @@ const keyBytes = 25
 
 const keyLen = keyBytes * 8 / 5
 
-// defaultCookie is the name of the cookie of a store that is bound to none. It is
-// the default of session.Options.
-const defaultCookie = "sessionid"
-
 // rawKey returns what the table's session_key holds for token with raw keys,
 // and false for a token that no session can have.
 func rawKey(token string) (string, bool) {

@@ -56,7 +56,7 @@ func NewCookieStore(secretKey string, opts Options) (*CookieStore, error) {
 		signer: newSigner(cookieSalt, keys, opts.ReadSHA1, limit),
 		age:    age,
 		zone:   opts.TimeZone,
-		name:   "sessionid",
+		name:   session.DefaultCookieName,
 	}, nil
 }
 

@@ -9,10 +9,14 @@ import (
 	"time"
 )
 
+// DefaultCookieName is the name of the cookie unless [CookieOptions] has another
+// one. It is Django's.
+const DefaultCookieName = "sessionid"
+
 // CookieOptions describe the cookie that carries the token. The zero value is
 // the secure default.
 type CookieOptions struct {
-	// Name is the cookie's name; "" means "sessionid". A name that begins with
+	// Name is the cookie's name; "" means [DefaultCookieName]. A name that begins with
 	// "__Host-" makes browsers refuse the cookie unless this very host set it
 	// over HTTPS.
 	Name string
@@ -139,7 +143,7 @@ func (o CookieOptions) template() (http.Cookie, error) {
 		HttpOnly:    !o.InsecureAllowScript,
 	}
 	if c.Name == "" {
-		c.Name = "sessionid"
+		c.Name = DefaultCookieName
 	}
 	if c.Path == "" {
 		c.Path = "/"

@@ -295,10 +295,10 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 			second := reader{
 				scheme:       scheme.String(),
 				secrets:      [][]byte{secret(2), secret(1)},
-				cookie:       signedcookie.DefaultCookie,
+				cookie:       session.DefaultCookieName,
 				builtin:      builtinDictionary(t),
 				dictionaries: [][]byte{opts.Dictionary},
-				limit:        signedcookie.DefaultMaxDataBytes,
+				limit:        64 << 10,
 			}
 			for i, data := range sessions {
 				expires := expiries[i%len(expiries)]
@@ -342,7 +342,7 @@ type vector struct {
 }
 
 func readVector(file string) (vector, error) {
-	v := vector{limit: signedcookie.DefaultMaxDataBytes}
+	v := vector{limit: 64 << 10}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return v, err

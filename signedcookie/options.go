@@ -43,13 +43,6 @@ func (s Scheme) String() string {
 
 // Defaults and bounds of [Options].
 const (
-	// DefaultCookie is the name that a store's cookies have until
-	// [Store.ForCookie] gives another one.
-	DefaultCookie = "sessionid"
-
-	// DefaultMaxDataBytes is the default of [Options.MaxDataBytes].
-	DefaultMaxDataBytes = 64 << 10
-
 	// DefaultCacheBytes is the default of [Options.CacheBytes].
 	DefaultCacheBytes = 1 << 20
 
@@ -94,8 +87,8 @@ type Options struct {
 	MaxCookieBytes int
 
 	// MaxDataBytes is the greatest size of a serialized session, before
-	// compression; 0 means [DefaultMaxDataBytes]. It bounds the time and the
-	// memory that saving and loading a session take.
+	// compression; 0 means 64 KiB. It bounds the time and the memory that saving
+	// and loading a session take.
 	MaxDataBytes int
 
 	// CacheBytes bounds the memory for cookies that were verified a moment ago,

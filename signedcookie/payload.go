@@ -28,6 +28,9 @@ const (
 // beyond what a cookie can hold.
 const maxRawLenSize = 2
 
+// defaultMaxDataBytes is the default of Options.MaxDataBytes.
+const defaultMaxDataBytes = 64 << 10
+
 // maxPadTo bounds Options.PadTo: what is more does not fit into a cookie.
 const maxPadTo = 2 << 10
 
@@ -47,7 +50,7 @@ func newPayloads(opts Options) (*payloads, error) {
 		return nil, fmt.Errorf("signedcookie: unknown Options.Compression %d", int(p.compression))
 	}
 	if p.limit == 0 {
-		p.limit = DefaultMaxDataBytes
+		p.limit = defaultMaxDataBytes
 	}
 	if p.limit < 0 {
 		return nil, fmt.Errorf("signedcookie: Options.MaxDataBytes is negative: %d", p.limit)

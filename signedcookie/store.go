@@ -72,7 +72,7 @@ func New(secret []byte, opts Options) (*Store, error) {
 	return &Store{
 		codec:    c,
 		scheme:   opts.Scheme,
-		cookie:   DefaultCookie,
+		cookie:   session.DefaultCookieName,
 		maxBytes: maxBytes,
 		cache:    newCache(opts.CacheBytes),
 	}, nil
@@ -92,18 +92,19 @@ func newEnvelope(scheme Scheme, secret []byte) (envelope, error) {
 // that it is known before the first session is lost to it.
 func probe(e envelope) error {
 	s := new(scratch)
-	value, err := e.seal(s, DefaultCookie, []byte("probe"))
+	value, err := e.seal(s, session.DefaultCookieName, []byte("probe"))
 	if err != nil {
 		return err
 	}
-	if payload, ok := e.open(s, DefaultCookie, value); !ok || string(payload) != "probe" {
+	if payload, ok := e.open(s, session.DefaultCookieName, value); !ok || string(payload) != "probe" {
 		return errors.New("it does not open what it has sealed")
 	}
 	return nil
 }
 
 // ForCookie returns a store for the cookie of that name, with a cache of its
-// own. A cookie is accepted under the name that it was made for only.
+// own. A cookie is accepted under the name that it was made for only. Until
+// ForCookie is called that is [session.DefaultCookieName].
 func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 	if name == "" || strings.ContainsFunc(name, notTokenChar) {
 		return nil, fmt.Errorf("signedcookie: %q is no name for a cookie (RFC 6265, section 4.1.1)", name)

@@ -333,7 +333,7 @@ func (a cookieApp) bomb(ctx context.Context, size int) (string, error) {
 	}
 	data := fmt.Appendf(nil, `{"key":"%s"}`, strings.Repeat("A", size))
 	value, err := store.Save(ctx, "", &session.Record{Data: data, Expires: time.Now().Add(time.Hour)})
-	return signedcookie.DefaultCookie + "=" + value, err
+	return session.DefaultCookieName + "=" + value, err
 }
 
 // rowApp is an ourApp whose sessions are in an SQLite database.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sessionengine/internal/secrets"
+	"sessionengine/session"
 )
 
 // SecretVariable is the environment variable that stands in for -secret-file.
@@ -40,7 +41,7 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 			LocationVariable+" says in the environment, where no other user sees a password")
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such "+
 		"files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
-	flags.StringVar(&f.opts.Cookie, "cookie", "sessionid", "the `name` of those cookies")
+	flags.StringVar(&f.opts.Cookie, "cookie", session.DefaultCookieName, "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
 	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's "+
 		"SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")

@@ -30,6 +30,7 @@ import (
 	"sessionengine/dbstore"
 	"sessionengine/internal/cmdflag"
 	"sessionengine/internal/opendb"
+	"sessionengine/session"
 )
 
 // Options tell how the sessions were written. The zero value suffices for JSON
@@ -79,7 +80,7 @@ type Sessions struct {
 // that is all of them.
 func Read(ctx context.Context, location string, opts Options) (*Sessions, error) {
 	opts.Table = cmp.Or(opts.Table, "django_session")
-	opts.Cookie = cmp.Or(opts.Cookie, "sessionid")
+	opts.Cookie = cmp.Or(opts.Cookie, session.DefaultCookieName)
 	opts.Limit = cmp.Or(opts.Limit, DefaultLimit)
 	if opts.Limit < 0 {
 		return nil, fmt.Errorf("a limit of %d sessions", opts.Limit)

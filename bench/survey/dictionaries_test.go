@@ -57,7 +57,7 @@ func cookieValues(t *testing.T, opts signedcookie.Options, texts [][]byte) []int
 	for _, text := range texts {
 		value, err := store.Save(t.Context(), "", &session.Record{Data: text, Expires: time.Now().Add(time.Hour)})
 		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
-			sizes = append(sizes, tooLarge.Size-len(signedcookie.DefaultCookie))
+			sizes = append(sizes, tooLarge.Size-len(session.DefaultCookieName))
 			continue
 		}
 		if err != nil {

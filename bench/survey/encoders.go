@@ -95,7 +95,7 @@ func measureEncoder(ctx context.Context, opts signedcookie.Options, texts [][]by
 	for _, text := range texts {
 		plain = append(plain, len(text))
 		token, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
-		size := len(signedcookie.DefaultCookie) + len(token)
+		size := len(session.DefaultCookieName) + len(token)
 		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
 			result.TooLarge++
 			size, err = tooLarge.Size, nil

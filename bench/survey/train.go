@@ -169,7 +169,7 @@ func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte)
 		size := len(value)
 		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
 			result.TooLarge++
-			size = tooLarge.Size - len(signedcookie.DefaultCookie)
+			size = tooLarge.Size - len(session.DefaultCookieName)
 		} else if err != nil {
 			return CookieSizes{}, fmt.Errorf("survey: %w", err)
 		}

@@ -13,7 +13,6 @@ import (
 
 	"sessionengine/dbstore"
 	"sessionengine/session"
-	"sessionengine/signedcookie"
 )
 
 var list = command{
@@ -65,7 +64,7 @@ no row, and cannot be ended here.
 		r := &revoker{db: databaseFlags(flags), owner: ownerFlag(flags)}
 		flags.StringVar(&r.id, "id", "", "the `ID` of the one session of the owner to end")
 		flags.BoolVar(&r.all, "all", false, "end all sessions of the owner")
-		flags.StringVar(&r.cookie, "cookie", signedcookie.DefaultCookie,
+		flags.StringVar(&r.cookie, "cookie", session.DefaultCookieName,
 			"the `name` of the cookie that the token is of")
 		return r.run
 	},

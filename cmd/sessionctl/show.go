@@ -19,7 +19,6 @@ import (
 	"sessionengine/internal/opencookie"
 	"sessionengine/internal/secrets"
 	"sessionengine/session"
-	"sessionengine/signedcookie"
 )
 
 var show = command{
@@ -40,7 +39,7 @@ Sessions that are expired are not shown.
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		s := &shower{db: databaseFlags(flags), secrets: secretFlags(flags)}
 		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
-		flags.StringVar(&s.cookie, "cookie", signedcookie.DefaultCookie,
+		flags.StringVar(&s.cookie, "cookie", session.DefaultCookieName,
 			"the `name` of the cookie, to which its value and a row's key are bound")
 		flags.Var(&s.dictionaries, "dictionary",
 			"a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
