@@ -44,7 +44,8 @@ func BenchmarkManager(b *testing.B) {
 	} {
 		b.Run("kind="+bm.kind, func(b *testing.B) {
 			store := sessiontest.NewMemory()
-			token, err := store.Save(b.Context(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
+			token, err := store.Save(b.Context(), "",
+				&session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
 			if err != nil {
 				b.Fatal(err)
 			}

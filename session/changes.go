@@ -12,7 +12,7 @@ import "sessionengine/session/internal/jsonobject"
 // is true of the state that was loaded only.
 type changes struct {
 	effective bool // something differs from what was loaded
-	expirySet bool // the life of its own begins anew
+	expirySet bool // the life of its own restarts
 
 	cleared      bool
 	keys         jsonobject.Object   // key to its new value, or one of the marks below

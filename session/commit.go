@@ -138,7 +138,8 @@ func (s *Session) deleteFlushed(ctx context.Context) error {
 func (s *Session) deleteOthers(ctx context.Context) {
 	for _, token := range s.others {
 		if err := s.m.store.Delete(ctx, token); err != nil {
-			s.m.log.LogAttrs(ctx, slog.LevelWarn, "session: another session of the request could not be deleted", slog.Any("err", err))
+			s.m.log.LogAttrs(ctx, slog.LevelWarn, "session: another session of the request could not be deleted",
+				slog.Any("err", err))
 		}
 	}
 	s.others = nil
@@ -169,7 +170,8 @@ func (s *Session) store(ctx context.Context, now time.Time) error {
 		}
 		return nil
 	}
-	rec := Record{Data: data, Expires: expires, Owner: s.text(ownerKey), Label: s.text(labelKey), Version: s.loaded.Version}
+	rec := Record{Data: data, Expires: expires, Owner: s.text(ownerKey), Label: s.text(labelKey),
+		Version: s.loaded.Version}
 	save := s.m.store.Save
 	if s.renew && s.stored {
 		save = s.m.store.Renew
@@ -218,7 +220,7 @@ func (s *Session) remove(ctx context.Context) error {
 	return nil
 }
 
-// expire deletes a session whose life is over, with all that was set in it.
+// expire deletes a session that has expired, with all that was set in it.
 func (s *Session) expire(ctx context.Context) error {
 	if s.stored {
 		if err := s.m.store.Delete(ctx, s.token); err != nil {
@@ -239,7 +241,8 @@ func (s *Session) saved(token string, rec Record, now time.Time) {
 		s.maxAge = int(min(max(1, rec.Expires.Sub(now)/time.Second), math.MaxInt32))
 	}
 	if n := len(s.m.cookie.Name) + len(token); n > MaxCookieBytes*3/4 {
-		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers", slog.Int("bytes", n), slog.Int("limit", MaxCookieBytes))
+		s.m.log.LogAttrs(s.req.Context, slog.LevelWarn, "session: the cookie is near the limit of browsers",
+			slog.Int("bytes", n), slog.Int("limit", MaxCookieBytes))
 	}
 }
 
@@ -308,7 +311,8 @@ func (s *Session) writeExpiry(ctx context.Context, now time.Time) error {
 	if errors.Is(err, errors.ErrUnsupported) {
 		// To extend the session means to write all of it. Where that cannot see
 		// what other requests have changed meanwhile, it undoes it.
-		if gain := rec.Expires.Sub(s.loaded.Expires); !s.touch && !s.changes.expirySet && !s.startMissing() && gain > 0 && gain < s.renewAfter() {
+		if gain := rec.Expires.Sub(s.loaded.Expires); !s.touch && !s.changes.expirySet && !s.startMissing() &&
+			gain > 0 && gain < s.renewAfter() {
 			return nil
 		}
 		if s.startMissing() {
@@ -348,7 +352,8 @@ func (s *Session) reload(ctx context.Context) error {
 			return ErrGone
 		}
 		if !s.changes.stillTrue(&obj) {
-			return fmt.Errorf("%w: what this request has taken with Pop, or set with SetDefault, was changed", ErrConflict)
+			return fmt.Errorf("%w: what this request has taken with Pop, or set with SetDefault, was changed",
+				ErrConflict)
 		}
 		if merge {
 			if err := s.changes.applyTo(&obj, s.obj.addedFlashes()); err != nil {
@@ -391,7 +396,8 @@ func (s *Session) explain(err error) error {
 func (s *Session) commitLate(ctx context.Context) error {
 	err := s.tryLate(ctx)
 	if err != nil {
-		s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
+		s.m.log.LogAttrs(s.req.Context, slog.LevelError,
+			"session: a change made after the response headers were sent did not reach the client", slog.Any("err", err))
 	}
 	return err
 }

@@ -28,26 +28,43 @@ func TestTwoRequestsThatChangeDifferentKeysKeepBoth(t *testing.T) {
 		status        int  // of the second
 		want          string
 	}{
-		{"set and set", session.MergeChanges, set("c", 3), set("d", 4), 200, `{"a":1,"b":2,"_session_flashes":["x"],"c":3,"d":4}`},
+		{"set and set", session.MergeChanges, set("c", 3), set("d", 4), 200,
+			`{"a":1,"b":2,"_session_flashes":["x"],"c":3,"d":4}`},
 		{"set and delete", session.MergeChanges, set("a", 9), del("b"), 200, `{"a":9,"_session_flashes":["x"]}`},
 		{"delete and set", session.MergeChanges, del("a"), set("b", 9), 200, `{"b":9,"_session_flashes":["x"]}`},
-		{"of one key the later save counts", session.MergeChanges, set("a", 8), set("a", 9), 200, `{"a":9,"b":2,"_session_flashes":["x"]}`},
-		{"clear and set", session.MergeChanges, func(s *session.Session) { s.Clear(); s.Set("n", 1) }, set("b", 9), 200, `{"n":1,"b":9}`},
-		{"set and clear", session.MergeChanges, set("c", 3), func(s *session.Session) { s.Clear(); s.Set("n", 1) }, 200, `{"n":1}`},
-		{"set and empty", session.MergeChanges, set("c", 3), func(s *session.Session) { s.Delete("a"); s.Delete("b"); session.Flashes[string](s) }, 200, `{"c":3}`},
+		{"of one key the later save counts", session.MergeChanges, set("a", 8), set("a", 9), 200,
+			`{"a":9,"b":2,"_session_flashes":["x"]}`},
+		{"clear and set", session.MergeChanges, func(s *session.Session) { s.Clear(); s.Set("n", 1) }, set("b", 9), 200,
+			`{"n":1,"b":9}`},
+		{"set and clear", session.MergeChanges, set("c", 3), func(s *session.Session) { s.Clear(); s.Set("n", 1) },
+			200, `{"n":1}`},
+		{"set and empty", session.MergeChanges, set("c", 3), func(s *session.Session) {
+			s.Delete("a")
+			s.Delete("b")
+			session.Flashes[string](s)
+		}, 200, `{"c":3}`},
 		{"empty and set", session.MergeChanges, func(s *session.Session) { s.Clear() }, set("b", 9), 400, ``},
-		{"flash and flash", session.MergeChanges, func(s *session.Session) { s.AddFlash("y") }, func(s *session.Session) { s.AddFlash("z") }, 200, `{"a":1,"b":2,"_session_flashes":["x","y","z"]}`},
-		{"flash and taking", session.MergeChanges, func(s *session.Session) { s.AddFlash("y") }, func(s *session.Session) { session.Flashes[string](s) }, 200, `{"a":1,"b":2,"_session_flashes":["y"]}`},
-		{"taking and taking", session.MergeChanges, func(s *session.Session) { session.Flashes[string](s) }, func(s *session.Session) { session.Flashes[string](s); s.Set("n", 1) }, 200, `{"a":1,"b":2,"n":1}`},
-		{"an expiry and set", session.MergeChanges, func(s *session.Session) { s.SetExpiry(time.Hour) }, set("c", 3), 200, `{"a":1,"b":2,"_session_flashes":["x"],"_session_expiry":3600,"c":3}`},
-		{"set and renew", session.MergeChanges, set("c", 3), func(s *session.Session) { s.Renew(); s.Set("d", 4) }, 200, `{"a":1,"b":2,"_session_flashes":["x"],"c":3,"d":4}`},
+		{"flash and flash", session.MergeChanges, func(s *session.Session) { s.AddFlash("y") },
+			func(s *session.Session) { s.AddFlash("z") }, 200, `{"a":1,"b":2,"_session_flashes":["x","y","z"]}`},
+		{"flash and taking", session.MergeChanges, func(s *session.Session) { s.AddFlash("y") },
+			func(s *session.Session) { session.Flashes[string](s) }, 200, `{"a":1,"b":2,"_session_flashes":["y"]}`},
+		{"taking and taking", session.MergeChanges, func(s *session.Session) { session.Flashes[string](s) },
+			func(s *session.Session) { session.Flashes[string](s); s.Set("n", 1) }, 200, `{"a":1,"b":2,"n":1}`},
+		{"an expiry and set", session.MergeChanges, func(s *session.Session) { s.SetExpiry(time.Hour) }, set("c", 3),
+			200, `{"a":1,"b":2,"_session_flashes":["x"],"_session_expiry":3600,"c":3}`},
+		{"set and renew", session.MergeChanges, set("c", 3), func(s *session.Session) { s.Renew(); s.Set("d", 4) }, 200,
+			`{"a":1,"b":2,"_session_flashes":["x"],"c":3,"d":4}`},
 		{"renew and set", session.MergeChanges, func(s *session.Session) { s.Renew() }, set("d", 4), 400, ``},
 		{"logout and set", session.MergeChanges, func(s *session.Session) { s.Flush() }, set("d", 4), 400, ``},
 		{"set and logout", session.MergeChanges, set("d", 4), func(s *session.Session) { s.Flush() }, 200, ``},
-		{"set and extension", session.MergeChanges, set("d", 4), func(s *session.Session) { s.Touch() }, 200, `{"a":1,"b":2,"_session_flashes":["x"],"d":4}`},
-		{"the last write wins, if asked for", session.LastWriteWins, set("c", 3), set("d", 4), 200, `{"a":1,"b":2,"_session_flashes":["x"],"d":4}`},
-		{"the last write does not undo a logout", session.LastWriteWins, func(s *session.Session) { s.Flush() }, set("d", 4), 400, ``},
-		{"a conflict fails, if asked for", session.FailOnConflict, set("c", 3), set("d", 4), 409, `{"a":1,"b":2,"_session_flashes":["x"],"c":3}`},
+		{"set and extension", session.MergeChanges, set("d", 4), func(s *session.Session) { s.Touch() }, 200,
+			`{"a":1,"b":2,"_session_flashes":["x"],"d":4}`},
+		{"the last write wins, if asked for", session.LastWriteWins, set("c", 3), set("d", 4), 200,
+			`{"a":1,"b":2,"_session_flashes":["x"],"d":4}`},
+		{"the last write does not undo a logout", session.LastWriteWins, func(s *session.Session) { s.Flush() },
+			set("d", 4), 400, ``},
+		{"a conflict fails, if asked for", session.FailOnConflict, set("c", 3), set("d", 4), 409,
+			`{"a":1,"b":2,"_session_flashes":["x"],"c":3}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			store := newProbe()
@@ -55,7 +72,9 @@ func TestTwoRequestsThatChangeDifferentKeysKeepBoth(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":1,"b":2,"_session_flashes":["x"]}`), Expires: time.Now().Add(time.Hour).Truncate(time.Second)})
+			token, err := store.Memory.Save(t.Context(), "",
+				&session.Record{Data: []byte(`{"a":1,"b":2,"_session_flashes":["x"]}`),
+					Expires: time.Now().Add(time.Hour).Truncate(time.Second)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +225,8 @@ func TestTooLargeNamesTheLargestEntriesButDoesNotPrintThem(t *testing.T) {
 	if got := fmt.Sprint(tooLarge.Largest); got != "[{key8 82} {key7 72} {key6 62} {key5 52} {key4 42}]" {
 		t.Errorf("largest: %s", got)
 	}
-	if text := tooLarge.Error(); strings.Contains(text, "key8") || !strings.Contains(text, "5000") || !strings.Contains(text, "4096") {
+	if text := tooLarge.Error(); strings.Contains(text, "key8") || !strings.Contains(text, "5000") ||
+		!strings.Contains(text, "4096") {
 		t.Errorf("text: %s", text)
 	}
 }

@@ -159,7 +159,8 @@ func (o CookieOptions) template() (http.Cookie, error) {
 	}
 	if !c.Secure {
 		switch {
-		case hasPrefixFold(c.Name, "__Secure-"), hasPrefixFold(c.Name, "__Host-"), hasPrefixFold(c.Name, "__Http-"), hasPrefixFold(c.Name, "__Host-Http-"):
+		case hasPrefixFold(c.Name, "__Secure-"), hasPrefixFold(c.Name, "__Host-"), hasPrefixFold(c.Name, "__Http-"),
+			hasPrefixFold(c.Name, "__Host-Http-"):
 			return fail("the name %q needs Secure; drop InsecureAllowHTTP or the prefix", c.Name)
 		case c.SameSite == http.SameSiteNoneMode:
 			return fail("SameSite=None needs Secure; drop InsecureAllowHTTP")

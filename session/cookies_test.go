@@ -17,7 +17,8 @@ import (
 
 func sealedStore(t *testing.T) session.SessionStore {
 	t.Helper()
-	s, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{Scheme: signedcookie.Sealed})
+	s, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="),
+		signedcookie.Options{Scheme: signedcookie.Sealed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,8 @@ func sealedStore(t *testing.T) session.SessionStore {
 }
 
 // engines are those that an application may choose.
-var engines = map[string]func(*testing.T) session.SessionStore{"signed": cookieStore, "sealed": sealedStore, "row": rowStore}
+var engines = map[string]func(*testing.T) session.SessionStore{"signed": cookieStore, "sealed": sealedStore,
+	"row": rowStore}
 
 // loginAs sets the team to the one that is asked for.
 func loginAs(t *testing.T) http.HandlerFunc {
@@ -110,7 +112,8 @@ func TestALoginWinsOverCookiesOfFormerScopes(t *testing.T) {
 // Whatever the order in which they are sent, the session that was saved last
 // counts.
 func TestTheNewestSessionCounts(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) session.SessionStore{"signed": cookieStore, "sealed": sealedStore,
+	for name, open := range map[string]func(*testing.T) session.SessionStore{"signed": cookieStore,
+		"sealed": sealedStore,
 		"memory": func(*testing.T) session.SessionStore { return newProbe() }} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -146,7 +149,8 @@ func TestTheNewestSessionCounts(t *testing.T) {
 						t.Errorf("%q", got)
 					}
 				}
-				for _, cookies := range [][]string{{month, day, fortnight}, {fortnight, month, day}, {day, fortnight, month}} {
+				for _, cookies := range [][]string{{month, day, fortnight}, {fortnight, month, day},
+					{day, fortnight, month}} {
 					if got := team(cookies...); got != "fortnight" {
 						t.Errorf("%q", got)
 					}
@@ -164,7 +168,8 @@ func TestALoginDeletesTheOtherSessionsOfTheRequest(t *testing.T) {
 	}
 	var tokens []string
 	for range 2 {
-		token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"team":"old"}`), Expires: time.Now().Add(time.Hour)})
+		token, err := store.Memory.Save(t.Context(), "",
+			&session.Record{Data: []byte(`{"team":"old"}`), Expires: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +225,8 @@ func TestFormerScopesAreCheckedWhenTheManagerIsBuilt(t *testing.T) {
 		"__Host-":       {Name: "__Host-id", FormerScopes: []session.CookieScope{{Path: "/app"}}},
 		"Choice":        {Choice: 7},
 	} {
-		if _, err := session.NewManager(newProbe(), session.Options{Cookie: opts}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := session.NewManager(newProbe(), session.Options{Cookie: opts}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an error about %q", err, want)
 		}
 	}
@@ -255,7 +261,8 @@ func TestRule10_OneLogLineForSeveralCookies(t *testing.T) {
 		"/team": teamHandler(t), "/set": setHandler(t),
 	})
 	s.get("/set")
-	for _, cookies := range []string{"sessionid=x; sessionid=y; sessionid=z", "sessionid=x; sessionid=y; sessionid=" + s.token()} {
+	for _, cookies := range []string{"sessionid=x; sessionid=y; sessionid=z",
+		"sessionid=x; sessionid=y; sessionid=" + s.token()} {
 		before := strings.Count(s.logs.String(), "\n")
 		r, _ := http.NewRequest("GET", s.url+"/team", nil)
 		r.Header.Set("Cookie", cookies)

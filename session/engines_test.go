@@ -144,7 +144,8 @@ func TestATooLargeCookieIsAnErrorBeforeAnyHeader(t *testing.T) {
 		"/team": teamHandler(t),
 	})
 	s.get("/set")
-	if res := s.get("/big"); res.StatusCode != 500 || strings.Contains(res.body, "done") || res.sessionCookies() != nil {
+	if res := s.get("/big"); res.StatusCode != 500 || strings.Contains(res.body, "done") ||
+		res.sessionCookies() != nil {
 		t.Errorf("%d %q", res.StatusCode, res.body)
 	}
 	if got := s.get("/team").body; got != "red" {

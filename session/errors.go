@@ -17,7 +17,7 @@ var (
 	// It matches [ErrNotFound].
 	ErrInvalidToken error = &notFoundError{"session: invalid token"}
 
-	// ErrExpired says that a session was there, and is over. It matches
+	// ErrExpired says that a session was there, and has expired. It matches
 	// [ErrNotFound].
 	ErrExpired error = &notFoundError{"session: expired"}
 
@@ -99,7 +99,8 @@ func (e TooLargeError) Format(f fmt.State, verb rune) { io.WriteString(f, (&e).E
 func (e TooLargeError) MarshalText() ([]byte, error) { return []byte((&e).Error()), nil }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)
+	return fmt.Sprintf("session: too large: %d bytes, and the limit is %d; "+
+		"store less in the session, or use an engine that keeps it on the server", e.Size, e.Limit)
 }
 
 // ValueError says that a value could not be stored or read as JSON. Error does

@@ -75,7 +75,8 @@ func ExampleSession_Renew() {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}
 
-	m, err := session.NewManager(sessiontest.NewMemory(), session.Options{Cookie: session.CookieOptions{Name: "__Host-session"}})
+	m, err := session.NewManager(sessiontest.NewMemory(),
+		session.Options{Cookie: session.CookieOptions{Name: "__Host-session"}})
 	if err != nil {
 		fmt.Println(err)
 		return

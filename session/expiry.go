@@ -10,7 +10,7 @@ import (
 
 // SetExpiry gives this session a life of its own instead of the Manager's: d
 // from its last save, or with Options.IdleTimeout from its last request,
-// rounded up to whole seconds. Each call is a change that begins that life anew,
+// rounded up to whole seconds. Each call is a change that restarts that life,
 // whatever was set before, as in Django. A d that is not positive is an error that
 // [Session.Err] tells; see [Session.ExpireAtBrowserClose] and [Session.Flush].
 // Options.AbsoluteTimeout still holds.
@@ -30,13 +30,13 @@ func (s *Session) SetExpiry(d time.Duration) {
 }
 
 // SetExpiryTime lets this session end at t, rounded up to a whole second,
-// however it is used until then. If t is over, the session is deleted with
+// however it is used until then. If t is past, the session is deleted with
 // this response. Options.AbsoluteTimeout still holds.
 func (s *Session) SetExpiryTime(t time.Time) {
 	s.req.mu.Lock()
 	defer s.req.mu.Unlock()
 	s.accessed = true
-	// ISO 8601 has four digits for a year. What is before 1970 is over.
+	// ISO 8601 has four digits for a year. What is before 1970 has expired.
 	if t = wholeSecond(t); t.Before(time.Unix(0, 0)) {
 		t = time.Unix(0, 0).UTC()
 	} else if t.Year() > 9999 {
@@ -127,7 +127,8 @@ func parseExpiry(raw string) (life time.Duration, end time.Time, atBrowserClose,
 	}
 	var text string
 	if jsonobject.Unmarshal(raw, &text) == nil {
-		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} { // Python's isoformat, aware or naive
+		// Python's isoformat, aware or naive
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 			if t, err := time.Parse(layout, text); err == nil {
 				return 0, t, false, true
 			}

@@ -21,19 +21,41 @@ func TestExpiry(t *testing.T) {
 	}{
 		{"the default is two weeks", session.Options{}, func(*session.Session) {}, "1209600", 14 * day},
 		{"a lifetime of the site", session.Options{Lifetime: time.Hour}, func(*session.Session) {}, "3600", time.Hour},
-		{"a life of its own", session.Options{Lifetime: time.Hour}, func(s *session.Session) { s.SetExpiry(time.Minute) }, "60", time.Minute},
-		{"a life of its own is rounded up", session.Options{}, func(s *session.Session) { s.SetExpiry(1500 * time.Millisecond) }, "2", 2 * time.Second},
-		{"a moment", session.Options{}, func(s *session.Session) { s.SetExpiryTime(time.Now().Add(90 * time.Second)) }, "90", 90 * time.Second},
-		{"with the browser, this session", session.Options{}, func(s *session.Session) { s.ExpireAtBrowserClose() }, "", 14 * day},
-		{"with the browser, all sessions", session.Options{ExpireAtBrowserClose: true}, func(*session.Session) {}, "", 14 * day},
-		{"not with the browser, this session", session.Options{ExpireAtBrowserClose: true}, func(s *session.Session) { s.SetExpiry(time.Hour) }, "3600", time.Hour},
-		{"for ever is a hundred years", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiry(math.MaxInt64) }, "3600", time.Hour},
-		{"a moment that no calendar has", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiryTime(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)) }, "3600", time.Hour},
-		{"the session's expiry taken back", session.Options{}, func(s *session.Session) { s.SetExpiry(1 * time.Second); s.ResetExpiry() }, "1209600", 14 * day},
-		{"the absolute timeout bounds the lifetime", session.Options{AbsoluteTimeout: time.Hour}, func(*session.Session) {}, "3600", time.Hour},
-		{"the absolute timeout bounds a session's own life", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiry(day) }, "3600", time.Hour},
-		{"the absolute timeout bounds a moment", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) { s.SetExpiryTime(time.Now().Add(day)) }, "3600", time.Hour},
-		{"the idle timeout takes the lifetime's place", session.Options{IdleTimeout: time.Minute}, func(*session.Session) {}, "60", time.Minute},
+		{"a life of its own", session.Options{Lifetime: time.Hour}, func(s *session.Session) {
+			s.SetExpiry(time.Minute)
+		}, "60", time.Minute},
+		{"a life of its own is rounded up", session.Options{}, func(s *session.Session) {
+			s.SetExpiry(1500 * time.Millisecond)
+		}, "2", 2 * time.Second},
+		{"a moment", session.Options{}, func(s *session.Session) { s.SetExpiryTime(time.Now().Add(90 * time.Second)) },
+			"90", 90 * time.Second},
+		{"with the browser, this session", session.Options{}, func(s *session.Session) {
+			s.ExpireAtBrowserClose()
+		}, "", 14 * day},
+		{"with the browser, all sessions", session.Options{ExpireAtBrowserClose: true},
+			func(*session.Session) {}, "", 14 * day},
+		{"not with the browser, this session", session.Options{ExpireAtBrowserClose: true}, func(s *session.Session) {
+			s.SetExpiry(time.Hour)
+		}, "3600", time.Hour},
+		{"for ever is a hundred years", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) {
+			s.SetExpiry(math.MaxInt64)
+		}, "3600", time.Hour},
+		{"a moment that no calendar has", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) {
+			s.SetExpiryTime(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC))
+		}, "3600", time.Hour},
+		{"the session's expiry taken back", session.Options{}, func(s *session.Session) {
+			s.SetExpiry(1 * time.Second)
+			s.ResetExpiry()
+		}, "1209600", 14 * day},
+		{"the absolute timeout bounds the lifetime", session.Options{AbsoluteTimeout: time.Hour},
+			func(*session.Session) {}, "3600", time.Hour},
+		{"the absolute timeout bounds a session's own life", session.Options{AbsoluteTimeout: time.Hour},
+			func(s *session.Session) { s.SetExpiry(day) }, "3600", time.Hour},
+		{"the absolute timeout bounds a moment", session.Options{AbsoluteTimeout: time.Hour}, func(s *session.Session) {
+			s.SetExpiryTime(time.Now().Add(day))
+		}, "3600", time.Hour},
+		{"the idle timeout takes the lifetime's place", session.Options{IdleTimeout: time.Minute},
+			func(*session.Session) {}, "60", time.Minute},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -167,7 +189,8 @@ func TestAbsoluteTimeoutThatComesLater(t *testing.T) {
 		v := newVisitor(t, session.Options{IdleTimeout: time.Hour})
 		v.visit(login)
 		var err error
-		if v.m, err = session.NewManager(v.store, session.Options{IdleTimeout: time.Hour, AbsoluteTimeout: 2 * time.Hour}); err != nil {
+		if v.m, err = session.NewManager(v.store,
+			session.Options{IdleTimeout: time.Hour, AbsoluteTimeout: 2 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		v.visit(look)

@@ -70,7 +70,7 @@ func addVary(h http.Header) {
 // cookie (RFC 9111, sections 5.2.2 and 7.3). Of what the handler says of caching
 // only that is left which cannot take private back: must-understand would (it
 // overrides no-store, section 5.2.2.3), public and s-maxage would, and an
-// extension may (section 5.2.3). It is written anew, since caches disagree
+// extension may (section 5.2.3). It is rewritten, since caches disagree
 // about what is wrongly quoted.
 func makePrivate(h http.Header) {
 	const field = "Cache-Control"

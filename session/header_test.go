@@ -28,12 +28,14 @@ func TestRule6_CookiesOfAnotherScopeAreTheApplications(t *testing.T) {
 		{"another name", session.CookieOptions{}, "/", "Sessionid=x; Path=/", true},
 		{"another path", session.CookieOptions{}, "/", "sessionid=; Path=/app; Max-Age=0", true},
 		{"another domain", session.CookieOptions{}, "/", "sessionid=; Path=/; Domain=example.com; Max-Age=0", true},
-		{"the same domain", session.CookieOptions{Domain: "example.com"}, "/", "sessionid=x; Path=/; Domain=.EXAMPLE.com", false},
+		{"the same domain", session.CookieOptions{Domain: "example.com"}, "/",
+			"sessionid=x; Path=/; Domain=.EXAMPLE.com", false},
 		{"no domain", session.CookieOptions{Domain: "example.com"}, "/", "sessionid=x; Path=/; Domain=", true},
 		{"the last path counts", session.CookieOptions{}, "/", "sessionid=x; Path=/app; Path=/", false},
 		{"the path of a page", session.CookieOptions{}, "/page?a=/b", "sessionid=x", false},
 		{"the path of a folder", session.CookieOptions{}, "/app/page", "sessionid=x", true},
-		{"the path of a folder that is ours", session.CookieOptions{Path: "/app"}, "/app/page", "sessionid=x; Path=relative", false},
+		{"the path of a folder that is ours", session.CookieOptions{Path: "/app"}, "/app/page",
+			"sessionid=x; Path=relative", false},
 		{"partitioned", session.CookieOptions{}, "/", "sessionid=x; Path=/; Partitioned", true},
 	} {
 		m, err := session.NewManager(newProbe(), session.Options{Cookie: tc.opts})
@@ -51,7 +53,8 @@ func TestRule6_CookiesOfAnotherScopeAreTheApplications(t *testing.T) {
 		if !tc.kept {
 			want = nil
 		}
-		if n := len(lines); n == 0 || !slices.Equal(lines[:n-1], want) || len(w.Header()[strings.ToLower("Set-Cookie")]) > 0 ||
+		if n := len(lines); n == 0 || !slices.Equal(lines[:n-1], want) ||
+			len(w.Header()[strings.ToLower("Set-Cookie")]) > 0 ||
 			!strings.Contains(lines[n-1], "Max-Age=1209600") {
 			t.Errorf("%s: %q", tc.name, lines)
 		}
@@ -120,8 +123,10 @@ func TestRule4_NoFieldOfTheHandlersIsLeft(t *testing.T) {
 				io.Copy(io.Discard, res.Body)
 				res.Body.Close()
 				for field, want := range map[string]string{
-					"X-Frame-Options": "DENY", "Content-Encoding": "identity", "Vary": "Accept|Cookie", "Set-Cookie": "lb=7",
-					"Cache-Control": "no-store", "CDN-Cache-Control": "", "X-User": "", "X-Late": "", "X-Sum": "", "Trailer:X-User": "",
+					"X-Frame-Options": "DENY", "Content-Encoding": "identity", "Vary": "Accept|Cookie",
+					"Set-Cookie":    "lb=7",
+					"Cache-Control": "no-store", "CDN-Cache-Control": "", "X-User": "", "X-Late": "", "X-Sum": "",
+					"Trailer:X-User": "",
 				} {
 					if got := strings.Join(res.Header.Values(field), "|"); got != want {
 						t.Errorf("%s: %s: %q, want %q", name, field, got, want)

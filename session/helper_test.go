@@ -144,7 +144,8 @@ type site struct {
 }
 
 // newSite serves handlers, a map from paths.
-func newSite(t *testing.T, store session.SessionStore, opts session.Options, handlers map[string]http.HandlerFunc) *site {
+func newSite(t *testing.T, store session.SessionStore, opts session.Options,
+	handlers map[string]http.HandlerFunc) *site {
 	t.Helper()
 	s := &site{t: t, logs: &syncBuffer{}, serverLog: &syncBuffer{}}
 	opts.Cookie.InsecureAllowHTTP = true

@@ -74,7 +74,8 @@ func handBack(r, inner *http.Request) {
 		}
 	}
 	for _, field := range []struct{ to, from *string }{
-		{&r.Method, &inner.Method}, {&r.Host, &inner.Host}, {&r.RemoteAddr, &inner.RemoteAddr}, {&r.RequestURI, &inner.RequestURI},
+		{&r.Method, &inner.Method}, {&r.Host, &inner.Host}, {&r.RemoteAddr, &inner.RemoteAddr},
+		{&r.RequestURI, &inner.RequestURI},
 	} {
 		if *field.to != *field.from {
 			*field.to = *field.from

@@ -63,7 +63,8 @@ func TestRule7_EachKindOfLateChangeIsSavedOrReported(t *testing.T) {
 		"Flush":                func(s *session.Session) { s.Flush() },
 	}
 	// What an engine that keeps rows saves without telling the browser.
-	saved := map[string]bool{"Touch": true, "SetOwner": true, "SetLabel": true, "AddFlash": true, "SetTestCookie": true, "Delete": true}
+	saved := map[string]bool{"Touch": true, "SetOwner": true, "SetLabel": true, "AddFlash": true,
+		"SetTestCookie": true, "Delete": true}
 	for name, change := range changes {
 		for engine, open := range map[string]func(*testing.T) session.SessionStore{"cookie": cookieStore,
 			"memory": func(*testing.T) session.SessionStore { return newProbe() }} {
@@ -72,7 +73,8 @@ func TestRule7_EachKindOfLateChangeIsSavedOrReported(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						logs := &syncBuffer{}
 						store := open(t)
-						m, err := session.NewManager(store, session.Options{Logger: slog.New(slog.NewTextHandler(logs, nil))})
+						m, err := session.NewManager(store,
+							session.Options{Logger: slog.New(slog.NewTextHandler(logs, nil))})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -99,7 +101,8 @@ func TestRule7_EachKindOfLateChangeIsSavedOrReported(t *testing.T) {
 						if when == "after the handler" {
 							change(left)
 						}
-						reported := errors.Is(left.Err(), session.ErrHeadersSent) && strings.Contains(logs.String(), "level=ERROR")
+						reported := errors.Is(left.Err(), session.ErrHeadersSent) &&
+							strings.Contains(logs.String(), "level=ERROR")
 						want := !(when == "after the header" && engine == "memory" && saved[name])
 						if reported != want || !want && logs.String() != "" {
 							t.Errorf("Err: %v, logged: %s", left.Err(), logs)
@@ -175,7 +178,8 @@ func TestRule4_AFailedLoadIsAnsweredWhereTheFrameworkSends200(t *testing.T) {
 			if res.StatusCode != tc.status || tc.body != "" && res.body != tc.body {
 				t.Errorf("%d %q, want %d %q", res.StatusCode, res.body, tc.status, tc.body)
 			}
-			if (res.StatusCode == 503) != strings.Contains(res.body, "try again") || res.Header.Get("Vary") != "Cookie" {
+			if (res.StatusCode == 503) != strings.Contains(res.body, "try again") ||
+				res.Header.Get("Vary") != "Cookie" {
 				t.Errorf("%q, %v", res.body, res.Header)
 			}
 			if n := strings.Count(s.logs.String(), "\n"); n != 1 {
@@ -217,8 +221,11 @@ func TestCookiesAreExtendedOnlyWhenThatIsDueForLong(t *testing.T) {
 		opts  session.Options
 		after time.Duration
 	}{
-		"a cookie":                 {cookieStore, session.Options{SaveEveryRequest: true, Lifetime: 10 * time.Hour}, time.Hour},
-		"a cookie with RenewAfter": {cookieStore, session.Options{SaveEveryRequest: true, Lifetime: 10 * time.Hour, RenewAfter: 2 * time.Hour}, 2 * time.Hour},
+		"a cookie": {cookieStore,
+			session.Options{SaveEveryRequest: true, Lifetime: 10 * time.Hour}, time.Hour},
+		"a cookie with RenewAfter": {cookieStore,
+			session.Options{SaveEveryRequest: true, Lifetime: 10 * time.Hour,
+				RenewAfter: 2 * time.Hour}, 2 * time.Hour},
 		"memory": {func(*testing.T) session.SessionStore { return newProbe() },
 			session.Options{SaveEveryRequest: true, Lifetime: 10 * time.Hour}, time.Second},
 	} {

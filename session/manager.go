@@ -20,7 +20,7 @@ type Options struct {
 	Lifetime time.Duration
 
 	// IdleTimeout, if it is set, takes the place of Lifetime, and every request
-	// that loads the session starts it anew, changed or not. To save writes,
+	// that loads the session restarts it, changed or not. To save writes,
 	// the expiry is written only when RenewAfter has gone by since it was
 	// written last, so a session can end that much before its idle time is
 	// over.
@@ -146,7 +146,8 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 		return nil, errors.New("session: Options.RenewAfter needs IdleTimeout or SaveEveryRequest")
 	}
 	if opts.RenewAfter > 0 && opts.IdleTimeout > 0 && opts.RenewAfter >= opts.IdleTimeout {
-		return nil, fmt.Errorf("session: Options.RenewAfter (%v) is not below IdleTimeout (%v): sessions in use would end", opts.RenewAfter, opts.IdleTimeout)
+		return nil, fmt.Errorf("session: Options.RenewAfter (%v) is not below IdleTimeout (%v): "+
+			"sessions in use would end", opts.RenewAfter, opts.IdleTimeout)
 	}
 	if opts.Conflict < MergeChanges || opts.Conflict > FailOnConflict {
 		return nil, fmt.Errorf("session: unknown Options.Conflict %d", opts.Conflict)
@@ -202,7 +203,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 
 // Load returns the session of the request, from the store if this is the first
 // call in it. A visitor without a session, or with a cookie that cannot be read
-// or is over, has an empty one. The error is a failure of the store or
+// or has expired, has an empty one. The error is a failure of the store or
 // [ErrNoMiddleware]; a handler that gets one need only return, and if nothing
 // has been written but a status of 200 without a body, as some frameworks do
 // after their handlers, Options.ErrorHandler answers.

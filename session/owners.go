@@ -94,7 +94,8 @@ func EndOtherSessions(ctx context.Context, store SessionStore, owner, token stri
 
 // Sessions calls the method of an engine that is an [OwnerLister]. For any other
 // the error matches [errors.ErrUnsupported].
-func Sessions(ctx context.Context, store SessionStore, owner, after string, limit int) (page []SessionInfo, next string, err error) {
+func Sessions(ctx context.Context, store SessionStore, owner, after string,
+	limit int) (page []SessionInfo, next string, err error) {
 	if owner == "" {
 		return nil, "", ErrNoOwner
 	}
@@ -144,7 +145,8 @@ func (m *Manager) EndSessions(ctx context.Context, owner string) (ended int64, e
 
 // Sessions lists the sessions of an owner, for a page that shows them, as
 // [OwnerLister] describes.
-func (m *Manager) Sessions(ctx context.Context, owner, after string, limit int) (page []SessionInfo, next string, err error) {
+func (m *Manager) Sessions(ctx context.Context, owner, after string,
+	limit int) (page []SessionInfo, next string, err error) {
 	return Sessions(outsideOf(ctx), m.store, owner, after, limit)
 }
 

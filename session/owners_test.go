@@ -61,7 +61,8 @@ func TestWithoutAnOwnerThereIsNothingToEnd(t *testing.T) {
 		_, errAll := session.EndSessions(ctx, store, "")
 		_, errOthers := session.EndOtherSessions(ctx, store, "", "token")
 		_, _, errList := session.Sessions(ctx, store, "", "", 0)
-		for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers, "Sessions": errList, "EndSession": session.EndSession(ctx, store, "", "id")} {
+		for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers,
+			"Sessions": errList, "EndSession": session.EndSession(ctx, store, "", "id")} {
 			if !errors.Is(err, session.ErrNoOwner) || session.ErrorStatus(err) != 500 {
 				t.Errorf("%s of an engine that %s: %v", call, name, err)
 			}
@@ -70,7 +71,8 @@ func TestWithoutAnOwnerThereIsNothingToEnd(t *testing.T) {
 	_, errAll := session.EndSessions(ctx, incapable{}, "alice")
 	_, errOthers := session.EndOtherSessions(ctx, incapable{}, "alice", "token")
 	_, _, errList := session.Sessions(ctx, incapable{}, "alice", "", 0)
-	for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers, "Sessions": errList, "EndSession": session.EndSession(ctx, incapable{}, "alice", "id")} {
+	for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers, "Sessions": errList,
+		"EndSession": session.EndSession(ctx, incapable{}, "alice", "id")} {
 		if !errors.Is(err, errors.ErrUnsupported) || session.ErrorStatus(err) != 500 {
 			t.Errorf("%s of an engine that cannot: %v", call, err)
 		}
@@ -236,7 +238,8 @@ func TestEndOthersKeepsParallelChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"_session_owner":"alice"}`), Owner: "alice", Expires: time.Now().Add(time.Hour)})
+	token, err := store.Save(t.Context(), "",
+		&session.Record{Data: []byte(`{"_session_owner":"alice"}`), Owner: "alice", Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,9 @@ func TestNothingConfidentialIsPrintedAtAnyDepth(t *testing.T) {
 	values["errors"] = []*session.TooLargeError{&tooLarge}
 	values["records by name"] = map[string]session.Record{"a": record}
 
-	forms := []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint([]byte(secret)), "NWVjcmV0"} // the last in base64
+	// the last in base64
+	forms := []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
+		fmt.Sprint([]byte(secret)), "NWVjcmV0"}
 	for name, v := range values {
 		var out strings.Builder
 		fmt.Fprintf(&out, "%v %+v %#v %s %q %x %X %d\n", v, v, v, v, v, v, v, v)

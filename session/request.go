@@ -90,7 +90,8 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	if req.session != nil {
 		return req.session, nil
 	}
-	if err := req.loadErr; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err := req.loadErr; err != nil && !errors.Is(err, context.Canceled) &&
+		!errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
 	ctx = req.outside(ctx)

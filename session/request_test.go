@@ -90,7 +90,8 @@ func TestTheRequestOutsideHasWhatWasNotedInside(t *testing.T) {
 				defer func() { recover() }()
 				h.ServeHTTP(httptest.NewRecorder(), r)
 			}()
-			if r.Pattern != "POST /teams/{team}/{rest...}" || r.PathValue("team") != team || r.PathValue("rest") != "a/b" {
+			if r.Pattern != "POST /teams/{team}/{rest...}" || r.PathValue("team") != team ||
+				r.PathValue("rest") != "a/b" {
 				t.Errorf("pattern %q, values %q and %q", r.Pattern, r.PathValue("team"), r.PathValue("rest"))
 			}
 			if r.Form.Get("q") != "1" || r.PostForm.Get("n") != "2" {
@@ -136,7 +137,8 @@ func TestTheRequestIsNotWrittenWhileOthersReadIt(t *testing.T) {
 
 // The same Manager on a router and on a group of its routes.
 func TestOneManagerTwiceIsOneSession(t *testing.T) {
-	for name, store := range map[string]session.SessionStore{"memory": newProbe(), "cookie": cookieStore(t), "row": rowStore(t)} {
+	for name, store := range map[string]session.SessionStore{"memory": newProbe(), "cookie": cookieStore(t),
+		"row": rowStore(t)} {
 		t.Run(name, func(t *testing.T) {
 			m, err := session.NewManager(store, session.Options{})
 			if err != nil {
@@ -182,7 +184,8 @@ func TestARequestInARequestIsAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"team":"blue"}`), Expires: time.Now().Add(time.Hour)})
+	token, err := store.Memory.Save(t.Context(), "",
+		&session.Record{Data: []byte(`{"team":"blue"}`), Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +302,8 @@ func TestFlushEndsAllSessionsThatTheRequestBrought(t *testing.T) {
 	}
 	var tokens []string
 	for range 2 {
-		token, err := store.Memory.Save(t.Context(), "", &session.Record{Data: []byte(`{"user":1}`), Expires: time.Now().Add(time.Hour)})
+		token, err := store.Memory.Save(t.Context(), "",
+			&session.Record{Data: []byte(`{"user":1}`), Expires: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -133,7 +133,8 @@ func (s *Session) changed() {
 	switch {
 	case s.req.phase() == returned:
 		if s.err == nil { // one line for all of them
-			s.m.log.LogAttrs(s.req.Context, slog.LevelError, "session: a change made after the handler returned is lost")
+			s.m.log.LogAttrs(s.req.Context, slog.LevelError,
+				"session: a change made after the handler returned is lost")
 		}
 		s.fail(ErrHeadersSent)
 	case s.headerSent() && !s.stored && !s.isEmpty():
@@ -497,7 +498,7 @@ func (s *Session) Touch() {
 // a [*ValueError], [ErrReservedKey], or a SetExpiry that is not positive. The
 // middleware answers such a request from the error handler. It is
 // [ErrHeadersSent] when a session was begun after the response's headers had
-// gone out; for other changes so late, [Session.Save] tells whether they can be
+// gone out; for other changes so late, [Session.Save] reports whether they can be
 // saved.
 func (s *Session) Err() error {
 	s.req.mu.Lock()

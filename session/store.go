@@ -19,7 +19,7 @@ import (
 // it, unless the connection to its server broke so that it cannot know.
 //
 // Errors that do not match one of this package's sentinels are system failures
-// (the database is down, the context is over): the visitor is not logged out
+// (the database is down, the context has ended): the visitor is not logged out
 // for them. What trying again cannot mend, because the application or its
 // set-up has to be changed, matches [ErrMisuse]. Errors never contain a token or
 // any part of Record.Data.

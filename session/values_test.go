@@ -52,7 +52,8 @@ func manager(t testing.TB, store session.SessionStore, opts session.Options) *se
 // stored saves data and returns its token.
 func stored(t testing.TB, store session.SessionStore, data string) string {
 	t.Helper()
-	token, err := store.Save(context.Background(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
+	token, err := store.Save(context.Background(), "",
+		&session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,8 @@ func stored(t testing.TB, store session.SessionStore, data string) string {
 // after runs first in a request that has loaded the session before second is
 // saved, so that second conflicts, and returns the status of second and what
 // is stored in the end.
-func after(t *testing.T, opts session.Options, data string, first, second func(*session.Session)) (status int, after string) {
+func after(t *testing.T, opts session.Options, data string, first,
+	second func(*session.Session)) (status int, after string) {
 	t.Helper()
 	store := sessiontest.NewMemory()
 	m := manager(t, store, opts)
@@ -165,12 +167,18 @@ func TestAValueIsGivenOnce(t *testing.T) {
 	}{
 		{"Pop", `{"user":1,"coupon":"a"}`, pop(true), pop(true), 409},
 		{"Pop of the last value", `{"coupon":"a"}`, pop(true), pop(true), 400},
-		{"Pop of what was changed", `{"coupon":"a"}`, func(s *session.Session) { s.Set("coupon", "b") }, pop(true), 409},
-		{"Pop and Clear", `{"user":1,"coupon":"a"}`, pop(true), func(s *session.Session) { pop(true)(s); s.Clear(); s.Set("a", 1) }, 409},
-		{"Pop of what was changed by itself", `{"coupon":"a"}`, func(s *session.Session) { s.Set("coupon", "c") }, func(s *session.Session) {
-			session.Change(s, "coupon", func(string) string { return "b" })
+		{"Pop of what was changed", `{"coupon":"a"}`, func(s *session.Session) { s.Set("coupon", "b") },
+			pop(true), 409},
+		{"Pop and Clear", `{"user":1,"coupon":"a"}`, pop(true), func(s *session.Session) {
 			pop(true)(s)
+			s.Clear()
+			s.Set("a", 1)
 		}, 409},
+		{"Pop of what was changed by itself", `{"coupon":"a"}`, func(s *session.Session) { s.Set("coupon", "c") },
+			func(s *session.Session) {
+				session.Change(s, "coupon", func(string) string { return "b" })
+				pop(true)(s)
+			}, 409},
 		{"Pop of what it set", `{"coupon":"a"}`, func(s *session.Session) { s.Set("coupon", "c") },
 			func(s *session.Session) { s.Set("coupon", "b"); pop(true)(s); s.Set("x", 1) }, 200},
 		{"Pop beside another key", `{"coupon":"a"}`, func(s *session.Session) { s.Set("x", "c") }, pop(true), 200},
@@ -274,10 +282,13 @@ func TestTextThatIsNotUTF8IsRefusedWhereverItIs(t *testing.T) {
 	const bad = "J\xfcrgen"
 	m := manager(t, sessiontest.NewMemory(), session.Options{})
 	for name, v := range map[string]any{
-		"string": bad, "slice": []string{"a", bad}, "array": [1]string{bad}, "key": map[string]int{bad: 1}, "value": map[int]string{1: bad},
-		"field": struct{ A string }{bad}, "pointer": &struct{ A *string }{new(bad)}, "any": []any{map[string]any{"a": []any{bad}}},
-		"text": badText{}, "text as a key": map[badText]int{{}: 1}, "raw": json.RawMessage(`"` + bad + `"`), "raw inside": []json.RawMessage{[]byte(`"` + bad + `"`)},
-		"own": ownJSON{`"` + bad + `"`}, "own beside": []any{ownJSON{`"\ufffd"`}, bad},
+		"string": bad, "slice": []string{"a", bad}, "array": [1]string{bad}, "key": map[string]int{bad: 1},
+		"value": map[int]string{1: bad},
+		"field": struct{ A string }{bad}, "pointer": &struct{ A *string }{new(bad)},
+		"any":  []any{map[string]any{"a": []any{bad}}},
+		"text": badText{}, "text as a key": map[badText]int{{}: 1}, "raw": json.RawMessage(`"` + bad + `"`),
+		"raw inside": []json.RawMessage{[]byte(`"` + bad + `"`)},
+		"own":        ownJSON{`"` + bad + `"`}, "own beside": []any{ownJSON{`"\ufffd"`}, bad},
 	} {
 		inRequest(t, m, "", func(s *session.Session) {
 			var value *session.ValueError
@@ -292,8 +303,10 @@ func TestTextThatIsNotUTF8IsRefusedWhereverItIs(t *testing.T) {
 		})
 	}
 	for name, v := range map[string]any{
-		"replacement character": "\ufffd", "inside": []string{"\ufffd"}, "escaped": json.RawMessage(`"\ufffd"`), "escaped inside": []any{json.RawMessage(`"\ufffd"`), "ü"},
-		"own": ownJSON{`"\ufffd"`}, "a backslash": []string{`\ufffd`}, "half a pair": json.RawMessage(`"\ud83d"`),
+		"replacement character": "\ufffd", "inside": []string{"\ufffd"}, "escaped": json.RawMessage(`"\ufffd"`),
+		"escaped inside": []any{json.RawMessage(`"\ufffd"`), "ü"},
+		"own":            ownJSON{`"\ufffd"`}, "a backslash": []string{`\ufffd`},
+		"half a pair": json.RawMessage(`"\ud83d"`),
 		"bytes": struct {
 			A []byte
 			B string `json:"-"`
@@ -359,7 +372,8 @@ func TestAConflictThatCannotEndIsAFailureOfTheStore(t *testing.T) {
 	start := time.Now()
 	inRequest(t, manager(t, store, session.Options{CommitTimeout: time.Hour}), token, func(s *session.Session) {
 		s.Set("a", 2)
-		if err := s.Save(t.Context()); err == nil || errors.Is(err, session.ErrConflict) || session.ErrorStatus(err) != 503 {
+		if err := s.Save(t.Context()); err == nil || errors.Is(err, session.ErrConflict) ||
+			session.ErrorStatus(err) != 503 {
 			t.Errorf("Save: %v", err)
 		}
 	})
@@ -422,10 +436,12 @@ func TestOwnersAndLabelsAreBounded(t *testing.T) {
 			t.Error(s.Err())
 		}
 		for text, want := range map[string]int{
-			strings.Repeat("x", 255): 255, strings.Repeat("x", 1<<20): 255, strings.Repeat("é", 200): 254, "\xff" + strings.Repeat("€", 90): 255,
-			strings.Repeat("x", 253) + "😀": 253,
+			strings.Repeat("x", 255): 255, strings.Repeat("x", 1<<20): 255, strings.Repeat("é", 200): 254,
+			"\xff" + strings.Repeat("€", 90): 255,
+			strings.Repeat("x", 253) + "😀":   253,
 		} {
-			if s.SetLabel(text); len(s.Label()) != want || !strings.HasPrefix(strings.TrimPrefix(text, "\xff"), s.Label()) {
+			if s.SetLabel(text); len(s.Label()) != want ||
+				!strings.HasPrefix(strings.TrimPrefix(text, "\xff"), s.Label()) {
 				t.Errorf("a label of %d bytes has %d, want %d", len(text), len(s.Label()), want)
 			}
 		}
@@ -469,16 +485,17 @@ func TestAConflictThatGoesOnEndsWithTheCommitTimeout(t *testing.T) {
 			_, err = store.Memory.Save(t.Context(), token, rec)
 			return err
 		}
-		w := inRequest(t, manager(t, store, session.Options{CommitTimeout: time.Second}), token, func(s *session.Session) {
-			s.Set("b", 2)
-			start := time.Now()
-			if err := s.Save(t.Context()); !errors.Is(err, session.ErrConflict) {
-				t.Errorf("Save: %v", err)
-			}
-			if took := time.Since(start); took != time.Second {
-				t.Errorf("it took %v, want CommitTimeout", took)
-			}
-		})
+		w := inRequest(t, manager(t, store, session.Options{CommitTimeout: time.Second}), token,
+			func(s *session.Session) {
+				s.Set("b", 2)
+				start := time.Now()
+				if err := s.Save(t.Context()); !errors.Is(err, session.ErrConflict) {
+					t.Errorf("Save: %v", err)
+				}
+				if took := time.Since(start); took != time.Second {
+					t.Errorf("it took %v, want CommitTimeout", took)
+				}
+			})
 		if w.Code != 409 {
 			t.Errorf("%d, want 409", w.Code)
 		}
