@@ -1,24 +1,17 @@
 package django_test
 
 import (
-	"crypto/fips140"
-	"os"
-	"os/exec"
 	"testing"
 
 	"sessionengine/django"
+	"sessionengine/internal/fipstest"
 	"sessionengine/session"
 )
 
 // In Go's FIPS 140-only mode everything works but SHA-1, which is refused at the
 // start.
 func TestFIPSOnly(t *testing.T) {
-	if !fips140.Enforced() {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !fipstest.Only(t) {
 		return
 	}
 	old := django.Options{ReadSHA1: true}

@@ -47,8 +47,12 @@ func Instrument(engine session.SessionStore, recorders ...Recorder) *Store {
 	return &Store{engine: engine, recorders: append([]Recorder(nil), recorders...)}
 }
 
-// record tells the recorders of an operation that began at start.
+// record tells the recorders of an operation that began at start, unless the
+// engine does not support it.
 func (s *Store) record(ctx context.Context, start time.Time, err error, e Event) {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
 	e.Duration = time.Since(start)
 	e.Err = err
 	e.Result = ResultOf(err)
@@ -104,9 +108,6 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) error {
 	start := time.Now()
 	err := session.Touch(ctx, s.engine, token, rec)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
 	e := Event{Op: Touch}
 	if err == nil {
 		e.TokenBytes = len(token)
@@ -119,9 +120,6 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Record) error {
 	start := time.Now()
 	err := session.SaveInPlace(ctx, s.engine, token, rec)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
 	newToken := token
 	if err != nil {
 		newToken = ""
@@ -134,9 +132,6 @@ func (s *Store) SaveInPlace(ctx context.Context, token string, rec *session.Reco
 func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.Record) error {
 	start := time.Now()
 	err := session.DeleteUnchanged(ctx, s.engine, token, rec)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
 	s.record(ctx, start, err, Event{Op: DeleteUnchanged})
 	return err
 }
@@ -153,9 +148,6 @@ func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 	start := time.Now()
 	n, err := session.EndSessions(ctx, s.engine, owner)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return n, err
-	}
 	s.record(ctx, start, err, Event{Op: EndSessions, Deleted: max(0, n)})
 	return n, err
 }
@@ -164,9 +156,6 @@ func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (string, error) {
 	start := time.Now()
 	newToken, err := session.EndOtherSessions(ctx, s.engine, owner, token)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return newToken, err
-	}
 	s.record(ctx, start, err, Event{Op: EndOtherSessions, TokenBytes: len(newToken)})
 	return newToken, err
 }
@@ -175,9 +164,6 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (stri
 func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
 	start := time.Now()
 	page, next, err := session.Sessions(ctx, s.engine, owner, after, limit)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return page, next, err
-	}
 	s.record(ctx, start, err, Event{Op: Sessions})
 	return page, next, err
 }
@@ -186,9 +172,6 @@ func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) ([
 func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 	start := time.Now()
 	err := session.EndSession(ctx, s.engine, owner, id)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
 	s.record(ctx, start, err, Event{Op: EndSession})
 	return err
 }

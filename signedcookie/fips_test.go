@@ -1,23 +1,16 @@
 package signedcookie_test
 
 import (
-	"crypto/fips140"
-	"os"
-	"os/exec"
 	"testing"
 
+	"sessionengine/internal/fipstest"
 	"sessionengine/signedcookie"
 )
 
 // In Go's FIPS 140-only mode a scheme works or is refused by New: a cookie that
 // cannot be opened would count as forged, and log its visitor out.
 func TestFIPSOnly(t *testing.T) {
-	if !fips140.Enforced() {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !fipstest.Only(t) {
 		return
 	}
 	for _, scheme := range schemes {

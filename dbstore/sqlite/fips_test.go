@@ -1,25 +1,18 @@
 package sqlite_test
 
 import (
-	"crypto/fips140"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
+	"sessionengine/internal/fipstest"
 	"sessionengine/session"
 )
 
 func TestFIPSOnly(t *testing.T) {
-	if !fips140.Enforced() {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !fipstest.Only(t) {
 		return
 	}
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), sqlite.Options{Options: dbstore.Options{Owners: true}})

@@ -88,32 +88,30 @@ func New(opts Options) (*Recorder, error) {
 }
 
 func (r *Recorder) makeInstruments() error {
-	var errs [7]error
-	r.duration, errs[0] = r.meter.Float64Histogram("sessionengine.operation.duration",
-		metric.WithUnit("s"),
+	var errs []error
+	size := func(name, description string, bounds []float64) metric.Int64Histogram {
+		h, err := r.meter.Int64Histogram(name, metric.WithUnit("By"), metric.WithDescription(description),
+			metric.WithExplicitBucketBoundaries(bounds...))
+		errs = append(errs, err)
+		return h
+	}
+	count := func(name, unit, description string) metric.Int64Counter {
+		c, err := r.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
+		errs = append(errs, err)
+		return c
+	}
+	var err error
+	r.duration, err = r.meter.Float64Histogram("sessionengine.operation.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of the operations of the session engine."),
 		metric.WithExplicitBucketBoundaries(durationBounds...))
-	r.dataSize, errs[1] = r.meter.Int64Histogram("sessionengine.data.size",
-		metric.WithUnit("By"),
-		metric.WithDescription("Size of the serialized sessions that were loaded or stored."),
-		metric.WithExplicitBucketBoundaries(dataBounds...))
-	r.tokenSize, errs[2] = r.meter.Int64Histogram("sessionengine.token.size",
-		metric.WithUnit("By"),
-		metric.WithDescription("Size of the tokens of the sessions that were loaded or stored."),
-		metric.WithExplicitBucketBoundaries(tokenBounds...))
-	r.rejected, errs[3] = r.meter.Int64Counter("sessionengine.token.rejected",
-		metric.WithUnit("{token}"),
-		metric.WithDescription("Tokens of clients that stand for no session."))
-	r.created, errs[4] = r.meter.Int64Counter("sessionengine.session.created",
-		metric.WithUnit("{session}"),
-		metric.WithDescription("Sessions that were stored for the first time."))
-	r.renewed, errs[5] = r.meter.Int64Counter("sessionengine.session.renewed",
-		metric.WithUnit("{session}"),
-		metric.WithDescription("Sessions that were given a fresh token."))
-	r.deleted, errs[6] = r.meter.Int64Counter("sessionengine.session.deleted",
-		metric.WithUnit("{session}"),
-		metric.WithDescription("Sessions that were deleted."))
-	return errors.Join(errs[:]...)
+	errs = append(errs, err)
+	r.dataSize = size("sessionengine.data.size", "Size of the serialized sessions that were loaded or stored.", dataBounds)
+	r.tokenSize = size("sessionengine.token.size", "Size of the tokens of the sessions that were loaded or stored.", tokenBounds)
+	r.rejected = count("sessionengine.token.rejected", "{token}", "Tokens of clients that stand for no session.")
+	r.created = count("sessionengine.session.created", "{session}", "Sessions that were stored for the first time.")
+	r.renewed = count("sessionengine.session.renewed", "{session}", "Sessions that were given a fresh token.")
+	r.deleted = count("sessionengine.session.deleted", "{session}", "Sessions that were deleted.")
+	return errors.Join(errs...)
 }
 
 func (r *Recorder) makeAttributes() {
