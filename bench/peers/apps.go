@@ -30,7 +30,6 @@ func libraries() []library {
 	return []library{
 		{"gorilla", newGorillaApp},
 		{"scs", newSCSApp},
-		{"plain-map", newPlainApp},
 		{"signedcookie", newCookieApp},
 		{"+revocation", newRevocableApp},
 		{"dbstore", newRowApp},
@@ -150,61 +149,6 @@ func (v *scsVisit) expireIn(d time.Duration) { v.manager.SetDeadline(v.ctx, time
 func (v *scsVisit) logout()                  { v.manager.Destroy(v.ctx) }
 func (v *scsVisit) save() error              { return nil }
 
-// plainApp is the map.
-type plainApp struct{ site *plainSite }
-
-func newPlainApp(context.Context, string) (app, error) { return plainApp{newPlainSite()}, nil }
-
-func (a plainApp) close() error { return nil }
-
-func (a plainApp) handler(serve func(http.ResponseWriter, *http.Request, visit)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Cookie")
-		serve(w, r, &plainVisit{a.site, w, r})
-	})
-}
-
-type plainVisit struct {
-	site *plainSite
-	w    http.ResponseWriter
-	r    *http.Request
-}
-
-// with calls f with the session, and makes one if create is true.
-func (v *plainVisit) with(create bool, f func(key string, s *plainSession)) {
-	v.site.mu.Lock()
-	defer v.site.mu.Unlock()
-	key, s := v.site.load(v.r)
-	if s == nil && create {
-		key, s = v.site.create(v.w)
-	}
-	if s != nil {
-		f(key, s)
-	}
-}
-
-func (v *plainVisit) set(key, value string) {
-	v.with(true, func(_ string, s *plainSession) { s.values[key] = value })
-}
-
-func (v *plainVisit) get(key string) (value string) {
-	v.with(false, func(_ string, s *plainSession) { value, _ = s.values[key].(string) })
-	return value
-}
-
-func (v *plainVisit) expireIn(d time.Duration) {
-	v.with(false, func(_ string, s *plainSession) { s.expires = time.Now().Add(d) })
-}
-
-func (v *plainVisit) logout() {
-	v.with(false, func(key string, _ *plainSession) {
-		delete(v.site.rows, key)
-		setPlainCookie(v.w, "", -1)
-	})
-}
-
-func (v *plainVisit) save() error { return nil }
-
 // ourApp is this project's middleware over one of its engines.
 type ourApp struct {
 	manager *session.Manager
@@ -247,27 +191,23 @@ func newOurApp(store session.SessionStore, release func() error) (*ourApp, error
 }
 
 func newCookieApp(context.Context, string) (app, error) {
-	secret := randomBytes(32)
-	store, err := signedcookie.New(secret, signedcookie.Options{})
-	if err != nil {
-		return nil, err
-	}
-	a, err := newOurApp(store, nil)
-	if err != nil {
-		return nil, err
-	}
-	a.secret = secret
-	return cookieApp{a}, nil
+	return openCookieApp(func(cookies *signedcookie.Store) (session.SessionStore, error) { return cookies, nil })
 }
 
 // newRevocableApp is signedcookie with a list of what was ended.
 func newRevocableApp(context.Context, string) (app, error) {
+	return openCookieApp(func(cookies *signedcookie.Store) (session.SessionStore, error) {
+		return revocation.New(cookies, revocation.NewMemoryList(), revocation.Options{})
+	})
+}
+
+func openCookieApp(wrap func(*signedcookie.Store) (session.SessionStore, error)) (app, error) {
 	secret := randomBytes(32)
 	cookies, err := signedcookie.New(secret, signedcookie.Options{})
 	if err != nil {
 		return nil, err
 	}
-	store, err := revocation.New(cookies, revocation.NewMemoryList(), revocation.Options{})
+	store, err := wrap(cookies)
 	if err != nil {
 		return nil, err
 	}

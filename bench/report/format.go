@@ -117,13 +117,3 @@ func list(names []string) string {
 	}
 	return strings.Join(names, "")
 }
-
-// printable returns a key so that it cannot do anything to a terminal.
-func printable(key string) string {
-	for _, r := range key {
-		if !strconv.IsPrint(r) {
-			return strconv.Quote(key)
-		}
-	}
-	return key
-}

@@ -166,19 +166,10 @@ func tickLabel(v float64) string {
 
 // A glyph's shape tells series apart as its colour does.
 func glyph(style int) draw.GlyphStyle {
-	shapes := [styles]draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{},
+	shapes := [styles]draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.TriangleGlyph{},
 		draw.RingGlyph{}, draw.SquareGlyph{}}
 	radius := [styles]vg.Length{3.6, 3.2, 4, 4.4, 3.4, 3}
 	return draw.GlyphStyle{Color: strongInks[style], Radius: radius[style], Shape: shapes[style]}
-}
-
-type diamond struct{}
-
-// DrawGlyph implements draw.GlyphDrawer.
-func (diamond) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, pt vg.Point) {
-	r := sty.Radius
-	c.FillPolygon(sty.Color, []vg.Point{{X: pt.X - r, Y: pt.Y}, {X: pt.X, Y: pt.Y + r}, {X: pt.X + r, Y: pt.Y},
-		{X: pt.X, Y: pt.Y - r}})
 }
 
 // key returns a glyph on its own, for legends.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sessionengine/bench/survey"
+	"sessionengine/internal/cmdflag"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -79,7 +80,7 @@ func (b *builder) keyTable() *table {
 	t := &table{Caption: "their heaviest keys",
 		Columns: []string{"key", "in sessions", "mean B", "max B", "of all bytes"}}
 	for i, k := range b.Survey.Keys {
-		name := printable(k.Name)
+		name := cmdflag.Word(k.Name)
 		if k.Name == "" {
 			name = fmt.Sprintf("no. %d", i+1)
 			t.Notes = []string{"Names of keys are content, and are not shown unless they are asked for: -show-keys."}

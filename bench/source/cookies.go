@@ -15,10 +15,6 @@ import (
 	"sessionengine/session"
 )
 
-// Schemes returns the values of [Options.Scheme]: those of package signedcookie,
-// and "django".
-func Schemes() []string { return opencookie.Schemes() }
-
 // maxCookieLine is the longest line with a cookie, in bytes: Django writes
 // cookies that browsers drop.
 const maxCookieLine = 1 << 20

@@ -9,15 +9,16 @@ import (
 	"slices"
 	"strings"
 
+	"sessionengine/internal/opencookie"
 	"sessionengine/internal/secrets"
 	"sessionengine/session"
 )
 
-// SecretVariable is the environment variable that stands in for -secret-file.
-const SecretVariable = "SESSION_SECRET"
+// secretVariable is the environment variable that stands in for -secret-file.
+const secretVariable = "SESSION_SECRET"
 
-// LocationVariable is the environment variable that stands in for -sessions.
-const LocationVariable = "COMPARE_SESSIONS"
+// locationVariable is the environment variable that stands in for -sessions.
+const locationVariable = "COMPARE_SESSIONS"
 
 // Flags are a program's flags that tell where sessions are, and how they were
 // written.
@@ -32,19 +33,19 @@ type Flags struct {
 
 // DeclareFlags declares the flags. Their values are there once they are parsed.
 func DeclareFlags(flags *flag.FlagSet) *Flags {
-	f := &Flags{secrets: secrets.Source{Variable: SecretVariable}}
+	f := &Flags{secrets: secrets.Source{Variable: secretVariable}}
 	flags.StringVar(&f.Location, "sessions", "",
 		"take the sessions at this `place`, of which no content is shown: a file with one\n"+
 			"JSON object a line; a table of Django's or of dbstore's in an SQLite file, in a\n"+
 			"CSV file, in JSON as \"manage.py dumpdata\" writes it, or at a URL (sqlite:FILE,\n"+
 			"postgres://…, mysql://…); or cookies, see -scheme. By default, what\n"+
-			LocationVariable+" says in the environment, where no other user sees a password")
+			locationVariable+" says in the environment, where no other user sees a password")
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such "+
-		"files, which\nwere made by this `scheme`: "+strings.Join(Schemes(), ", "))
+		"files, which\nwere made by this `scheme`: "+strings.Join(opencookie.Schemes(), ", "))
 	flags.StringVar(&f.opts.Cookie, "cookie", session.DefaultCookieName, "the `name` of those cookies")
 	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
 	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's "+
-		"SECRET_KEY; older\nones in the lines after it. By default, what "+SecretVariable+" says in the environment")
+		"SECRET_KEY; older\nones in the lines after it. By default, what "+secretVariable+" says in the environment")
 	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text",
 		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
 	const dictionary = "a `file` with a dictionary that the cookies were made with; may be repeated"
@@ -59,13 +60,13 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 // They have no effect without -sessions.
 func (f *Flags) Check(isSet map[string]bool) error {
 	if !isSet["sessions"] {
-		f.Location = os.Getenv(LocationVariable)
+		f.Location = os.Getenv(locationVariable)
 	}
 	if err := f.secrets.Check(); err != nil {
 		return err
 	}
-	if f.opts.Scheme != "" && !slices.Contains(Schemes(), f.opts.Scheme) {
-		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme, strings.Join(Schemes(), ", "))
+	if f.opts.Scheme != "" && !slices.Contains(opencookie.Schemes(), f.opts.Scheme) {
+		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme, strings.Join(opencookie.Schemes(), ", "))
 	}
 	if f.Location == "" && isSet["sessions"] {
 		return errors.New("-sessions: no place")

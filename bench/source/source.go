@@ -41,7 +41,7 @@ type Options struct {
 	Secrets [][]byte
 
 	// Scheme, unless it is "", says that the source holds cookies, and how they
-	// were made: see [Schemes].
+	// were made: the name of a scheme of package signedcookie, or "django".
 	Scheme string
 
 	// Cookie is the name of the cookies; "" means "sessionid".
@@ -54,15 +54,15 @@ type Options struct {
 	Table string
 
 	// Limit is how many sessions are read of a table or of cookies, picked at
-	// random if there are more; 0 means [DefaultLimit].
+	// random if there are more; 0 means 20,000.
 	Limit int
 
 	// Name is the name that all sessions get.
 	Name string
 }
 
-// DefaultLimit is the default of [Options.Limit].
-const DefaultLimit = 20_000
+// defaultLimit is that of Options.Limit.
+const defaultLimit = 20_000
 
 // Sessions are what was read.
 type Sessions struct {
@@ -81,7 +81,7 @@ type Sessions struct {
 func Read(ctx context.Context, location string, opts Options) (*Sessions, error) {
 	opts.Table = cmp.Or(opts.Table, "django_session")
 	opts.Cookie = cmp.Or(opts.Cookie, session.DefaultCookieName)
-	opts.Limit = cmp.Or(opts.Limit, DefaultLimit)
+	opts.Limit = cmp.Or(opts.Limit, defaultLimit)
 	if opts.Limit < 0 {
 		return nil, fmt.Errorf("a limit of %d sessions", opts.Limit)
 	}

@@ -18,6 +18,7 @@ import (
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
+	"sessionengine/internal/opencookie"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -286,7 +287,7 @@ func cookieValues(t *testing.T, scheme, cookie string, life time.Duration, dicti
 }
 
 func TestCookies(t *testing.T) {
-	for _, scheme := range source.Schemes() {
+	for _, scheme := range opencookie.Schemes() {
 		t.Run(scheme, func(t *testing.T) {
 			opts := source.Options{Scheme: scheme, Secrets: [][]byte{[]byte("Vq3xN8tZ1bR6yH4mK9pL2wD7sF5gJ0cA"),
 				[]byte(secret)}}
@@ -399,7 +400,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("a.b:c\n.eJw:1:2\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := write(t, "content", string(content))
-		for _, scheme := range append(source.Schemes(), "") {
+		for _, scheme := range append(opencookie.Schemes(), "") {
 			s, err := source.Read(t.Context(), path, source.Options{Scheme: scheme, Secrets: [][]byte{[]byte(secret)},
 				Name: "yours"})
 			if err == nil && len(s.Sessions) == 0 {

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf16"
-	"unicode/utf8"
 
+	"sessionengine/internal/cmdflag"
 	"sessionengine/session"
 )
 
@@ -40,7 +40,7 @@ func describe(w io.Writer, where string, rec *session.Record, values bool) error
 	}
 	fmt.Fprintln(tw, header)
 	for _, e := range entries {
-		fmt.Fprintf(tw, "%d\t%s", len(e.value), printableText(e.key))
+		fmt.Fprintf(tw, "%d\t%s", len(e.value), cmdflag.Word(e.key))
 		if values {
 			fmt.Fprintf(tw, "\t%s", printableJSON(e.value))
 		}
@@ -89,21 +89,6 @@ func parseSession(data []byte) ([]entry, error) {
 		return nil, errors.New("there is more than one JSON object")
 	}
 	return entries, nil
-}
-
-// printableText returns s, in quotes if it has characters that are not
-// printable, or could be taken for a quoted text. A byte that is no UTF-8 could
-// be the one that package tabwriter takes for an escape.
-func printableText(s string) string {
-	if s == "" || s[0] == '"' || !utf8.ValidString(s) {
-		return strconv.Quote(s)
-	}
-	for _, r := range s {
-		if !strconv.IsPrint(r) {
-			return strconv.Quote(s)
-		}
-	}
-	return s
 }
 
 // printableJSON returns a JSON value in one line, with escapes for characters

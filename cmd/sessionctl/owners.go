@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessionengine/dbstore"
+	"sessionengine/internal/cmdflag"
 	"sessionengine/session"
 )
 
@@ -212,7 +213,7 @@ func printInfos(w io.Writer, infos []session.SessionInfo) error {
 	fmt.Fprintln(tw, "ID\tCREATED\tLAST SEEN\tEXPIRES\tLABEL")
 	for _, info := range infos {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", info.ID, moment(info.Created), moment(info.LastSeen),
-			moment(info.Expires), printableText(info.Label))
+			moment(info.Expires), cmdflag.Word(info.Label))
 	}
 	return tw.Flush()
 }

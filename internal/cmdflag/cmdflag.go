@@ -152,3 +152,14 @@ func Printable(s string) string {
 	}
 	return b.String()
 }
+
+// Word is [Printable] for a word in a table: it returns s in quotes if it has
+// characters that are not printable, or could be taken for a quoted text. A byte
+// that is no UTF-8 could be the one that package tabwriter takes for an escape.
+func Word(s string) string {
+	if s == "" || s[0] == '"' || !utf8.ValidString(s) ||
+		strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
