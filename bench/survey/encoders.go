@@ -2,10 +2,7 @@ package survey
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"time"
 
 	"sessionengine/bench"
 	"sessionengine/session"
@@ -54,6 +51,10 @@ func MeasureEncoders(ctx context.Context, kind string, sessions []bench.Session)
 	}
 	half := len(texts) / 2
 	training, measured := texts[:half], texts[half:]
+	var plain []int
+	for _, text := range measured {
+		plain = append(plain, len(text))
+	}
 	dictionary, err := signedcookie.TrainDictionary(training, signedcookie.TrainOptions{})
 	trained := err == nil && len(dictionary) > 0
 
@@ -72,39 +73,15 @@ func MeasureEncoders(ctx context.Context, kind string, sessions []bench.Session)
 			}
 			opts.Dictionary = dictionary
 		}
-		sizes, err := measureEncoder(ctx, opts, measured)
+		cookies, tooLarge, err := cookieSizes(ctx, opts, measured)
 		if err != nil {
-			return nil, fmt.Errorf("survey: %s/%s: %w", kind, name, err)
+			return nil, fmt.Errorf("%s/%s: %w", kind, name, err)
 		}
-		sizes.Session, sizes.Encoder = kind, name
-		all = append(all, sizes)
+		for i := range cookies {
+			cookies[i] += len(session.DefaultCookieName + "=")
+		}
+		all = append(all, EncoderSizes{Session: kind, Encoder: name, Sessions: len(measured), TooLarge: tooLarge,
+			JSON: sizesOf(plain), Cookie: sizesOf(cookies)})
 	}
 	return all, nil
-}
-
-func measureEncoder(ctx context.Context, opts signedcookie.Options, texts [][]byte) (EncoderSizes, error) {
-	secret := make([]byte, 32)
-	rand.Read(secret)
-	store, err := signedcookie.New(secret, opts)
-	if err != nil {
-		return EncoderSizes{}, err
-	}
-	result := EncoderSizes{Sessions: len(texts)}
-	expires := time.Now().Add(14 * 24 * time.Hour)
-	var plain, cookies []int
-	for _, text := range texts {
-		plain = append(plain, len(text))
-		token, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
-		size := len(session.DefaultCookieName) + len(token)
-		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
-			result.TooLarge++
-			size, err = tooLarge.Size, nil
-		}
-		if err != nil {
-			return EncoderSizes{}, err
-		}
-		cookies = append(cookies, size+len("="))
-	}
-	result.JSON, result.Cookie = sizesOf(plain), sizesOf(cookies)
-	return result, nil
 }

@@ -109,12 +109,16 @@ func Train(ctx context.Context, sessions []bench.Session, seed uint64) (*Trainin
 			{TrainedDictionary, signedcookie.Options{Dictionary: t.Dictionary}},
 		} {
 			c.opts.Scheme = scheme
-			sizes, err := cookieSizes(ctx, c.opts, texts[t.Trained:])
+			sizes, tooLarge, err := cookieSizes(ctx, c.opts, texts[t.Trained:])
 			if err != nil {
 				return nil, err
 			}
-			sizes.Scheme, sizes.Compression = scheme.String(), c.name
-			t.Cookies = append(t.Cookies, sizes)
+			total := 0
+			for _, size := range sizes {
+				total += size
+			}
+			t.Cookies = append(t.Cookies, CookieSizes{Scheme: scheme.String(), Compression: c.name, TooLarge: tooLarge,
+				Mean: (total + len(sizes)/2) / len(sizes), Sizes: sizesOf(sizes)})
 		}
 	}
 	return t, nil
@@ -147,38 +151,33 @@ func affordable(texts [][]byte) [][]byte {
 	return texts
 }
 
-// cookieSizes makes a cookie of each text.
-func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte) (CookieSizes, error) {
+// cookieSizes makes a cookie of each text, and returns the sizes of their values,
+// whether browsers take them or not.
+func cookieSizes(ctx context.Context, opts signedcookie.Options, texts [][]byte) (sizes []int, tooLarge int, err error) {
 	opts.MaxDataBytes = 4 << 20 // as long as a session that is read may be
 	opts.CacheBytes = -1
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	store, err := signedcookie.New(secret, opts)
 	if err != nil {
-		return CookieSizes{}, fmt.Errorf("survey: %w", err)
+		return nil, 0, fmt.Errorf("survey: %w", err)
 	}
-	var result CookieSizes
 	expires := time.Now().Add(time.Hour)
-	total := 0
-	sizes := make([]int, 0, len(texts))
 	for _, text := range texts {
 		if ctx.Err() != nil {
-			return CookieSizes{}, ctx.Err()
+			return nil, 0, ctx.Err()
 		}
 		value, err := store.Save(ctx, "", &session.Record{Data: text, Expires: expires})
 		size := len(value)
-		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok {
-			result.TooLarge++
-			size = tooLarge.Size - len(session.DefaultCookieName)
+		if refused, ok := errors.AsType[*session.TooLargeError](err); ok {
+			tooLarge++
+			size = refused.Size - len(session.DefaultCookieName)
 		} else if err != nil {
-			return CookieSizes{}, fmt.Errorf("survey: %w", err)
+			return nil, 0, fmt.Errorf("survey: %w", err)
 		}
 		sizes = append(sizes, size)
-		total += size
 	}
-	result.Sizes = sizesOf(sizes)
-	result.Mean = (total + len(sizes)/2) / len(sizes)
-	return result, nil
+	return sizes, tooLarge, nil
 }
 
 // WriteFile writes the dictionary to a file, which must not exist: cookies that
