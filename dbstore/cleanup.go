@@ -105,7 +105,8 @@ func (s *shared) beginning() any {
 // collectExpired returns the keys that a statement selects, and the last of the
 // moments beside them. In SQLite a key may be a BLOB, which is equal to no text,
 // and stays one.
-func (s *shared) collectExpired(ctx context.Context, st *sqlkit.Statement, args ...any) (keys []any, last any, err error) {
+func (s *shared) collectExpired(ctx context.Context, st *sqlkit.Statement, args ...any) (
+	keys []any, last any, err error) {
 	keys, err = sqlkit.Collect(ctx, s.db, st, args, func(rows *sql.Rows) (any, error) {
 		var key any
 		err := rows.Scan(&key, &last)
@@ -138,7 +139,8 @@ func (s *Store) Count(ctx context.Context) (active, expired int64, err error) {
 		return 0, 0, err
 	}
 	defer s.db.End()
-	st := s.db.Once("SELECT COALESCE(SUM(CASE WHEN " + s.expires() + " > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " + s.quoted)
+	st := s.db.Once("SELECT COALESCE(SUM(CASE WHEN " + s.expires() + " > ? THEN 1 ELSE 0 END), 0), COUNT(*) FROM " +
+		s.quoted)
 	st.Pool = s.opts.Reader
 	var all int64
 	_, err = sqlkit.Collect(ctx, s.db, st, []any{s.now()}, func(rows *sql.Rows) (struct{}, error) {
@@ -190,7 +192,8 @@ func (s *Store) StartCleanup(ctx context.Context, interval time.Duration) error 
 
 func (s *Store) report(ctx context.Context, r CleanupResult) {
 	if r.Err != nil {
-		s.opts.Logger.ErrorContext(ctx, "deleting expired sessions failed", "err", r.Err, "deleted", r.Deleted, "took", r.Took)
+		s.opts.Logger.ErrorContext(ctx, "deleting expired sessions failed", "err", r.Err,
+			"deleted", r.Deleted, "took", r.Took)
 	} else if r.Deleted > 0 {
 		s.opts.Logger.InfoContext(ctx, "expired sessions deleted", "deleted", r.Deleted, "took", r.Took)
 	}

@@ -31,9 +31,9 @@
 //
 // A token has 165 random bits. The table holds 200 bits of the SHA-256 of it and
 // the cookie's name, so that a token of one cookie is worth nothing in another
-// (see [Store.ForCookie]), and that whoever reads the table, or a backup of it, cannot take over the sessions in
-// it; what the sessions contain is there to read, unless an Encoding encrypts
-// it. A token that is not made of 32 characters of a-z and 0-9 is refused
+// (see [Store.ForCookie]), and that a reader of the table, or of a backup of it,
+// cannot take over the sessions in it; what the sessions contain is there to read,
+// unless an Encoding encrypts it. A token that is not made of 32 characters of a-z and 0-9 is refused
 // without a query. Errors and logs contain neither tokens nor keys nor data:
 // messages of the database that could quote them are replaced by their number.
 //
@@ -69,7 +69,7 @@
 //
 // A statement that the database rejected because of a lock, a deadlock or a lack
 // of connections has done nothing, and is tried again until its context ends, or
-// [Options.Timeout] is over. One that a server has refused because it is not the
+// [Options.Timeout] has passed. One that a server has refused because it is not the
 // primary any more, or that only loads or deletes a session and lost its
 // connection, is tried three times more, at once, on other connections. Nothing
 // else is tried again. COMPATIBILITY.md says what that means at a failover.

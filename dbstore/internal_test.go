@@ -58,7 +58,8 @@ func TestIndexHasTheNameThatDjangoGivesIt(t *testing.T) {
 		{SQLite, "django_session", "django_session_expire_date_a5c62663"},
 		{SQLite, strings.Repeat("s", 60), strings.Repeat("s", 60) + "_expire_date_1ff0cd10"},
 		{Postgres, strings.Repeat("s", 45), strings.Repeat("s", 26) + "_expire_date_9bd42912"},
-		{Postgres, "a_rather_long_name_for_a_table_of_sessions", "a_rather_long_name_for_a_table_of_sessions_expire_date_97cdb051"},
+		{Postgres, "a_rather_long_name_for_a_table_of_sessions",
+			"a_rather_long_name_for_a_table_of_sessions_expire_date_97cdb051"},
 		{MySQL, strings.Repeat("s", 45), strings.Repeat("s", 27) + "_expire_date_9bd42912"},
 	} {
 		if got := indexName(tc.dialect, tc.table, "expire_date"); got != tc.want {

@@ -92,6 +92,7 @@ func (s *Store) refuseOwners(ctx context.Context) error {
 	if err != nil || !ok {
 		return nil
 	}
-	return fmt.Errorf("%w: the table %s is there, and sessions that are saved without Options.Owners would not be found by their owner: set it, or drop that table",
+	return fmt.Errorf("%w: the table %s is there, and sessions that are saved without Options.Owners would not be"+
+		" found by their owner: set it, or drop that table",
 		session.ErrMisuse, table.Name)
 }

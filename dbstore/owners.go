@@ -18,7 +18,8 @@ import (
 	"sessionengine/session"
 )
 
-var errNoOwners = fmt.Errorf("dbstore: %w: owners are not kept: set Options.Owners: %w", session.ErrMisuse, errors.ErrUnsupported)
+var errNoOwners = fmt.Errorf("dbstore: %w: owners are not kept: set Options.Owners: %w", session.ErrMisuse,
+	errors.ErrUnsupported)
 
 // owners keeps who the sessions belong to in a table beside the sessions'.
 //
@@ -118,18 +119,24 @@ func newOwners(s *shared) (*owners, error) {
 	}
 	insert := "INSERT INTO " + t + as + " (" + ownerColumns + ") "
 	// blocked is a condition on a row n: it is behind a fence.
-	blocked := "EXISTS (SELECT 1 FROM " + t + " AS f WHERE f.owner = n.owner AND f.session_key IN ('', n.id) AND f.generation > n.generation)"
+	blocked := "EXISTS (SELECT 1 FROM " + t + " AS f WHERE f.owner = n.owner AND f.session_key IN ('', n.id)" +
+		" AND f.generation > n.generation)"
 	fence := "COALESCE((SELECT f.generation FROM " + t + " AS f WHERE f.session_key = '' AND f.owner = ?), 0)"
 	batch := strconv.Itoa(s.opts.CleanupBatch)
 
-	o.note = st(insert + "SELECT " + str + ", " + str + ", " + str + ", " + fence + ", " + str + ", " + moment + ", " + moment + ", " + moment +
+	o.note = st(insert + "SELECT " + str + ", " + str + ", " + str + ", " + fence + ", " + str + ", " + moment + ", " +
+		moment + ", " + moment +
 		dual + " WHERE 1 = 1" + set("label", "last_seen", "expire_date"))
-	o.renew = st(insert + "SELECT " + str + ", " + str + ", COALESCE(MAX(n.id), " + str + "), COALESCE(MAX(n.generation), " + fence + "), " +
-		str + ", COALESCE(MAX(n.created), " + moment + "), " + moment + ", " + moment + " FROM " + t + " AS n WHERE n.session_key = ? AND n.owner = ?")
-	o.renewSession = st(s.renewText() + " AND EXISTS (SELECT 1 FROM " + t + " AS n WHERE n.session_key = ? AND n.owner = ? AND NOT " + blocked + ")")
+	o.renew = st(insert + "SELECT " + str + ", " + str + ", COALESCE(MAX(n.id), " + str +
+		"), COALESCE(MAX(n.generation), " + fence + "), " +
+		str + ", COALESCE(MAX(n.created), " + moment + "), " + moment + ", " + moment + " FROM " + t +
+		" AS n WHERE n.session_key = ? AND n.owner = ?")
+	o.renewSession = st(s.renewText() + " AND EXISTS (SELECT 1 FROM " + t +
+		" AS n WHERE n.session_key = ? AND n.owner = ? AND NOT " + blocked + ")")
 	o.drop = st("DELETE FROM " + t + " WHERE session_key = ?")
 
-	o.highest = st("SELECT COALESCE(MAX(generation), 0) FROM " + t + " WHERE owner = ? AND (id <> '' OR session_key = '')")
+	o.highest = st("SELECT COALESCE(MAX(generation), 0) FROM " + t +
+		" WHERE owner = ? AND (id <> '' OR session_key = '')")
 	o.fenced = st("SELECT COALESCE(MAX(generation), 0) FROM " + t + " WHERE session_key = '' AND owner = ?")
 	greater, old := given("generation"), here+"generation"
 	o.raiseTo = st(insert + "VALUES (?, ?, '', ?, '', ?, ?, ?)" + set("last_seen", "expire_date") +
@@ -138,16 +145,19 @@ func newOwners(s *shared) (*owners, error) {
 	o.before = st("SELECT session_key FROM " + t + " WHERE owner = ? AND id <> '' AND generation < ?")
 	o.ofSession = st("SELECT session_key FROM " + t + " WHERE owner = ? AND id = ?")
 
-	o.copy = st(insert + "SELECT " + str + ", n.owner, n.id, CASE WHEN n.owner = ? THEN " + num + " ELSE n.generation END," +
+	o.copy = st(insert + "SELECT " + str + ", n.owner, n.id, CASE WHEN n.owner = ? THEN " + num +
+		" ELSE n.generation END," +
 		" n.label, n.created, n.last_seen, n.expire_date FROM " + t + " AS n WHERE n.session_key = ?")
 	o.move = st("UPDATE " + sessions + " SET session_key = ? WHERE session_key = ? AND expire_date > ?" +
 		" AND (SELECT COUNT(*) FROM " + t + " AS n WHERE n.session_key = ?) = " + num +
 		" AND NOT EXISTS (SELECT 1 FROM " + t + " AS n WHERE n.session_key = ? AND " + blocked + ")")
 
 	o.list = st("SELECT session_key, id, label, " + s.asText("created") + ", " + s.asText("last_seen") + " FROM " + t +
-		" WHERE owner = ? AND id <> '' AND (created < ? OR created = ? AND id > ?) ORDER BY created DESC, id LIMIT " + batch)
+		" WHERE owner = ? AND id <> '' AND (created < ? OR created = ? AND id > ?) " +
+		" ORDER BY created DESC, id LIMIT " + batch)
 	o.expired = st("SELECT session_key, " + s.asText("expire_date") + " FROM " + t +
-		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ? ORDER BY expire_date, session_key LIMIT " + batch)
+		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ?" +
+		" ORDER BY expire_date, session_key LIMIT " + batch)
 	o.expired.Alone = true
 	o.complete = st("SELECT COUNT(*) FROM " + t + " WHERE session_key = '" + completeKey + "'")
 	o.markAsComplete = st(insert + "VALUES ('" + completeKey + "', ?, '', 0, '', ?, ?, ?)" + set("last_seen"))
@@ -166,9 +176,12 @@ func (o *owners) migrate(ctx context.Context) error {
 	err := o.db.Define(ctx, sqlkit.Definition{
 		Table: o.table,
 		Columns: []sqlkit.Column{
-			{Name: "session_key", Type: "varchar(40)", Width: maxRawTokenLen}, {Name: "owner", Type: owner, Width: maxOwner, Exact: true},
-			{Name: "id", Type: "varchar(40)", Width: len(sessionID(""))}, {Name: "generation", Type: "bigint"}, {Name: "label", Type: text},
-			{Name: "created", Type: datetime}, {Name: "last_seen", Type: datetime}, {Name: "expire_date", Type: datetime},
+			{Name: "session_key", Type: "varchar(40)", Width: maxRawTokenLen},
+			{Name: "owner", Type: owner, Width: maxOwner, Exact: true},
+			{Name: "id", Type: "varchar(40)", Width: len(sessionID(""))}, {Name: "generation", Type: "bigint"},
+			{Name: "label", Type: text},
+			{Name: "created", Type: datetime}, {Name: "last_seen", Type: datetime},
+			{Name: "expire_date", Type: datetime},
 		},
 		Key:     "session_key, owner",
 		Options: options,
@@ -193,7 +206,8 @@ func (s *shared) noteOwner(ctx context.Context, key string, rec *session.Record)
 		return err
 	}
 	now, owner := s.now(), s.ownerArg(rec.Owner)
-	_, err := s.db.Exec(ctx, s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now, s.timeArg(rec.Expires))
+	_, err := s.db.Exec(ctx, s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now,
+		s.timeArg(rec.Expires))
 	return err
 }
 
@@ -311,7 +325,8 @@ func (o *owners) deleteExpired(ctx context.Context) error {
 		batch := len(keys)
 		from, after = last, keys[batch-1].(string)
 		if gone := slices.DeleteFunc(keys, func(key any) bool { return there[key.(string)] }); len(gone) > 0 {
-			st := o.db.Once("DELETE FROM " + o.quoted + " WHERE expire_date <= ? AND " + sqlkit.In("session_key", len(gone)))
+			st := o.db.Once("DELETE FROM " + o.quoted + " WHERE expire_date <= ? AND " +
+				sqlkit.In("session_key", len(gone)))
 			if _, err := o.db.Exec(ctx, st, append([]any{now}, gone...)...); err != nil {
 				return err
 			}

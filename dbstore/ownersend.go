@@ -106,7 +106,8 @@ func (s *Store) refuseForeign(ctx context.Context, token string) error {
 	}
 	there, err := s.owners.present(ctx, keys)
 	if err == nil && len(there) > 0 {
-		err = fmt.Errorf("%w: the token is not one of the cookie %q; use the store that ForCookie returns", session.ErrMisuse, s.cookie)
+		err = fmt.Errorf("%w: the token is not one of the cookie %q; use the store that ForCookie returns",
+			session.ErrMisuse, s.cookie)
 	}
 	return err
 }
@@ -173,7 +174,8 @@ func (o *owners) raise(ctx context.Context, owner string) (generation int64, err
 // fence puts up a fence.
 func (o *owners) fence(ctx context.Context, key, owner string, generation int64) error {
 	now := time.Now()
-	_, err := o.db.Exec(ctx, o.raiseTo, key, o.ownerArg(owner), generation, o.timeArg(now), o.timeArg(now), o.timeArg(now.Add(inFlight)))
+	_, err := o.db.Exec(ctx, o.raiseTo, key, o.ownerArg(owner), generation, o.timeArg(now), o.timeArg(now),
+		o.timeArg(now.Add(inFlight)))
 	return err
 }
 
@@ -194,7 +196,8 @@ func (o *owners) endBefore(ctx context.Context, owner string, generation int64) 
 // renewed any more, but by a statement that had begun already: that one's new key
 // is among the keys, and its old one is in the table until it is done. So the
 // second round finds what has escaped the first, and a third nothing.
-func (o *owners) endAll(ctx context.Context, owner string, generation int64, find func() ([]string, error)) (ended int64, err error) {
+func (o *owners) endAll(ctx context.Context, owner string, generation int64,
+	find func() ([]string, error)) (ended int64, err error) {
 	for round := 1; ; round++ {
 		keys, err := find()
 		if err != nil || len(keys) == 0 {
@@ -217,7 +220,8 @@ func (o *owners) endAll(ctx context.Context, owner string, generation int64, fin
 
 // endKeys deletes the sessions with these keys that are the owner's, whatever
 // they hold by then and whether they have expired by this machine's clock or not.
-func (o *owners) endKeys(ctx context.Context, owner string, generation int64, keys []string) (ended int64, found bool, err error) {
+func (o *owners) endKeys(ctx context.Context, owner string, generation int64, keys []string) (
+	ended int64, found bool, err error) {
 	states, err := o.lookUp(ctx, owner, keys)
 	if err != nil {
 		return 0, false, err
@@ -236,8 +240,9 @@ func (o *owners) endKeys(ctx context.Context, owner string, generation int64, ke
 		}
 	}
 	if len(others) > 0 && generation < math.MaxInt64 {
-		// Should one become the owner's again, it has begun anew.
-		_, err := o.in(ctx, "UPDATE "+o.quoted+" SET generation = ? WHERE owner = ?", others, generation, o.ownerArg(owner))
+		// Should one become the owner's again, it counts as one that begins now.
+		_, err := o.in(ctx, "UPDATE "+o.quoted+" SET generation = ? WHERE owner = ?", others, generation,
+			o.ownerArg(owner))
 		if err != nil {
 			return 0, false, err
 		}

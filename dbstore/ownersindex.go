@@ -17,8 +17,8 @@ import (
 // without [Options.Owners] and so are not found by their owner.
 // [Store.IndexOwners] finds them, and [Store.Migrate] calls it once. It matches
 // [session.ErrMisuse].
-var ErrOwnersIncomplete = fmt.Errorf("dbstore: %w: sessions from before Options.Owners was set may not be known by their owner;"+
-	" call Migrate", session.ErrMisuse)
+var ErrOwnersIncomplete = fmt.Errorf("dbstore: %w: sessions from before Options.Owners was set may not be known by"+
+	" their owner; call Migrate", session.ErrMisuse)
 
 // incomplete returns ErrOwnersIncomplete unless all sessions with an owner are
 // known by it.
@@ -88,7 +88,8 @@ type unnoted struct {
 // scanSessions returns those of a batch of sessions, after a key, that have an
 // owner, and the last key of the batch, which is empty if there are no more.
 func (o *owners) scanSessions(ctx context.Context, after string) (found []unnoted, last string, err error) {
-	st := o.db.Once(o.selectSessions() + " WHERE session_key > ? ORDER BY session_key LIMIT " + strconv.Itoa(o.opts.CleanupBatch))
+	st := o.db.Once(o.selectSessions() + " WHERE session_key > ? ORDER BY session_key LIMIT " +
+		strconv.Itoa(o.opts.CleanupBatch))
 	rows, err := sqlkit.Collect(ctx, o.db, st, []any{after}, func(rows *sql.Rows) (unnoted, error) {
 		var key, text string
 		expires := o.dbTime()

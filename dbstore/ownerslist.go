@@ -14,7 +14,8 @@ import (
 
 // Sessions implements [session.OwnerLister]. It needs [Options.Owners]. A page
 // takes a query of the owner's rows and one of their sessions, as a rule.
-func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (page []session.SessionInfo, next string, err error) {
+func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (
+	page []session.SessionInfo, next string, err error) {
 	if err := s.beginOwners(owner); err != nil {
 		return nil, "", err
 	}
@@ -90,7 +91,8 @@ func (o *owners) page(ctx context.Context, owner string, at cursor, limit int) (
 			}
 		}
 		if len(stale) > 0 {
-			_, err := o.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ?", stale, o.ownerArg(owner), o.timeArg(old))
+			_, err := o.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ?", stale, o.ownerArg(owner),
+				o.timeArg(old))
 			if err != nil {
 				return nil, err
 			}

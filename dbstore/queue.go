@@ -21,7 +21,7 @@ type queue struct {
 	// slots is how many writes, or batches of them, run at a time.
 	slots int
 
-	// share tells whether a write may be in one batch with those before it,
+	// share reports whether a write may be in one batch with those before it,
 	// and runs a batch; unless it returns an error, the writes have their
 	// results. again is false if the error leaves open what became of them.
 	share func(batch []*write, next *write) bool
@@ -225,8 +225,8 @@ func (s *shared) runInStatement(ctx context.Context, batch []*write) (again bool
 		}
 		text.WriteString(")")
 	}
-	text.WriteString(`) AS v (data, expires, key, version) WHERE s.session_key = v.key AND s.session_data = v.version COLLATE "C"` +
-		` AND s.expire_date > $1 RETURNING s.session_key`)
+	text.WriteString(`) AS v (data, expires, key, version) WHERE s.session_key = v.key ` +
+		`AND s.session_data = v.version COLLATE "C" AND s.expire_date > $1 RETURNING s.session_key`)
 
 	rows, err := s.db.Pool.QueryContext(ctx, text.String(), args...)
 	if err != nil {

@@ -153,7 +153,8 @@ func TestSavesThatWaitShareAStatement(t *testing.T) {
 		func() error { return h.Delete(ctx, tokens[5]) },
 		h.save(ctx, strings.Repeat("0", 32), recs[0], 1),
 	)
-	for i, want := range []error{nil, nil, session.ErrConflict, nil, session.ErrConflict, context.Canceled, nil, session.ErrGone} {
+	for i, want := range []error{nil, nil, session.ErrConflict, nil, session.ErrConflict, context.Canceled, nil,
+		session.ErrGone} {
 		if !errors.Is(errs[i], want) {
 			t.Errorf("write %d: %v, want %v", i, errs[i], want)
 		}
@@ -181,7 +182,8 @@ func TestASaveThatIsRefusedDoesNotConcernTheOthers(t *testing.T) {
 		_, err := h.Save(ctx, tokens[2], &own)
 		return err
 	}
-	errs := h.together(t, func() {}, h.save(ctx, tokens[0], recs[0], 1), h.save(ctx, tokens[1], recs[1], 1), refused, h.save(ctx, tokens[3], recs[3], 1))
+	errs := h.together(t, func() {}, h.save(ctx, tokens[0], recs[0], 1), h.save(ctx, tokens[1], recs[1], 1), refused,
+		h.save(ctx, tokens[3], recs[3], 1))
 	for i, err := range errs {
 		if (err != nil) != (i == 2) {
 			t.Errorf("write %d: %v", i, err)
@@ -202,7 +204,8 @@ func TestASharedStatementInDoubtIsNotSentAgain(t *testing.T) {
 		}
 		return nil
 	}
-	errs := h.together(t, func() {}, h.save(ctx, tokens[0], recs[0], 1), h.save(ctx, tokens[1], recs[1], 1), h.save(ctx, tokens[2], recs[2], 1))
+	errs := h.together(t, func() {}, h.save(ctx, tokens[0], recs[0], 1), h.save(ctx, tokens[1], recs[1], 1),
+		h.save(ctx, tokens[2], recs[2], 1))
 	if errs[0] != nil || !errors.Is(errs[1], broken) || !errors.Is(errs[2], broken) {
 		t.Errorf("the writes ended with %v, want nil and twice %v", errs, broken)
 	}

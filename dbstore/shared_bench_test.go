@@ -43,7 +43,8 @@ func compareShared(b *testing.B, conns, par int) {
 		db := stdlib.OpenDB(*config)
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		if stores[i], err = dbstore.New(db, dbstore.Postgres, dbstore.Options{OwnDB: true, NoPrepare: true}); err != nil {
+		if stores[i], err = dbstore.New(db, dbstore.Postgres,
+			dbstore.Options{OwnDB: true, NoPrepare: true}); err != nil {
 			b.Fatal(err)
 		}
 		defer stores[i].Close()

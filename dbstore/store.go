@@ -45,7 +45,7 @@ type Options struct {
 	NoPrepare bool
 
 	// RawKeys stores session keys as they are, as Django does, instead of their
-	// hashes, and accepts the keys that Django makes. Whoever reads the table
+	// hashes, and accepts the keys that Django makes. A reader of the table
 	// can then take over the sessions in it, and a token is not bound to the
 	// cookie that it was issued for: two cookies need a table each.
 	RawKeys bool
@@ -208,7 +208,9 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Store{cookie: session.DefaultCookieName, shared: &shared{dialect: dialect, table: table, quoted: table.Quote(dialect), opts: opts}}
+	s := &Store{cookie: session.DefaultCookieName, shared: &shared{
+		dialect: dialect, table: table, quoted: table.Quote(dialect), opts: opts,
+	}}
 	s.db = sqlkit.New(sqlkit.Config{
 		Package: "dbstore", Pool: db, Dialect: dialect, Timeout: opts.Timeout, NoPrepare: opts.NoPrepare,
 		Local: dialect == SQLite && opts.OwnDB,
@@ -238,7 +240,8 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 	defer s.namesMu.Unlock()
 	if !slices.Contains(s.names, name) {
 		if s.opts.RawKeys && len(s.names) > 0 {
-			return nil, fmt.Errorf("dbstore: %w: with RawKeys a token of the cookie %q would be accepted as one of %q: use a table for each",
+			return nil, fmt.Errorf("dbstore: %w: with RawKeys a token of the cookie %q would be accepted as one of"+
+				" %q: use a table for each",
 				session.ErrMisuse, s.names[0], name)
 		}
 		s.names = append(s.names, name)
@@ -570,7 +573,8 @@ func (s *shared) read(ctx context.Context, st *sqlkit.Statement, key string) (ro
 
 // errSame says that a row was not changed although it holds what was read from
 // it before.
-var errSame = errors.New("the row does not compare equal to what was read from it; look at the types of the table's columns")
+var errSame = errors.New("the row does not compare equal to what was read from it; look at the types of the table's" +
+	" columns")
 
 // settle runs a write that whyUnchanged explains, and again if it ends with
 // errSame: another request may have changed the session and changed it back in
@@ -640,7 +644,8 @@ func (s *Store) withText(text string, store func(text string) error) (string, er
 // inASCII writes the characters of a session's JSON that are not in ASCII as
 // escapes (RFC 8259, section 7). What is not JSON stays as it is.
 func (s *Store) inASCII(text string) string {
-	if s.opts.Encoding != nil || strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 || !json.Valid([]byte(text)) {
+	if s.opts.Encoding != nil || strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 ||
+		!json.Valid([]byte(text)) {
 		return text
 	}
 	b := make([]byte, 0, len(text)+len(text)/2)

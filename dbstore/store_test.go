@@ -110,7 +110,8 @@ func FuzzTokensOfClients(f *testing.F) {
 		if err := store.Delete(ctx, token); wellFormed != errors.Is(err, errUnreachable) {
 			t.Errorf("Delete: %v", err)
 		}
-		if _, err := store.Renew(ctx, token, &session.Record{}); token != "" && wellFormed == errors.Is(err, session.ErrGone) {
+		if _, err := store.Renew(ctx, token, &session.Record{}); token != "" &&
+			wellFormed == errors.Is(err, session.ErrGone) {
 			t.Errorf("Renew: %v", err)
 		}
 	})
@@ -147,7 +148,8 @@ func TestTableInASchema(t *testing.T) {
 		t.Error(err)
 	}
 	var n int
-	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM other.sqlite_master WHERE name LIKE 'sessions_expire_date_%') + (SELECT COUNT(*) FROM other.sessions)").Scan(&n); err != nil || n != 2 {
+	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM other.sqlite_master WHERE name LIKE 'sessions_expire_date_%')" +
+		" + (SELECT COUNT(*) FROM other.sessions)").Scan(&n); err != nil || n != 2 {
 		t.Errorf("the schema has %d index and row, %v; want 1 and 1", n, err)
 	}
 }

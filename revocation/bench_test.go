@@ -13,7 +13,8 @@ import (
 
 // login is a session of about the size of a login.
 const login = `{"_auth_user_id":"20","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
-	`"_auth_user_hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","csrf":"Zq7vJ2kX4wP9sLd0TnEb8RyMcHf3UaGi"}`
+	`"_auth_user_hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` +
+	`"csrf":"Zq7vJ2kX4wP9sLd0TnEb8RyMcHf3UaGi"}`
 
 // BenchmarkStore compares a cookie engine as it is, list=none, with one whose
 // sessions can be ended. The list holds ten thousand sessions. stale=true is

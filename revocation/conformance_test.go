@@ -28,7 +28,8 @@ func features() sessiontest.Features {
 }
 
 // conform runs the suite on a store and another node's.
-func conform(t *testing.T, engine session.SessionStore, list func(t testing.TB) revocation.List, opts revocation.Options, f sessiontest.Features) {
+func conform(t *testing.T, engine session.SessionStore, list func(t testing.TB) revocation.List,
+	opts revocation.Options, f sessiontest.Features) {
 	opts.MaxAge = tenYears
 	lists := make(map[session.SessionStore]revocation.List)
 	f.Peer = func(t *testing.T, store session.SessionStore) session.SessionStore {
@@ -91,7 +92,11 @@ func TestRandomOperations(t *testing.T) {
 	memory := func(t *testing.T) revocation.List { return revocation.NewMemoryList() }
 	for range 3 {
 		sessiontest.RunRandom(t, 0, 1000,
-			sessiontest.Subject{Name: "model", New: func(*testing.T) session.SessionStore { return sessiontest.NewMemory() }, Features: sessiontest.MemoryFeatures()},
+			sessiontest.Subject{
+				Name:     "model",
+				New:      func(*testing.T) session.SessionStore { return sessiontest.NewMemory() },
+				Features: sessiontest.MemoryFeatures(),
+			},
 			subject("memory", memory, 0),
 			subject("memory with MaxStale", memory, time.Minute),
 			subject("sqlite", func(t *testing.T) revocation.List { return sqliteList(t) }, 0),

@@ -54,7 +54,8 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec("SET LOCAL deadlock_timeout = '1min'; UPDATE " + table + " SET generation = 1 WHERE entry = 'sb'"); err != nil {
+	if _, err := tx.Exec("SET LOCAL deadlock_timeout = '1min'; UPDATE " + table +
+		" SET generation = 1 WHERE entry = 'sb'"); err != nil {
 		t.Fatal(err)
 	}
 	cleaned := make(chan error, 1)
@@ -88,7 +89,8 @@ func TestALookupThatLostItsConnectionIsTriedAgain(t *testing.T) {
 		}
 		t.Run(d.name, func(t *testing.T) {
 			ctx := t.Context()
-			server := map[dbstore.Dialect]*testserver.Server{dbstore.Postgres: postgres, dbstore.MySQL: mariadb}[d.dialect]
+			server := map[dbstore.Dialect]*testserver.Server{dbstore.Postgres: postgres,
+				dbstore.MySQL: mariadb}[d.dialect]
 			server.Start(t)
 			proxy := testserver.NewProxy(t, server.Addr)
 			driver := map[dbstore.Dialect]string{dbstore.Postgres: "pgx", dbstore.MySQL: "mysql"}[d.dialect]
@@ -128,7 +130,8 @@ func TestAPromotedStandby(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As in a pool whose connections were used a moment ago.
-	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
+	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(
+		func(context.Context, stdlib.ShouldPingParams) bool { return false }))
 	t.Cleanup(func() { db.Close() })
 	list := sqlList(t, db, dbstore.Postgres, revocation.SQLOptions{})
 	store := wrap(t, cookies(t), list, revocation.Options{})

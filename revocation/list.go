@@ -14,7 +14,7 @@ import (
 // else the list holds lets anybody make a token.
 //
 // Each owner has a generation, a number that grows. A session belongs to the
-// generation that its owner had when it began, and is over when that has grown.
+// generation that its owner had when it began, and has ended when that has grown.
 // So it is no matter of clocks which sessions are ended. An owner that is not on
 // the list has the generation 0.
 type List interface {
@@ -23,7 +23,7 @@ type List interface {
 	Lookup(ctx context.Context, id, owner string) (Entry, error)
 
 	// End puts a session on the list, where it stays until the given moment at
-	// least. It tells whether the session was not there before: of any number
+	// least. It reports whether the session was not there before: of any number
 	// of calls for one id, on any number of nodes, exactly one is the first, and
 	// the others change nothing.
 	End(ctx context.Context, id string, until time.Time) (first bool, err error)
@@ -45,7 +45,7 @@ type Entry struct {
 	Generation int64 // of the owner
 }
 
-// ends reports whether a session is over.
+// ends reports whether a session has ended.
 func (e Entry) ends(m mark) bool {
 	return e.Ended || m.generation < e.Generation
 }

@@ -151,12 +151,13 @@ func testList(t *testing.T, one, two revocation.List) {
 	_, endErr := one.End(over, other, until)
 	_, deleteErr := one.DeleteExpired(over)
 	_, ownerErr := one.EndOwner(over, "erin", 1, until)
-	for call, err := range map[string]error{"Lookup": lookupErr, "End": endErr, "EndOwner": ownerErr, "DeleteExpired": deleteErr} {
+	for call, err := range map[string]error{"Lookup": lookupErr, "End": endErr, "EndOwner": ownerErr,
+		"DeleteExpired": deleteErr} {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s with a context that is over: %v", call, err)
+			t.Errorf("%s with a context that has ended: %v", call, err)
 		}
 	}
-	want("after calls with a context that is over", lookup(one, other, "erin"), revocation.Entry{})
+	want("after calls with a context that has ended", lookup(one, other, "erin"), revocation.Entry{})
 }
 
 func TestLists(t *testing.T) {
@@ -175,7 +176,8 @@ func TestLists(t *testing.T) {
 func TestTheListKeepsWhatItMust(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		for name, list := range map[string]revocation.List{"memory": revocation.NewMemoryList(), "sqlite": sqliteList(t)} {
+		for name, list := range map[string]revocation.List{"memory": revocation.NewMemoryList(),
+			"sqlite": sqliteList(t)} {
 			until := time.Now().Add(2500 * time.Millisecond)
 			if _, err := list.End(ctx, id, until); err != nil {
 				t.Fatal(err)
@@ -241,7 +243,8 @@ func TestMigrate(t *testing.T) {
 				t.Error("Migrate of a table with other columns: no error")
 			}
 
-			schema := map[dbstore.Dialect]string{dbstore.SQLite: "main", dbstore.Postgres: "public", dbstore.MySQL: "test"}[d.dialect]
+			schema := map[dbstore.Dialect]string{dbstore.SQLite: "main", dbstore.Postgres: "public",
+				dbstore.MySQL: "test"}[d.dialect]
 			qualified := list(db, schema+"."+newTable())
 			if err := qualified.Migrate(ctx); err != nil {
 				t.Fatalf("Migrate in a schema: %v", err)
@@ -263,7 +266,8 @@ func TestOneQueryPerCheck(t *testing.T) {
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	store := wrap(t, cookies(t), sqlList(t, db, dbstore.Postgres, revocation.SQLOptions{Table: newTable()}), revocation.Options{})
+	store := wrap(t, cookies(t), sqlList(t, db, dbstore.Postgres, revocation.SQLOptions{Table: newTable()}),
+		revocation.Options{})
 
 	for range 2 { // the second time all is prepared
 		var token string
@@ -376,7 +380,8 @@ func TestAClosedListLogsNobodyOut(t *testing.T) {
 	_, saveErr := store.Save(ctx, token, rec)
 	_, cleanErr := store.DeleteExpired(ctx)
 	for call, err := range map[string]error{
-		"Load": loadErr, "Save": saveErr, "Delete": store.Delete(ctx, token), "EndSessions": endAll(ctx, store, "alice"),
+		"Load": loadErr, "Save": saveErr, "Delete": store.Delete(ctx, token),
+		"EndSessions":   endAll(ctx, store, "alice"),
 		"DeleteExpired": cleanErr, "Migrate": list.Migrate(ctx),
 	} {
 		if !errors.Is(err, session.ErrClosed) || errors.Is(err, session.ErrNotFound) {
@@ -411,8 +416,10 @@ func TestAServerThatIsKilledLogsNobodyOut(t *testing.T) {
 		restart func(testing.TB)
 		dialect dbstore.Dialect
 	}{
-		"postgres": {func(t testing.TB) *sql.DB { return postgres.Start(t).Open(t) }, postgres.Kill, postgres.Restart, dbstore.Postgres},
-		"mariadb":  {func(t testing.TB) *sql.DB { return mariadb.Start(t).Open(t) }, mariadb.Kill, mariadb.Restart, dbstore.MySQL},
+		"postgres": {func(t testing.TB) *sql.DB { return postgres.Start(t).Open(t) }, postgres.Kill, postgres.Restart,
+			dbstore.Postgres},
+		"mariadb": {func(t testing.TB) *sql.DB { return mariadb.Start(t).Open(t) }, mariadb.Kill, mariadb.Restart,
+			dbstore.MySQL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := sqlList(t, server.start(t), server.dialect, revocation.SQLOptions{Table: newTable()})

@@ -178,7 +178,7 @@ func openBrace(data []byte) int {
 	return len(data) - len(rest)
 }
 
-// closes tells whether a JSON object that goes on with b has no members (more).
+// closes reports whether a JSON object that goes on with b has no members (more).
 func closes(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	return len(b) > 0 && b[0] == '}'

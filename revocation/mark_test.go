@@ -25,10 +25,12 @@ func TestMark(t *testing.T) {
 		{"an empty session with a space", `{ }`, 0, "", `{"_session_id":"0123456789abcdef0123456715" }`},
 		{"spaces in front", " \n{\t\"a\":1} ", 0, "", " \n{\"_session_id\":\"0123456789abcdef0123456715\",\t\"a\":1} "},
 		{"an owner", `{"a":1}`, 0, "42", `{"_session_id":"0123456789abcdef0123456715.42","a":1}`},
-		{"a generation", `{"a":1}`, 0x0199c8f3a1b2, "", `{"_session_id":"0123456789abcdef01234567150199c8f3a1b2","a":1}`},
+		{"a generation", `{"a":1}`, 0x0199c8f3a1b2, "",
+			`{"_session_id":"0123456789abcdef01234567150199c8f3a1b2","a":1}`},
 		{"both", `{"a":1}`, 1, "a.b", `{"_session_id":"0123456789abcdef0123456715000000000001.a.b","a":1}`},
 		{"an owner to be escaped", `{"a":1}`, 0, "\"\\\n", `{"_session_id":"0123456789abcdef0123456715.\"\\\n","a":1}`},
-		{"a session that has a mark", `{"_session_id":"0123456789abcdef0123456715","a":1}`, 0, "", `{"_session_id":"0123456789abcdef0123456715","_session_id":"0123456789abcdef0123456715","a":1}`},
+		{"a session that has a mark", `{"_session_id":"0123456789abcdef0123456715","a":1}`, 0, "",
+			`{"_session_id":"0123456789abcdef0123456715","_session_id":"0123456789abcdef0123456715","a":1}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			marked, ok := revocation.Mark([]byte(tc.data), id, tc.generation, tc.owner)

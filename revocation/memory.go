@@ -13,7 +13,7 @@ import (
 // that needs an [SQLList], which may be an SQLite file.
 //
 // A session takes about 100 bytes from its end until its cookies would have
-// expired. What is over is deleted as the list grows, so that it is never much
+// expired. What has expired is deleted as the list grows, so that it is never much
 // more than twice as large as it has to be.
 //
 // It is safe for concurrent use.
@@ -21,7 +21,7 @@ type MemoryList struct {
 	mu       sync.RWMutex
 	sessions map[string]time.Time // until when, by id
 	owners   map[string]memoryOwner
-	limit    int // the size at which to look for what is over
+	limit    int // the size at which to look for what has expired
 }
 
 type memoryOwner struct {

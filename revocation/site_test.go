@@ -93,7 +93,8 @@ type node struct {
 // serve starts a node.
 func serve(t *testing.T, store *revocation.Store) *node {
 	t.Helper()
-	m, err := session.NewManager(store, session.Options{Cookie: session.CookieOptions{Name: "site", InsecureAllowHTTP: true}})
+	m, err := session.NewManager(store, session.Options{Cookie: session.CookieOptions{Name: "site",
+		InsecureAllowHTTP: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +450,8 @@ func TestServeUnchecked(t *testing.T) {
 
 func TestSessionsFromBeforeRevocation(t *testing.T) {
 	plain := cookies(t)
-	m, err := session.NewManager(plain, session.Options{Cookie: session.CookieOptions{Name: "site", InsecureAllowHTTP: true}})
+	m, err := session.NewManager(plain, session.Options{Cookie: session.CookieOptions{Name: "site",
+		InsecureAllowHTTP: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

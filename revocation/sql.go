@@ -51,13 +51,13 @@ type SQLOptions struct {
 //
 // A statement that the database rejected because of a lock, a deadlock or a lack
 // of connections has done nothing, and is tried again until its context ends, or
-// [SQLOptions].Timeout is over. One that a server has refused because it is not
+// [SQLOptions].Timeout has passed. One that a server has refused because it is not
 // the primary any more, and a lookup that lost its connection, are tried three
 // times more, on other connections. That End or EndOwner lost its connection is an
 // error, since nobody knows whether it was run.
 //
 // On a database with replicas the list needs the primary: on a replica that lags
-// behind, a session is over only when the replica knows.
+// behind, a session has ended only when the replica knows.
 //
 // It is safe for concurrent use.
 type SQLList struct {
@@ -111,7 +111,8 @@ const cleanupBatch = 500
 func (l *SQLList) setStatements() {
 	t, st := l.table.Quote(l.db.Dialect), l.db.Statement
 	l.lookup = st("SELECT entry, generation FROM " + t + " WHERE entry IN (?, ?)")
-	l.expired = st("SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " + strconv.Itoa(cleanupBatch))
+	l.expired = st("SELECT entry FROM " + t + " WHERE expires <= ? ORDER BY expires LIMIT " +
+		strconv.Itoa(cleanupBatch))
 
 	l.raise = st("UPDATE " + t + " SET generation = ?, expires = CASE WHEN expires < ? THEN ? ELSE expires END" +
 		" WHERE entry = ? AND generation = ?")
@@ -139,8 +140,9 @@ func (l *SQLList) Migrate(ctx context.Context) error {
 		key += " CHARACTER SET ascii COLLATE ascii_bin"
 	}
 	err := l.db.Define(ctx, sqlkit.Definition{
-		Table:   l.table,
-		Columns: []sqlkit.Column{{Name: "entry", Type: key, Width: 33}, {Name: "generation", Type: "bigint"}, {Name: "expires", Type: "bigint"}},
+		Table: l.table,
+		Columns: []sqlkit.Column{{Name: "entry", Type: key, Width: 33}, {Name: "generation", Type: "bigint"},
+			{Name: "expires", Type: "bigint"}},
 		Key:     "entry",
 		Options: options,
 		Indexes: []sqlkit.Index{{Name: l.table.Name + "_expires", Columns: []string{"expires"}}},
@@ -158,17 +160,18 @@ func (l *SQLList) Lookup(ctx context.Context, id, owner string) (e Entry, err er
 	}
 	defer l.db.End()
 	ofSession := sessionEntry(id)
-	_, err = sqlkit.Collect(ctx, l.db, l.lookup, []any{ofSession, ownerEntry(owner)}, func(rows *sql.Rows) (struct{}, error) {
-		var entry string
-		var generation int64
-		err := rows.Scan(&entry, &generation)
-		if entry == ofSession {
-			e.Ended = true
-		} else {
-			e.Generation = generation
-		}
-		return struct{}{}, err
-	})
+	_, err = sqlkit.Collect(ctx, l.db, l.lookup, []any{ofSession, ownerEntry(owner)},
+		func(rows *sql.Rows) (struct{}, error) {
+			var entry string
+			var generation int64
+			err := rows.Scan(&entry, &generation)
+			if entry == ofSession {
+				e.Ended = true
+			} else {
+				e.Generation = generation
+			}
+			return struct{}{}, err
+		})
 	if err != nil {
 		return Entry{}, l.db.Failure(ctx, "lookup", err)
 	}
@@ -247,7 +250,8 @@ func (l *SQLList) deleteBatch(ctx context.Context, now int64) (found int, delete
 		for _, entry := range entries {
 			args = append(args, entry)
 		}
-		st := l.db.Once("DELETE FROM " + l.table.Quote(l.db.Dialect) + " WHERE expires <= ? AND " + sqlkit.In("entry", len(entries)))
+		st := l.db.Once("DELETE FROM " + l.table.Quote(l.db.Dialect) + " WHERE expires <= ? AND " +
+			sqlkit.In("entry", len(entries)))
 		st.Repeats = true
 		deleted, err = l.db.Exec(ctx, st, args...)
 	}

@@ -31,7 +31,7 @@ type Options struct {
 	// MaxStale, if it is greater than 0, is how long the list need not be asked
 	// again about a session that it was asked about. It saves most lookups of a
 	// busy visitor, and lets the cookies of a session that another node has
-	// ended be read for that much longer. What this process itself ends is over
+	// ended be read for that much longer. What this process itself ends is refused
 	// at once, and saving and renewing always ask, so that no session outlives
 	// its end by more. It takes up to 8 MB of memory.
 	MaxStale time.Duration
@@ -42,8 +42,8 @@ type Options struct {
 	RefuseUnmarked bool
 
 	// ServeUnchecked, unless nil, is called when the list cannot be asked
-	// whether a session is over, with the list's error. If it returns true, the
-	// session is taken for one that is not; so whoever has a cookie of an ended
+	// whether a session has ended, with the list's error. If it returns true, the
+	// session is taken for one that goes on; so a holder of a cookie of an ended
 	// session can use it while the list is out of order. Renewing and ending
 	// sessions need the list in any case, and fail without it. A session that
 	// begins meanwhile ends when the list works again if its owner is on it.
@@ -116,7 +116,7 @@ var (
 )
 
 // New returns an engine that keeps sessions in engine, and ends them by means of
-// list. It owns neither: whoever opened them closes them.
+// list. It owns neither, and leaves both open.
 func New(engine session.SessionStore, list List, opts Options) (*Store, error) {
 	if engine == nil || list == nil {
 		return nil, errors.New("revocation: New needs an engine and a list")
@@ -125,7 +125,8 @@ func New(engine session.SessionStore, list List, opts Options) (*Store, error) {
 		opts.MaxAge = defaultMaxAge
 	}
 	if opts.MaxAge < time.Second || opts.MaxAge > maxMaxAge {
-		return nil, fmt.Errorf("revocation: Options.MaxAge is %v, and has to be between a second and a hundred years", opts.MaxAge)
+		return nil, fmt.Errorf("revocation: Options.MaxAge is %v, and has to be between a second and a hundred years",
+			opts.MaxAge)
 	}
 	if opts.MaxStale < 0 {
 		return nil, fmt.Errorf("revocation: Options.MaxStale is negative: %v", opts.MaxStale)
@@ -186,7 +187,8 @@ func (s *Store) Save(ctx context.Context, token string, rec *session.Record) (ne
 	return s.save(ctx, s.engine.Save, token, rec)
 }
 
-func (s *Store) save(ctx context.Context, save saveFunc, token string, rec *session.Record) (newToken string, err error) {
+func (s *Store) save(ctx context.Context, save saveFunc, token string, rec *session.Record) (
+	newToken string, err error) {
 	m, err := s.openLiving(ctx, token)
 	if err != nil {
 		return "", err
@@ -238,7 +240,8 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (n
 }
 
 // replace saves a session under a new mark, and ends the old one.
-func (s *Store) replace(ctx context.Context, save saveFunc, token string, rec *session.Record, old, m mark) (newToken string, err error) {
+func (s *Store) replace(ctx context.Context, save saveFunc, token string, rec *session.Record,
+	old, m mark) (newToken string, err error) {
 	renewed := *rec
 	if newToken, err = s.write(ctx, save, token, &renewed, m); err != nil {
 		return "", err
@@ -421,7 +424,8 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 
 // inGeneration makes a session one of a generation of its owner, as it is stored,
 // under a new id and token. The old id is not ended yet.
-func (s *Store) inGeneration(ctx context.Context, owner string, generation int64, token string) (old mark, newToken string, err error) {
+func (s *Store) inGeneration(ctx context.Context, owner string, generation int64, token string) (
+	old mark, newToken string, err error) {
 	for {
 		rec, old, err := s.open(ctx, token)
 		if errors.Is(err, session.ErrNotFound) {
@@ -518,7 +522,8 @@ func (s *Store) generation(ctx context.Context, owner string) (int64, error) {
 }
 
 // write saves a record with a mark by one of the engine's methods.
-func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *session.Record, m mark) (newToken string, err error) {
+func (s *Store) write(ctx context.Context, save saveFunc, token string, rec *session.Record, m mark) (
+	newToken string, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("revocation: save: %w", err)
 	}
@@ -549,7 +554,8 @@ func (s *Store) spanOf(rec *session.Record) int { return max(s.least, spanOf(lif
 // checkLife refuses a session that would outlive what is on the list.
 func (s *Store) checkLife(rec *session.Record) error {
 	if life := lifeOf(rec); life > s.opts.MaxAge+lifeSlack {
-		return fmt.Errorf("revocation: %w: the session is to live for %v, longer than revocation.Options.MaxAge, which is %v",
+		return fmt.Errorf("revocation: %w: the session is to live for %v, longer than revocation.Options.MaxAge,"+
+			" which is %v",
 			session.ErrMisuse, life.Round(time.Second), s.opts.MaxAge)
 	}
 	return nil

@@ -20,10 +20,14 @@ import (
 	"sessionengine/signedcookie"
 )
 
+// saveFunc is Save or Renew of a store.
+type saveFunc = func(ctx context.Context, token string, rec *session.Record) (string, error)
+
 func inAnHour() time.Time { return time.Now().UTC().Truncate(time.Second).Add(time.Hour) }
 
 // begin begins a session.
-func begin(t testing.TB, store session.SessionStore, owner string, expires time.Time) (token string, rec *session.Record) {
+func begin(t testing.TB, store session.SessionStore, owner string, expires time.Time) (
+	token string, rec *session.Record) {
 	t.Helper()
 	rec = &session.Record{Data: []byte(`{"a":1}`), Expires: expires, Owner: owner}
 	token, err := store.Save(t.Context(), "", rec)
@@ -42,7 +46,8 @@ func wantAlive(t testing.TB, when string, store session.SessionStore, token stri
 
 func wantEnded(t testing.TB, when string, store session.SessionStore, token string) {
 	t.Helper()
-	if _, err := store.Load(t.Context(), token); !errors.Is(err, revocation.ErrEnded) || !errors.Is(err, session.ErrNotFound) {
+	if _, err := store.Load(t.Context(), token); !errors.Is(err, revocation.ErrEnded) ||
+		!errors.Is(err, session.ErrNotFound) {
 		t.Errorf("%s: Load gave %v, want %v", when, err, revocation.ErrEnded)
 	}
 }
@@ -211,7 +216,8 @@ func TestSessionsEndedWhileTheyBegin(t *testing.T) {
 }
 
 func TestOwnersAreToldApart(t *testing.T) {
-	names := []string{"alice", "Alice", "alice ", "\u00e0lice", "al", "alice.", `al"ice\`, "<b>\u2028\n", "a\xffb", "o", "s", strings.Repeat("x", 500)}
+	names := []string{"alice", "Alice", "alice ", "\u00e0lice", "al", "alice.", `al"ice\`, "<b>\u2028\n", "a\xffb", "o",
+		"s", strings.Repeat("x", 500)}
 	onEveryList(t, func(t *testing.T, one, two *revocation.Store) {
 		for _, ended := range names {
 			var tokens []string
@@ -234,7 +240,7 @@ func TestOwnersAreToldApart(t *testing.T) {
 	})
 }
 
-func TestASessionBelongsToWhoeverOwnsItNow(t *testing.T) {
+func TestASessionBelongsToItsPresentOwner(t *testing.T) {
 	ctx := t.Context()
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
 	for _, owner := range []string{"alice", "bob"} {
@@ -242,7 +248,7 @@ func TestASessionBelongsToWhoeverOwnsItNow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": store.Save, "Renew": store.Renew} {
+	for name, write := range map[string]saveFunc{"Save": store.Save, "Renew": store.Renew} {
 		token, rec := begin(t, store, "", inAnHour())
 		for _, owner := range []string{"alice", "bob", "carol", "", "alice"} {
 			rec.Owner = owner
@@ -322,14 +328,14 @@ func TestOnlyTheCallersOwnSessionGoesOn(t *testing.T) {
 	}
 	wantAlive(t, "the caller's own", store, kept)
 
-	// A session that is over cannot keep itself.
+	// A session that has ended cannot keep itself.
 	if _, err := store.EndOtherSessions(ctx, "alice", stale); !errors.Is(err, session.ErrGone) {
-		t.Errorf("by a session that is over: %v", err)
+		t.Errorf("by a session that has ended: %v", err)
 	}
 	wantEnded(t, "the one that was kept before", store, kept)
 }
 
-// Whoever has a copy of the cookie that is kept gains nothing by renewing it
+// Someone with a copy of the cookie that is kept gains nothing by renewing it
 // between any two steps.
 func TestACopyOfTheKeptCookieEnds(t *testing.T) {
 	for step := range 5 {
@@ -356,8 +362,8 @@ func TestACopyOfTheKeptCookieEnds(t *testing.T) {
 	}
 }
 
-// Nor does whoever has a session outlive its owner's, which a node ends whose
-// clock is behind, by ending the others between any two steps.
+// Nor does a session outlive its owner's, which a node ends whose clock is behind,
+// by ending the others between any two steps.
 func TestASessionThatEndsOthersEndsWithAllOfItsOwner(t *testing.T) {
 	for _, behind := range []time.Duration{0, time.Second, time.Hour} {
 		for step := range 5 {
@@ -368,7 +374,8 @@ func TestASessionThatEndsOthersEndsWithAllOfItsOwner(t *testing.T) {
 			ended := false
 			list.left, list.meanwhile = step, func() {
 				ended = true
-				if _, err := list.List.EndOwner(ctx, "alice", time.Now().Add(-behind).UnixMilli(), inAnHour()); err != nil {
+				if _, err := list.List.EndOwner(ctx, "alice", time.Now().Add(-behind).UnixMilli(),
+					inAnHour()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -497,7 +504,7 @@ func TestMaxStale(t *testing.T) {
 		if err := other.Delete(ctx, token); err != nil {
 			t.Fatal(err)
 		}
-		for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": bound.Save, "Renew": bound.Renew} {
+		for name, write := range map[string]saveFunc{"Save": bound.Save, "Renew": bound.Renew} {
 			if _, err := write(ctx, token, rec); !errors.Is(err, session.ErrGone) {
 				t.Errorf("%s asks: %v", name, err)
 			}
@@ -701,9 +708,10 @@ func TestASessionThatLivesTooLong(t *testing.T) {
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{MaxAge: time.Hour})
 	token, rec := begin(t, store, "alice", inAnHour())
 	rec.Expires = inAnHour().Add(time.Hour)
-	for name, write := range map[string]func(context.Context, string, *session.Record) (string, error){"Save": store.Save, "Renew": store.Renew} {
+	for name, write := range map[string]saveFunc{"Save": store.Save, "Renew": store.Renew} {
 		for _, token := range []string{token, ""} {
-			if _, err := write(ctx, token, rec); err == nil || !strings.Contains(err.Error(), "MaxAge") || session.ErrorStatus(err) != 500 {
+			if _, err := write(ctx, token, rec); err == nil || !strings.Contains(err.Error(), "MaxAge") ||
+				session.ErrorStatus(err) != 500 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -764,7 +772,8 @@ func TestWhatCannotBeMarked(t *testing.T) {
 	if _, err := list.EndOwner(ctx, "alice", 1<<50, inAnHour()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(), Owner: "alice"}); err == nil {
+	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: inAnHour(),
+		Owner: "alice"}); err == nil {
 		t.Error("a generation out of range: no error")
 	}
 }
@@ -808,17 +817,21 @@ func TestCookiesGrowALittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for scheme, bounds := range map[signedcookie.Scheme][2]int{signedcookie.Signed: {30, 55}, signedcookie.Sealed: {20, 40}} {
-			engine, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="), signedcookie.Options{Scheme: scheme})
+		for scheme, bounds := range map[signedcookie.Scheme][2]int{signedcookie.Signed: {30, 55},
+			signedcookie.Sealed: {20, 40}} {
+			engine, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="),
+				signedcookie.Options{Scheme: scheme})
 			if err != nil {
 				t.Fatal(err)
 			}
 			store := wrap(t, engine, revocation.NewMemoryList(), revocation.Options{})
 			var growth, n int
 			for data := range bytes.Lines(lines) {
-				data = fmt.Appendf(nil, `%s,"_session_owner":"alice@example.org"}`, bytes.TrimSuffix(bytes.TrimSpace(data), []byte("}")))
+				data = fmt.Appendf(nil, `%s,"_session_owner":"alice@example.org"}`,
+					bytes.TrimSuffix(bytes.TrimSpace(data), []byte("}")))
 				for sign, store := range map[int]session.SessionStore{-1: engine, +1: store} {
-					token, err := store.Save(t.Context(), "", &session.Record{Data: data, Expires: inAnHour(), Owner: "alice@example.org"})
+					token, err := store.Save(t.Context(), "",
+						&session.Record{Data: data, Expires: inAnHour(), Owner: "alice@example.org"})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -855,7 +868,8 @@ func TestOptions(t *testing.T) {
 	if _, err := store.ForCookie("no name"); err == nil {
 		t.Error("a name that the engine refuses: no error")
 	}
-	if text := fmt.Sprintf("%v %+v %s", store, store, store); strings.Contains(text, "0x") || !strings.Contains(text, "signedcookie.Store") {
+	if text := fmt.Sprintf("%v %+v %s", store, store, store); strings.Contains(text, "0x") ||
+		!strings.Contains(text, "signedcookie.Store") {
 		t.Errorf("prints as %s", text)
 	}
 }
@@ -929,7 +943,8 @@ func TestTouch(t *testing.T) {
 	if err := store.Touch(ctx, large, rec); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) || !bytes.Equal(got.Data, rec.Data) {
+	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) ||
+		!bytes.Equal(got.Data, rec.Data) {
 		t.Errorf("after Touch: %v", err)
 	}
 	tooLong := *rec
@@ -945,7 +960,8 @@ func TestTouch(t *testing.T) {
 	if err := store.Touch(ctx, large, rec); err != nil {
 		t.Fatalf("to a much longer life: %v", err)
 	}
-	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) || !bytes.Equal(got.Data, rec.Data) || got.Version != rec.Version {
+	if got, err := store.Load(ctx, large); err != nil || !got.Expires.Equal(rec.Expires) ||
+		!bytes.Equal(got.Data, rec.Data) || got.Version != rec.Version {
 		t.Errorf("after Touch to a much longer life: %v", err)
 	}
 	before.Expires = rec.Expires.Add(48 * time.Hour)
@@ -1033,7 +1049,9 @@ func TestALongerLifeIsKnownToTheList(t *testing.T) {
 func TestEndSessionsAtANodeWithALateClock(t *testing.T) {
 	ctx := t.Context()
 	list := &switchable{List: revocation.NewMemoryList()}
-	store := wrap(t, cookies(t), list, revocation.Options{ServeUnchecked: func(context.Context, error) bool { return true }})
+	store := wrap(t, cookies(t), list, revocation.Options{
+		ServeUnchecked: func(context.Context, error) bool { return true },
+	})
 	list.broken.Store(true)
 	token, _ := begin(t, store, "alice", inAnHour())
 	list.broken.Store(false)

@@ -105,7 +105,8 @@ func TestEndedConnections(t *testing.T) {
 				var waiting []int
 				for len(waiting) < 2 {
 					waiting = nil
-					rows, err := admin.Query("SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%lock'")
+					rows, err := admin.Query("SELECT id FROM information_schema.processlist " +
+						"WHERE state LIKE 'Waiting for table%lock'")
 					if err != nil {
 						t.Fatal(err)
 					}

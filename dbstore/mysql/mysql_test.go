@@ -57,14 +57,16 @@ var backend = storetest.Backend{
 		return connector
 	},
 	CreateDjangoTable: []string{
-		"CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, `session_data` longtext NOT NULL, `expire_date` datetime(6) NOT NULL)",
+		"CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, `session_data` longtext NOT" +
+			" NULL, `expire_date` datetime(6) NOT NULL)",
 		"CREATE INDEX `django_session_expire_date_a5c62663` ON `django_session` (`expire_date`)",
 	},
 	DjangoTime: func(t time.Time) string { return t.Format("'2006-01-02 15:04:05.999999'") },
-	Conflict:   &mysqldriver.MySQLError{Number: 1213, Message: "Deadlock found when trying to get lock; try restarting transaction"},
-	Explain:    "EXPLAIN",
-	KeyIndex:   "PRIMARY",
-	FullScan:   " ALL ",
+	Conflict: &mysqldriver.MySQLError{Number: 1213,
+		Message: "Deadlock found when trying to get lock; try restarting transaction"},
+	Explain:  "EXPLAIN",
+	KeyIndex: "PRIMARY",
+	FullScan: " ALL ",
 }
 
 // backend9 is backend on MySQL 9, whose plans look the same only on request.
@@ -157,12 +159,14 @@ func TestTableInAnotherCharacterSet(t *testing.T) {
 
 func testCharacterSets(t *testing.T, server *testserver.Server) {
 	ctx := t.Context()
-	for _, charset := range []string{"latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_general_ci", "utf8mb4 COLLATE utf8mb4_unicode_ci"} {
+	for _, charset := range []string{"latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_general_ci",
+		"utf8mb4 COLLATE utf8mb4_unicode_ci"} {
 		t.Run(charset, func(t *testing.T) {
 			db := server.Start(t).Open(t)
 			for _, statement := range []string{
 				"DROP TABLE IF EXISTS charsets",
-				"CREATE TABLE charsets (session_key varchar(40) PRIMARY KEY, session_data longtext NOT NULL, expire_date datetime(6) NOT NULL) DEFAULT CHARSET " + charset,
+				"CREATE TABLE charsets (session_key varchar(40) PRIMARY KEY, session_data longtext NOT NULL," +
+					" expire_date datetime(6) NOT NULL) DEFAULT CHARSET " + charset,
 			} {
 				if _, err := db.Exec(statement); err != nil {
 					t.Fatal(err)
@@ -185,7 +189,8 @@ func TestSessionAboveTheWidthOfItsColumn(t *testing.T) {
 			db := server.Start(t).Open(t)
 			for _, statement := range []string{
 				"DROP TABLE IF EXISTS narrow",
-				"CREATE TABLE narrow (session_key varchar(40) PRIMARY KEY, session_data text CHARACTER SET utf8mb4 NOT NULL, expire_date datetime(6) NOT NULL)",
+				"CREATE TABLE narrow (session_key varchar(40) PRIMARY KEY, session_data text CHARACTER SET utf8mb4" +
+					" NOT NULL, expire_date datetime(6) NOT NULL)",
 			} {
 				if _, err := db.Exec(statement); err != nil {
 					t.Fatal(err)
@@ -195,12 +200,14 @@ func TestSessionAboveTheWidthOfItsColumn(t *testing.T) {
 			if err := store.Migrate(ctx); err != nil {
 				t.Fatal(err)
 			}
-			fits := &session.Record{Data: []byte(`"` + strings.Repeat("x", 65533) + `"`), Expires: time.Now().Add(time.Hour)}
+			fits := &session.Record{Data: []byte(`"` + strings.Repeat("x", 65533) + `"`),
+				Expires: time.Now().Add(time.Hour)}
 			token, err := store.Save(ctx, "", fits)
 			if err != nil {
 				t.Fatalf("65535 bytes: %v", err)
 			}
-			for _, data := range []string{`"` + strings.Repeat("x", 65534) + `"`, `"` + strings.Repeat("é", 40000) + `"`} {
+			for _, data := range []string{`"` + strings.Repeat("x", 65534) + `"`,
+				`"` + strings.Repeat("é", 40000) + `"`} {
 				rec := &session.Record{Data: []byte(data), Expires: fits.Expires, Version: fits.Version}
 				_, created := store.Save(ctx, "", rec)
 				_, saved := store.Save(ctx, token, rec)
@@ -231,12 +238,14 @@ func TestOpen(t *testing.T) {
 	})
 	addr := server.Start(t).Addr
 	db := server.Open(t)
-	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS `a/b`", "CREATE USER IF NOT EXISTS 'u:u'@'%' IDENTIFIED BY 'p@:/?#ä'", "GRANT ALL ON *.* TO 'u:u'@'%'"} {
+	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS `a/b`",
+		"CREATE USER IF NOT EXISTS 'u:u'@'%' IDENTIFIED BY 'p@:/?#ä'", "GRANT ALL ON *.* TO 'u:u'@'%'"} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	url := url.URL{Scheme: "mysql", User: url.UserPassword("u:u", "p@:/?#ä"), Host: addr, Path: "/a/b", RawQuery: "timeout=3s"}
+	url := url.URL{Scheme: "mysql", User: url.UserPassword("u:u", "p@:/?#ä"), Host: addr, Path: "/a/b",
+		RawQuery: "timeout=3s"}
 	store := open(t, url.String(), mysql.Options{})
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Error(err)

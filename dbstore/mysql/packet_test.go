@@ -32,7 +32,8 @@ func TestSessionAboveMaxAllowedPacket(t *testing.T) {
 	for _, size := range []int{2 << 20, 20 << 20} {
 		rec := &session.Record{Data: []byte(`"` + strings.Repeat("x", size) + `"`), Expires: time.Now().Add(time.Hour)}
 		_, err = store.Save(ctx, "", rec)
-		if _, ok := errors.AsType[*session.TooLargeError](err); !ok || session.ErrorStatus(err) != http.StatusInternalServerError {
+		if _, ok := errors.AsType[*session.TooLargeError](err); !ok ||
+			session.ErrorStatus(err) != http.StatusInternalServerError {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
@@ -47,7 +48,8 @@ func TestSessionAboveMaxAllowedPacket(t *testing.T) {
 	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
 		t.Errorf("a change of 600 KiB to 600 KiB: %v", err)
 	}
-	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)}); err != nil {
+	if _, err := store.Save(ctx, "", &session.Record{Data: []byte(`{}`),
+		Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Errorf("a small session afterwards: %v", err)
 	}
 }

@@ -24,8 +24,10 @@ func TestAlive(t *testing.T) {
 			<-reading
 			time.Sleep(10 * time.Millisecond) // until Read has begun
 		}, true},
-		{"a connection that the server has closed", func(server, client net.Conn) { server.Close(); wait(client) }, false},
-		{"a connection with a message nobody asked for", func(server, client net.Conn) { server.Write([]byte("bye")); wait(client) }, false},
+		{"a connection that the server has closed", func(server, client net.Conn) { server.Close(); wait(client) },
+			false},
+		{"a connection with a message nobody asked for",
+			func(server, client net.Conn) { server.Write([]byte("bye")); wait(client) }, false},
 		{"a connection that is closed", func(_, client net.Conn) { client.Close() }, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -24,7 +24,8 @@ func hosts(servers ...*testserver.Server) string {
 	for i, s := range servers {
 		addrs[i] = s.Addr
 	}
-	return "postgres://postgres@" + strings.Join(addrs, ",") + "/postgres?sslmode=disable&target_session_attrs=read-write"
+	return "postgres://postgres@" + strings.Join(addrs, ",") +
+		"/postgres?sslmode=disable&target_session_attrs=read-write"
 }
 
 // setReadOnly makes a running server refuse writes, or accept them, on the
@@ -135,7 +136,8 @@ func TestPromotedStandbyLosesNothing(t *testing.T) {
 func TestTerminatedConnections(t *testing.T) {
 	ctx := t.Context()
 	admin := server.Start(t).Open(t)
-	store := open(t, server.URL+"&application_name=terminated", postgres.Options{Options: dbstore.Options{Table: "terminated"}})
+	store := open(t, server.URL+"&application_name=terminated",
+		postgres.Options{Options: dbstore.Options{Table: "terminated"}})
 	token, _ := storetest.Begin(t, store, "0")
 	lock, err := admin.BeginTx(ctx, nil)
 	if err != nil {
@@ -147,8 +149,10 @@ func TestTerminatedConnections(t *testing.T) {
 	}
 	storetest.RunEnded(t, store, token, func() {
 		for n := 0; n < 2; {
-			err := admin.QueryRow("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock'" +
-				" AND (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terminated' AND wait_event_type = 'Lock') = 2").Scan(&n)
+			err := admin.QueryRow("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE" +
+				" application_name = 'terminated' AND wait_event_type = 'Lock'" +
+				" AND (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'terminated' AND" +
+				" wait_event_type = 'Lock') = 2").Scan(&n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +224,8 @@ func TestBehindPooler(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				for range 5 {
-					if _, err := store.Load(t.Context(), strings.Repeat("a", 32)); !errors.Is(err, session.ErrNotFound) {
+					_, err := store.Load(t.Context(), strings.Repeat("a", 32))
+					if !errors.Is(err, session.ErrNotFound) {
 						failed.Store(&err)
 					}
 				}

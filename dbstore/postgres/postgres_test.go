@@ -48,8 +48,10 @@ var backend = storetest.Backend{
 		return stdlib.GetConnector(*config)
 	},
 	CreateDjangoTable: []string{
-		`CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL)`,
-		`CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops)`,
+		`CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL,` +
+			` "expire_date" timestamp with time zone NOT NULL)`,
+		`CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ` +
+			`("session_key" varchar_pattern_ops)`,
 		`CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")`,
 	},
 	DjangoTime: func(t time.Time) string { return t.Format("'2006-01-02T15:04:05.999999+00:00'::timestamptz") },
@@ -75,7 +77,8 @@ func TestProcesses(t *testing.T) { storetest.RunProcesses(t, backend) }
 // In a serializable transaction PostgreSQL fails statements that READ COMMITTED
 // would let wait for each other.
 func TestSerializationFailuresAreTriedAgain(t *testing.T) {
-	store := open(t, server.Start(t).URL+"&default_transaction_isolation=serializable", postgres.Options{Options: dbstore.Options{Table: "serializable"}})
+	store := open(t, server.Start(t).URL+"&default_transaction_isolation=serializable",
+		postgres.Options{Options: dbstore.Options{Table: "serializable"}})
 	ctx := t.Context()
 	if err := store.Migrate(ctx); err != nil {
 		t.Fatal(err)
@@ -122,7 +125,8 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 	}
 	defer store.Close()
 	db := server.Open(t)
-	if _, err := db.Exec("INSERT INTO deadlock VALUES ('a', '{}', '2020-01-01'), ('b', '{}', '2020-01-01')"); err != nil {
+	if _, err := db.Exec("INSERT INTO deadlock VALUES ('a', '{}', '2020-01-01'), " +
+		"('b', '{}', '2020-01-01')"); err != nil {
 		t.Fatal(err)
 	}
 	tx, err := db.BeginTx(ctx, nil)
@@ -130,7 +134,8 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec("SET LOCAL deadlock_timeout = '1min'; UPDATE deadlock SET session_data = '{}' WHERE session_key = 'b'"); err != nil {
+	if _, err := tx.Exec("SET LOCAL deadlock_timeout = '1min'; UPDATE deadlock SET session_data = '{}'" +
+		" WHERE session_key = 'b'"); err != nil {
 		t.Fatal(err)
 	}
 	cleaned := make(chan error, 1)
@@ -164,7 +169,8 @@ func TestDatabaseInAnotherEncoding(t *testing.T) {
 	for _, encoding := range []string{"LATIN1", "SQL_ASCII"} {
 		t.Run(encoding, func(t *testing.T) {
 			name := strings.ToLower(encoding)
-			if _, err := server.Start(t).Open(t).Exec("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE 'C' ENCODING '" + encoding + "'"); err != nil {
+			if _, err := server.Start(t).Open(t).Exec("CREATE DATABASE " + name +
+				" TEMPLATE template0 LOCALE 'C' ENCODING '" + encoding + "'"); err != nil {
 				t.Fatal(err)
 			}
 			url := strings.Replace(server.URL, "/postgres?", "/"+name+"?", 1)
@@ -175,7 +181,8 @@ func TestDatabaseInAnotherEncoding(t *testing.T) {
 			storetest.RunCharacters(t, store)
 
 			// Other programs read what is meant.
-			if _, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":"é"}`), Expires: time.Now().Add(time.Hour)}); err != nil {
+			if _, err := store.Save(t.Context(), "",
+				&session.Record{Data: []byte(`{"a":"é"}`), Expires: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			db, err := sql.Open("pgx", url+"&client_encoding=UTF8")
@@ -184,7 +191,8 @@ func TestDatabaseInAnotherEncoding(t *testing.T) {
 			}
 			defer db.Close()
 			var n int
-			err = db.QueryRow(`SELECT count(*) FROM django_session WHERE session_data IN ('{"a":"é"}', '{"a":"\u00e9"}')`).Scan(&n)
+			err = db.QueryRow(`SELECT count(*) FROM django_session WHERE session_data IN ('{"a":"é"}',` +
+				` '{"a":"\u00e9"}')`).Scan(&n)
 			if err != nil || n == 0 {
 				t.Errorf("the character is another one in the table (%v)", err)
 			}
@@ -197,9 +205,10 @@ func TestOpen(t *testing.T) {
 		return func() (*dbstore.Store, error) { return postgres.Open(t.Context(), url, opts) }
 	}
 	storetest.RunOpenErrors(t, "postgres: ", map[string]func() (*dbstore.Store, error){
-		"a malformed URL":                  opening("postgres://user:hunter2@host:port/db", postgres.Options{}),
-		"a server that is not there":       opening("postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{}),
-		"a negative number of connections": opening("postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{MaxConns: -1}),
+		"a malformed URL":            opening("postgres://user:hunter2@host:port/db", postgres.Options{}),
+		"a server that is not there": opening("postgres://user:hunter2@127.0.0.1:1/db", postgres.Options{}),
+		"a negative number of connections": opening("postgres://user:hunter2@127.0.0.1:1/db",
+			postgres.Options{MaxConns: -1}),
 	})
 	url := server.Start(t).URL
 	_, err := postgres.Open(t.Context(), url, postgres.Options{Options: dbstore.Options{Table: `x"; DROP TABLE y`}})

@@ -113,7 +113,8 @@ func TestExpiriesStoredAsBLOBs(t *testing.T) {
 	rec := newRecord(`{}`)
 	token := mustSave(t, store, "", rec)
 	set := func(expires time.Time) {
-		if _, err := db.Exec("UPDATE django_session SET expire_date = ?", []byte(expires.UTC().Format(time.DateTime))); err != nil {
+		if _, err := db.Exec("UPDATE django_session SET expire_date = ?",
+			[]byte(expires.UTC().Format(time.DateTime))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-var errReplaced = errors.New("the file was removed or replaced while it was open, and nothing is saved until it is back or opened again")
+var errReplaced = errors.New("the file was removed or replaced while it was open, and nothing is saved until it is" +
+	" back or opened again")
 
 // connector opens connections to the file that was there when the store was
 // opened, and to no other.

@@ -82,7 +82,8 @@ func TestOpen(t *testing.T) {
 	t.Run("so is one that a symbolic link names", func(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "link")
-		if err := errors.Join(os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink("data/next", path), os.Symlink("real.db", filepath.Join(dir, "data", "next"))); err != nil {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "data"), 0o755), os.Symlink("data/next", path),
+			os.Symlink("real.db", filepath.Join(dir, "data", "next"))); err != nil {
 			t.Skip(err)
 		}
 		store := open(t, path, sqlite.Options{})
@@ -102,7 +103,8 @@ func TestOpen(t *testing.T) {
 		if err := os.Symlink(path, path); err != nil {
 			t.Skip(err)
 		}
-		if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -140,7 +142,8 @@ func TestOpen(t *testing.T) {
 		{"a folder that is not there", filepath.Join(t.TempDir(), "none", "sessions.db"), sqlite.Options{}},
 		{"a folder", t.TempDir(), sqlite.Options{}},
 		{"a negative number of readers", ":memory:", sqlite.Options{Readers: -1}},
-		{"readers of the application's", ":memory:", sqlite.Options{Options: dbstore.Options{Reader: openDB(t, ":memory:")}}},
+		{"readers of the application's", ":memory:",
+			sqlite.Options{Options: dbstore.Options{Reader: openDB(t, ":memory:")}}},
 		{"a table's name that is none", ":memory:", sqlite.Options{Options: dbstore.Options{Table: "a b"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -173,13 +176,15 @@ func TestOpenErrors(t *testing.T) {
 	}
 	for _, tc := range []struct{ path, want string }{
 		{dir, "it is a folder"},
-		{filepath.Join(dir, "missing", "a.db"), "the folder " + filepath.Join(dir, "missing") + " does not exist; create it"},
+		{filepath.Join(dir, "missing", "a.db"), "the folder " + filepath.Join(dir, "missing") +
+			" does not exist; create it"},
 		{text, "the file holds something else"},
 		{filepath.Join(text, "a.db"), "not a directory"},
 		{"/proc/a.db", "/proc"},
 	} {
 		_, err := sqlite.Open(t.Context(), tc.path, sqlite.Options{})
-		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "sqlite: open "+tc.path+": ") {
+		if err == nil || !strings.Contains(err.Error(), tc.want) ||
+			!strings.HasPrefix(err.Error(), "sqlite: open "+tc.path+": ") {
 			t.Errorf("got %v, want an error that begins with the name %s, and has %q in it", err, tc.path, tc.want)
 		}
 	}
@@ -234,7 +239,8 @@ func TestFileReplaced(t *testing.T) {
 			}
 			tc.do(t, path)
 			_, err := store.Save(t.Context(), "", newRecord(`{}`))
-			if err == nil || errors.Is(err, session.ErrNotFound) || !strings.Contains(err.Error(), path+": the file was removed or replaced") {
+			if err == nil || errors.Is(err, session.ErrNotFound) ||
+				!strings.Contains(err.Error(), path+": the file was removed or replaced") {
 				t.Errorf("Save: %v", err)
 			}
 			if err := loadFails(t, store, token); errors.Is(err, session.ErrNotFound) {

@@ -15,12 +15,14 @@ func TestFIPSOnly(t *testing.T) {
 	if !fipstest.Only(t) {
 		return
 	}
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), sqlite.Options{Options: dbstore.Options{Owners: true}})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"),
+		sqlite.Options{Options: dbstore.Options{Owners: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
+	token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{"a":1}`),
+		Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

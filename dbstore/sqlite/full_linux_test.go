@@ -49,7 +49,8 @@ func TestDiskFull(t *testing.T) {
 			continue
 		}
 		failures++
-		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrGone) || errors.Is(err, session.ErrConflict) {
+		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrGone) ||
+			errors.Is(err, session.ErrConflict) {
 			t.Fatalf("Save on a full disk: %v", err)
 		}
 	}

@@ -89,7 +89,9 @@ func TestTimeGrowsAsTheSessionsOfAnOwner(t *testing.T) {
 			_, err := store.EndOtherSessions(ctx, owner, token)
 			return err
 		}},
-		{"login and logout", func(store *dbstore.Store, _ string, _ int) error { return store.Delete(ctx, login(store)) }},
+		{"login and logout", func(store *dbstore.Store, _ string, _ int) error {
+			return store.Delete(ctx, login(store))
+		}},
 		{"renewal", func(store *dbstore.Store, token string, _ int) error {
 			rec, err := store.Load(ctx, token)
 			if err != nil {

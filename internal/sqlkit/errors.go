@@ -249,7 +249,8 @@ func (db *DB) Failure(ctx context.Context, op string, err error) error {
 	class, text := Classify(db.Dialect, err)
 	if class == NoTable {
 		err = fmt.Errorf("%w (Migrate creates the table)", err)
-	} else if class == Moved && db.Dialect == Postgres && (strings.Contains(text, "26000") || strings.Contains(text, "42P05")) {
+	} else if class == Moved && db.Dialect == Postgres &&
+		(strings.Contains(text, "26000") || strings.Contains(text, "42P05")) {
 		err = fmt.Errorf("%w (a pooler that does not keep prepared statements, as pgbouncer in transaction mode, needs"+
 			" default_query_exec_mode=cache_describe, exec or simple_protocol in the connection string)", err)
 	} else if text != err.Error() {

@@ -82,15 +82,17 @@ func (db *DB) check(ctx context.Context, def Definition) error {
 		i := slices.IndexFunc(def.Columns, func(want Column) bool { return want.Name == c.name })
 		switch {
 		case i < 0 && c.required:
-			return fmt.Errorf("%w: the column %s of the table %s is NOT NULL, has no default, and nothing is put there:"+
-				" give it a default, or drop it", session.ErrMisuse, c.name, def.Table.Name)
+			return fmt.Errorf("%w: the column %s of the table %s is NOT NULL, has no default, and nothing is put"+
+				" there: give it a default, or drop it", session.ErrMisuse, c.name, def.Table.Name)
 		case i < 0:
 		case c.width > 0 && c.width < def.Columns[i].Width:
-			return fmt.Errorf("%w: the column %s of the table %s holds %d characters, and needs %d: give it the type %s",
+			return fmt.Errorf("%w: the column %s of the table %s holds %d characters, and needs %d:"+
+				" give it the type %s",
 				session.ErrMisuse, c.name, def.Table.Name, c.width, def.Columns[i].Width, def.Columns[i].Type)
 		case def.Columns[i].Exact && c.vague:
 			return fmt.Errorf("%w: the column %s of the table %s takes texts for equal that are not the same:"+
-				" give it the type %s and no collation of its own", session.ErrMisuse, c.name, def.Table.Name, def.Columns[i].Type)
+				" give it the type %s and no collation of its own", session.ErrMisuse, c.name, def.Table.Name,
+				def.Columns[i].Type)
 		}
 	}
 	return nil
@@ -117,11 +119,13 @@ func (db *DB) columns(ctx context.Context, table Table) ([]column, error) {
 		if table.Schema != "" {
 			of, in = "?1, ?2", ", ?2"
 		}
-		query = `SELECT t.name, 0, t."notnull" = 1 AND t.dflt_value IS NULL AND NOT (t.pk > 0 AND upper(t.type) = 'INTEGER'),` +
-			" EXISTS (SELECT 1 FROM pragma_index_list(" + of + ") AS i, pragma_index_xinfo(i.name" + in + ") AS c" +
+		query = `SELECT t.name, 0, t."notnull" = 1 AND t.dflt_value IS NULL AND NOT (t.pk > 0 AND ` +
+			"upper(t.type) = 'INTEGER'), EXISTS (SELECT 1 FROM pragma_index_list(" + of + ") AS i," +
+			" pragma_index_xinfo(i.name" + in + ") AS c" +
 			" WHERE c.name = t.name AND c.coll <> 'BINARY') FROM pragma_table_info(" + of + ") AS t"
 	case Postgres:
-		query = "SELECT a.attname, CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END," +
+		query = "SELECT a.attname, CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 " +
+			"THEN a.atttypmod - 4 ELSE 0 END," +
 			" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', NOT COALESCE(c.collisdeterministic, true)" +
 			" FROM pg_attribute AS a LEFT JOIN pg_collation AS c ON c.oid = a.attcollation" +
 			" WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = '" + table.Quote(db.Dialect) + "'::regclass"
@@ -131,8 +135,9 @@ func (db *DB) columns(ctx context.Context, table Table) ([]column, error) {
 		if table.Schema != "" {
 			schema = "?"
 		}
-		query = "SELECT column_name, COALESCE(character_maximum_length, 0), is_nullable = 'NO' AND column_default IS NULL" +
-			" AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%', collation_name IS NOT NULL" +
+		query = "SELECT column_name, COALESCE(character_maximum_length, 0), is_nullable = 'NO' " +
+			"AND column_default IS NULL AND extra NOT LIKE '%auto_increment%'" +
+			" AND extra NOT LIKE '%GENERATED%', collation_name IS NOT NULL" +
 			" FROM information_schema.columns WHERE table_name = ? AND table_schema = " + schema
 	}
 	return Collect(ctx, db, db.Once(query), args, func(rows *sql.Rows) (c column, err error) {
@@ -171,7 +176,8 @@ func (db *DB) hasIndex(ctx context.Context, table Table, column string) (bool, e
 		query = "SELECT COUNT(*) FROM pragma_index_list(" + of + ") AS i, pragma_index_info(i.name" + in + ") AS c" +
 			" WHERE c.seqno = 0 AND c.name = '" + column + "'"
 	case Postgres:
-		query = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]" +
+		query = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid" +
+			" AND a.attnum = i.indkey[0]" +
 			" WHERE a.attname = '" + column + "' AND i.indrelid = '" + table.Quote(db.Dialect) + "'::regclass"
 		args = nil
 	case MySQL:

@@ -111,7 +111,8 @@ func (db *DB) Exec(ctx context.Context, st *Statement, args ...any) (n int64, er
 
 // Collect runs a statement that reads, again after an error that asks for it, and
 // returns what scan makes of each of its rows.
-func Collect[T any](ctx context.Context, db *DB, st *Statement, args []any, scan func(*sql.Rows) (T, error)) (found []T, err error) {
+func Collect[T any](ctx context.Context, db *DB, st *Statement, args []any, scan func(*sql.Rows) (T, error)) (
+	found []T, err error) {
 	err = db.try(ctx, st, true, func(ctx context.Context) error {
 		if db.Local && !st.Alone {
 			ctx = context.WithoutCancel(ctx)

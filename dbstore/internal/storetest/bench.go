@@ -20,7 +20,8 @@ import (
 
 // payload is a session as a login leaves it, of 222 bytes.
 const payload = `{"_auth_user_id":"20","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
-	`"_auth_user_hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","csrf":"Zq7vJ2kX4wP9sLd0TnEb8RyMcHf3UaGi"}`
+	`"_auth_user_hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` +
+	`"csrf":"Zq7vJ2kX4wP9sLd0TnEb8RyMcHf3UaGi"}`
 
 // workers is the largest number of clients at a time.
 const workers = 64
@@ -62,7 +63,8 @@ func RunCleanupBenchmark(b *testing.B, backend Backend) {
 				b.StartTimer()
 				backend.touchBesideCleaners(b, place, opts, store, cleaners, rows)
 				b.StopTimer()
-				if left, want := count(b, backend, place, opts.Table), int64(rows); cleaners > 0 && left != want/2 || cleaners == 0 && left != want {
+				if left, want := count(b, backend, place, opts.Table), int64(rows); cleaners > 0 && left != want/2 ||
+					cleaners == 0 && left != want {
 					b.Errorf("%d of %d rows are left", left, rows)
 				}
 				mustExec(b, backend.db(b, place), "DROP TABLE "+opts.Table)
@@ -72,7 +74,8 @@ func RunCleanupBenchmark(b *testing.B, backend Backend) {
 	}
 }
 
-func (backend Backend) touchBesideCleaners(b *testing.B, place string, opts dbstore.Options, store *dbstore.Store, cleaners, rows int) {
+func (backend Backend) touchBesideCleaners(b *testing.B, place string, opts dbstore.Options, store *dbstore.Store,
+	cleaners, rows int) {
 	const clients = 4
 	ctx := context.Background()
 	start := time.Now()
@@ -130,7 +133,8 @@ func (backend Backend) touchBesideCleaners(b *testing.B, place string, opts dbst
 	b.ReportMetric(float64(all[len(all)-1]), "max-ns/op")
 }
 
-func (backend Backend) compare(b *testing.B, pools func(*testing.B, string) Pools, own func(*client, context.Context, int) error, bare func(*floor, context.Context, int) error) {
+func (backend Backend) compare(b *testing.B, pools func(*testing.B, string) Pools,
+	own func(*client, context.Context, int) error, bare func(*floor, context.Context, int) error) {
 	for _, par := range []int{1, 16, workers} {
 		b.Run(fmt.Sprintf("engine=dbstore/par=%d", par), func(b *testing.B) {
 			c := newClient(b, backend)
@@ -229,7 +233,8 @@ func newFloor(b *testing.B, backend Backend, pools func(*testing.B, string) Pool
 	f := &floor{dialect: backend.Dialect}
 	for i := range workers {
 		f.keys = append(f.keys, fmt.Sprintf("%s%02d", strings.Repeat("k", 38), i))
-		mustExec(b, p.Writer, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '%s', %s)", opts.Table, f.keys[i], payload, backend.DjangoTime(inAnHour())))
+		mustExec(b, p.Writer, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '%s', %s)", opts.Table, f.keys[i], payload,
+			backend.DjangoTime(inAnHour())))
 	}
 	expires, args := "expire_date", []any{"?", "?", "?"}
 	switch f.dialect {
@@ -239,10 +244,12 @@ func newFloor(b *testing.B, backend Backend, pools func(*testing.B, string) Pool
 		args = []any{"$1", "$2", "$3"}
 	}
 	var err error
-	if f.selects, err = p.Reader.Prepare(fmt.Sprintf("SELECT session_data, %s FROM %s WHERE session_key = %s", expires, opts.Table, args[0])); err != nil {
+	if f.selects, err = p.Reader.Prepare(fmt.Sprintf("SELECT session_data, %s FROM %s WHERE session_key = %s", expires,
+		opts.Table, args[0])); err != nil {
 		b.Fatal(err)
 	}
-	if f.updates, err = p.Writer.Prepare(fmt.Sprintf("UPDATE "+opts.Table+" SET session_data = %s, expire_date = %s WHERE session_key = %s", args...)); err != nil {
+	if f.updates, err = p.Writer.Prepare(fmt.Sprintf("UPDATE "+opts.Table+" SET session_data = %s, expire_date = %s"+
+		" WHERE session_key = %s", args...)); err != nil {
 		b.Fatal(err)
 	}
 	return f

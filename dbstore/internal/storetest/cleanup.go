@@ -32,7 +32,8 @@ func fill(t testing.TB, b Backend, place, table string, n int) {
 			}
 			rows = append(rows, fmt.Sprintf("('%032d', '{}', %s)", i, b.DjangoTime(expires.Truncate(time.Microsecond))))
 		}
-		mustExec(t, db, "INSERT INTO "+table+" (session_key, session_data, expire_date) VALUES "+strings.Join(rows, ", "))
+		mustExec(t, db, "INSERT INTO "+table+" (session_key, session_data, expire_date) VALUES "+
+			strings.Join(rows, ", "))
 	}
 }
 
@@ -76,7 +77,7 @@ func testDeleteExpired(t *testing.T, b Backend) {
 	}
 }
 
-// testProlonged prolongs a session, as Django may do with one that is over,
+// testProlonged prolongs a session, as Django may do with one that has expired,
 // after the cleaner has found it.
 func testProlonged(t *testing.T, b Backend) {
 	place, opts := b.Place(t), dbstore.Options{Table: newTable()}
@@ -89,7 +90,8 @@ func testProlonged(t *testing.T, b Backend) {
 	fill(t, b, place, opts.Table, 10)
 	calls.Before = func(query string, _ []driver.NamedValue) {
 		if strings.HasPrefix(query, "DELETE") {
-			mustExec(t, db, fmt.Sprintf("UPDATE %s SET expire_date = %s WHERE session_key = '%032d'", opts.Table, b.DjangoTime(inAnHour()), 3))
+			mustExec(t, db, fmt.Sprintf("UPDATE %s SET expire_date = %s WHERE session_key = '%032d'", opts.Table,
+				b.DjangoTime(inAnHour()), 3))
 		}
 	}
 	if n, err := store.DeleteExpired(t.Context()); n != 4 || err != nil {

@@ -88,7 +88,8 @@ func RunEnded(t *testing.T, store *dbstore.Store, token string, end func()) {
 func RunOpenErrors(t *testing.T, prefix string, open map[string]func() (*dbstore.Store, error)) {
 	for name, open := range open {
 		t.Run(name, func(t *testing.T) {
-			if _, err := open(); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), prefix) {
+			if _, err := open(); err == nil || strings.Contains(err.Error(), "hunter2") ||
+				!strings.HasPrefix(err.Error(), prefix) {
 				t.Errorf("got %v, want an error without the password", err)
 			}
 		})

@@ -83,7 +83,8 @@ func RunCharacters(t *testing.T, store *dbstore.Store) {
 		// It may have become ASCII, but means the same.
 		rec := load(t, store, token)
 		var saved, loaded any
-		if json.Unmarshal([]byte(data), &saved) != nil || json.Unmarshal(rec.Data, &loaded) != nil || !reflect.DeepEqual(saved, loaded) {
+		if json.Unmarshal([]byte(data), &saved) != nil || json.Unmarshal(rec.Data, &loaded) != nil ||
+			!reflect.DeepEqual(saved, loaded) {
 			t.Errorf("saved %s, loaded %s", data, rec.Data)
 		}
 		if err := store.Touch(ctx, token, rec); err != nil {

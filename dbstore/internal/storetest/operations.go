@@ -260,8 +260,10 @@ func testErrors(t *testing.T, b Backend) {
 
 	// Columns that are too small or forbidden.
 	narrow := newTable()
-	mustExec(t, db, "CREATE TABLE "+narrow+" (session_key varchar(40) PRIMARY KEY, session_data varchar(8) CHECK (length(session_data) < 9), expire_date "+
-		map[dbstore.Dialect]string{dbstore.SQLite: "datetime", dbstore.Postgres: "timestamptz", dbstore.MySQL: "datetime(6)"}[b.Dialect]+")")
+	mustExec(t, db, "CREATE TABLE "+narrow+" (session_key varchar(40) PRIMARY KEY, session_data varchar(8) CHECK"+
+		" (length(session_data) < 9), expire_date "+
+		map[dbstore.Dialect]string{dbstore.SQLite: "datetime", dbstore.Postgres: "timestamptz",
+			dbstore.MySQL: "datetime(6)"}[b.Dialect]+")")
 	store, err = dbstore.New(db, b.Dialect, dbstore.Options{Table: narrow})
 	if err != nil {
 		t.Fatal(err)
@@ -367,7 +369,8 @@ func testEncoding(t *testing.T, b Backend) {
 	ctx := context.Background()
 	token := create(t, store, record(`{"n":1}`))
 	var text string
-	if err := b.db(t, place).QueryRow("SELECT session_data FROM " + table).Scan(&text); err != nil || text != `}1:"n"{` {
+	if err := b.db(t, place).QueryRow("SELECT session_data FROM " + table).Scan(&text); err != nil ||
+		text != `}1:"n"{` {
 		t.Errorf("stored is %q, %v", text, err)
 	}
 	rec := load(t, store, token)

@@ -68,7 +68,8 @@ func testOwners(t *testing.T, b Backend) {
 		t.Fatal(err)
 	}
 	info := infos[0]
-	if info.Created.Before(before) || info.Created.After(time.Now().Add(time.Second)) || !info.LastSeen.Equal(info.Created) || !info.Expires.Equal(load(t, store, laptop).Expires) {
+	if info.Created.Before(before) || info.Created.After(time.Now().Add(time.Second)) ||
+		!info.LastSeen.Equal(info.Created) || !info.Expires.Equal(load(t, store, laptop).Expires) {
 		t.Errorf("%+v", info)
 	}
 	if _, err := store.Load(ctx, info.ID); !errors.Is(err, session.ErrNotFound) || strings.Contains(info.ID, laptop) {
@@ -94,7 +95,8 @@ func testOwners(t *testing.T, b Backend) {
 		t.Fatal(err)
 	}
 	after, _, err := store.Sessions(ctx, "user 7", "", 0)
-	if err != nil || len(after) != 2 || after[1].Label != "new phone" || after[1].ID != infos[1].ID || !after[1].Created.Equal(infos[1].Created) || !after[1].LastSeen.After(infos[1].LastSeen) {
+	if err != nil || len(after) != 2 || after[1].Label != "new phone" || after[1].ID != infos[1].ID ||
+		!after[1].Created.Equal(infos[1].Created) || !after[1].LastSeen.After(infos[1].LastSeen) {
 		t.Errorf("after renewing: %+v, %v; before: %+v", after, err, infos[1])
 	}
 	if _, err := store.Load(ctx, old); !errors.Is(err, session.ErrNotFound) {
@@ -175,12 +177,14 @@ func testOwners(t *testing.T, b Backend) {
 	db := b.db(t, place)
 	rows := func() (n int) {
 		t.Helper()
-		if err := db.QueryRow("SELECT COUNT(*) FROM " + opts.Table + "_owner WHERE label = 'short'").Scan(&n); err != nil {
+		if err := db.QueryRow("SELECT COUNT(*) FROM " + opts.Table +
+			"_owner WHERE label = 'short'").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	if n := countRows(t, db, opts.Table+"_owner", "label IN ('laptop', 'phone', 'new phone', 'tablet', 'tv', 'deleted')"); n != 0 {
+	if n := countRows(t, db, opts.Table+"_owner",
+		"label IN ('laptop', 'phone', 'new phone', 'tablet', 'tv', 'deleted')"); n != 0 {
 		t.Errorf("%d rows are left of sessions that were ended", n)
 	}
 	if rows() != 1 {
@@ -197,7 +201,8 @@ func testOwners(t *testing.T, b Backend) {
 	}
 	load(t, store, living)
 
-	if _, err := store.Save(ctx, "", owned(strings.Repeat("secret", 50), "")); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := store.Save(ctx, "", owned(strings.Repeat("secret", 50), "")); err == nil ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("an owner of 300 bytes: %v", err)
 	}
 	if _, err := store.EndOtherSessions(ctx, "user 8", "no token"); !errors.Is(err, session.ErrGone) {
@@ -208,7 +213,8 @@ func testOwners(t *testing.T, b Backend) {
 	}
 
 	plain := b.store(t, dbstore.Options{})
-	if _, _, err := plain.Sessions(ctx, "user 7", "", 0); !errors.Is(err, errors.ErrUnsupported) || session.ErrorStatus(err) != 500 {
+	if _, _, err := plain.Sessions(ctx, "user 7", "", 0); !errors.Is(err, errors.ErrUnsupported) ||
+		session.ErrorStatus(err) != 500 {
 		t.Error("owners are listed though they are not kept")
 	}
 	store.Close()
@@ -536,7 +542,8 @@ func testOwnersRows(t *testing.T, b Backend) {
 
 	// Rows that a crash has left go when they are read an hour later.
 	gone, living := create(t, store, owned("ann", "gone")), create(t, store, owned("ann", "living"))
-	mustExec(t, db, "DELETE FROM "+opts.Table+" WHERE session_key IN (SELECT session_key FROM "+table+" WHERE label = 'gone')")
+	mustExec(t, db, "DELETE FROM "+opts.Table+" WHERE session_key IN (SELECT session_key FROM "+table+""+
+		" WHERE label = 'gone')")
 	labels(t, store, "ann")
 	if n := rows(); n != 2 {
 		t.Errorf("%d rows: a session that is just being saved would be forgotten", n)
@@ -623,7 +630,8 @@ func testOwnersText(t *testing.T, b Backend) {
 	_, errSave := store.Save(ctx, token, rec)
 	_, _, errSessions := store.Sessions(ctx, rec.Owner, "", 0)
 	_, errAll := store.EndSessions(ctx, rec.Owner)
-	for op, err := range map[string]error{"Save": errSave, "Sessions": errSessions, "EndSessions": errAll, "EndSession": store.EndSession(ctx, rec.Owner, "id")} {
+	for op, err := range map[string]error{"Save": errSave, "Sessions": errSessions, "EndSessions": errAll,
+		"EndSession": store.EndSession(ctx, rec.Owner, "id")} {
 		if err == nil || !strings.Contains(err.Error(), "NUL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s with a NUL character in the owner: %v", op, err)
 		}

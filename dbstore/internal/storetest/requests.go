@@ -39,7 +39,9 @@ func newSite(t *testing.T, store session.SessionStore, opts session.Options) sit
 	mux.Handle("/login", with(func(s *session.Session, _ *http.Request) { s.Set("user", 20); s.Renew() }))
 	mux.Handle("/flush", with(func(s *session.Session, _ *http.Request) { s.Flush() }))
 	mux.HandleFunc("/logout", func(_ http.ResponseWriter, r *http.Request) { session.End(r) })
-	mux.Handle("/keys", with(func(s *session.Session, r *http.Request) { r.Header.Set("keys", strings.Join(s.Keys(), " ")) }))
+	mux.Handle("/keys", with(func(s *session.Session, r *http.Request) {
+		r.Header.Set("keys", strings.Join(s.Keys(), " "))
+	}))
 	return site{m.Handler(mux)}
 }
 

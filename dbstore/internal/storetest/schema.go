@@ -34,7 +34,8 @@ func testDjangoTable(t *testing.T, b Backend) {
 		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", expires.Truncate(time.Second)},
 		{"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond)},
 	} {
-		mustExec(t, db, fmt.Sprintf("INSERT INTO django_session VALUES ('%s', 'eyJhIjoxfQ', %s)", row.key, b.DjangoTime(row.expires)))
+		mustExec(t, db, fmt.Sprintf("INSERT INTO django_session VALUES ('%s', 'eyJhIjoxfQ', %s)", row.key,
+			b.DjangoTime(row.expires)))
 	}
 	rec := load(t, store, key)
 	if string(rec.Data) != "eyJhIjoxfQ" || !rec.Expires.Equal(expires) {
@@ -43,7 +44,8 @@ func testDjangoTable(t *testing.T, b Backend) {
 	if got := load(t, store, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").Expires; !got.Equal(expires.Truncate(time.Second)) {
 		t.Errorf("loaded one until %v, want %v", got, expires.Truncate(time.Second))
 	}
-	if _, err := store.Load(context.Background(), "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"); !errors.Is(err, session.ErrExpired) {
+	_, err := store.Load(context.Background(), "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+	if !errors.Is(err, session.ErrExpired) {
 		t.Errorf("Load of an expired session: %v, want %v", err, session.ErrExpired)
 	}
 
@@ -55,7 +57,8 @@ func testDjangoTable(t *testing.T, b Backend) {
 			t.Fatal(err)
 		}
 		var n int
-		query := fmt.Sprintf("SELECT COUNT(*) FROM django_session WHERE session_key = '%s' AND expire_date = %s", key, b.DjangoTime(expires))
+		query := fmt.Sprintf("SELECT COUNT(*) FROM django_session WHERE session_key = '%s' AND expire_date = %s", key,
+			b.DjangoTime(expires))
 		if err := db.QueryRow(query).Scan(&n); err != nil || n != 1 {
 			t.Errorf("expire_date is not as Django writes %v (%v)", expires, err)
 		}
@@ -90,7 +93,8 @@ func testRawKeys(t *testing.T, b Backend) {
 	} {
 		if len(tc.token) <= 40 && tc.token != "" {
 			mustExec(t, db, "DELETE FROM "+opts.Table)
-			mustExec(t, db, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '{}', %s)", opts.Table, tc.token, b.DjangoTime(inAnHour())))
+			mustExec(t, db, fmt.Sprintf("INSERT INTO %s VALUES ('%s', '{}', %s)", opts.Table, tc.token,
+				b.DjangoTime(inAnHour())))
 		}
 		if _, err := store.Load(ctx, tc.token); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
@@ -187,7 +191,8 @@ func testUnsuitable(t *testing.T, b Backend) {
 			continue // it holds what it is given
 		}
 		opts := dbstore.Options{Table: newTable(), RawKeys: tc.rawKeys}
-		create := strings.Replace(b.CreateDjangoTable[0][:end]+tc.more+b.CreateDjangoTable[0][end:], "django_session", opts.Table, 1)
+		create := strings.Replace(b.CreateDjangoTable[0][:end]+tc.more+b.CreateDjangoTable[0][end:], "django_session",
+			opts.Table, 1)
 		mustExec(t, db, strings.Replace(create, "varchar(40)", tc.key, 1))
 		err := migrate(opts)
 		if tc.want == "" {
@@ -207,7 +212,8 @@ func testUnsuitable(t *testing.T, b Backend) {
 	for _, change := range map[dbstore.Dialect][]string{
 		dbstore.SQLite: {
 			"DROP TABLE %s_owner",
-			"CREATE TABLE %s_owner (session_key text, owner text COLLATE NOCASE, id text, generation, label, created, last_seen, expire_date," +
+			"CREATE TABLE %s_owner (session_key text, owner text COLLATE NOCASE, id text, generation, label, created," +
+				" last_seen, expire_date," +
 				" PRIMARY KEY (session_key, owner))",
 		},
 		dbstore.Postgres: {

@@ -146,7 +146,8 @@ func (b Backend) db(t testing.TB, place string) *sql.DB {
 }
 
 // wrapped opens a store on the connections that wrap makes of the database's.
-func (b Backend) wrapped(t testing.TB, place string, opts dbstore.Options, wrap func(driver.Connector) driver.Connector) *dbstore.Store {
+func (b Backend) wrapped(t testing.TB, place string, opts dbstore.Options,
+	wrap func(driver.Connector) driver.Connector) *dbstore.Store {
 	t.Helper()
 	db := sql.OpenDB(wrap(b.Connector(t, place)))
 	db.SetMaxOpenConns(1) // a statement is prepared once for each connection
