@@ -25,19 +25,27 @@ type EncoderSizes struct {
 	Cookie   Sizes `json:"cookie_bytes"`
 }
 
-// The encoders whose cookies [MeasureEncoders] measures.
-const (
-	SignedEncoder        = "signed"
-	EncryptedEncoder     = "encrypted"
-	SealedEncoder        = "sealed"
-	TrainedEncoder       = "signed, trained"
-	SealedTrainedEncoder = "sealed, trained"
-)
+// encoders are those whose cookies [MeasureEncoders] measures. The trained ones
+// use a dictionary that was trained on other sessions of the kind.
+var encoders = []struct {
+	name    string
+	scheme  signedcookie.Scheme
+	trained bool
+}{
+	{"signed", signedcookie.Signed, false},
+	{"encrypted", signedcookie.Encrypted, false},
+	{"sealed", signedcookie.Sealed, false},
+	{"signed, trained", signedcookie.Signed, true},
+	{"sealed, trained", signedcookie.Sealed, true},
+}
 
-// Encoders returns the names of the encoders, in the order of the tables. The
-// trained ones use a dictionary that was trained on other sessions of the kind.
+// Encoders returns the names of the encoders, in the order of the tables.
 func Encoders() []string {
-	return []string{SignedEncoder, EncryptedEncoder, SealedEncoder, TrainedEncoder, SealedTrainedEncoder}
+	var names []string
+	for _, e := range encoders {
+		names = append(names, e.name)
+	}
+	return names
 }
 
 // MeasureEncoders encodes sessions of one kind with each encoder: the second
@@ -59,15 +67,9 @@ func MeasureEncoders(ctx context.Context, kind string, sessions []bench.Session)
 	trained := err == nil && len(dictionary) > 0
 
 	var all []EncoderSizes
-	for _, name := range Encoders() {
-		var opts signedcookie.Options
-		switch name {
-		case EncryptedEncoder:
-			opts.Scheme = signedcookie.Encrypted
-		case SealedEncoder, SealedTrainedEncoder:
-			opts.Scheme = signedcookie.Sealed
-		}
-		if name == TrainedEncoder || name == SealedTrainedEncoder {
+	for _, e := range encoders {
+		opts := signedcookie.Options{Scheme: e.scheme}
+		if e.trained {
 			if !trained {
 				continue
 			}
@@ -75,12 +77,12 @@ func MeasureEncoders(ctx context.Context, kind string, sessions []bench.Session)
 		}
 		cookies, tooLarge, err := cookieSizes(ctx, opts, measured)
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s: %w", kind, name, err)
+			return nil, fmt.Errorf("%s/%s: %w", kind, e.name, err)
 		}
 		for i := range cookies {
 			cookies[i] += len(session.DefaultCookieName + "=")
 		}
-		all = append(all, EncoderSizes{Session: kind, Encoder: name, Sessions: len(measured), TooLarge: tooLarge,
+		all = append(all, EncoderSizes{Session: kind, Encoder: e.name, Sessions: len(measured), TooLarge: tooLarge,
 			JSON: sizesOf(plain), Cookie: sizesOf(cookies)})
 	}
 	return all, nil

@@ -30,10 +30,10 @@ func TestEncodersDifferAsTheirFormatsDo(t *testing.T) {
 		t.Fatalf("measured %v", sizes)
 	}
 	for _, pair := range [][2]string{
-		{survey.SealedEncoder, survey.SignedEncoder},
-		{survey.TrainedEncoder, survey.SignedEncoder},
-		{survey.SealedTrainedEncoder, survey.SealedEncoder},
-		{survey.SignedEncoder, survey.EncryptedEncoder},
+		{"sealed", "signed"},
+		{"signed, trained", "signed"},
+		{"sealed, trained", "sealed"},
+		{"signed", "encrypted"},
 	} {
 		if sizes[pair[0]] >= sizes[pair[1]] {
 			t.Errorf("%s cookies have %d bytes, %s ones %d", pair[0], sizes[pair[0]], pair[1], sizes[pair[1]])

@@ -43,8 +43,8 @@ func isText(b []byte) bool {
 	})
 }
 
-// Encodings are how secrets can be written down: see [Parse].
-var Encodings = []string{"text", "base64", "hex"}
+// encodings are how secrets can be written down: see [Parse].
+var encodings = []string{"text", "base64", "hex"}
 
 // Parse returns the secrets in text, one a line; lines that are empty are passed
 // over. With the encoding "text" a line is the secret itself, and what is not
@@ -123,15 +123,15 @@ var ErrNone = errors.New("no secret is given")
 
 // Check returns what is wrong with the flags.
 func (s *Source) Check() error {
-	if slices.Contains(Encodings, s.Encoding) {
+	if slices.Contains(encodings, s.Encoding) {
 		return nil
 	}
 	return fmt.Errorf("-secret-encoding: %q is not text, base64 or hex", s.Encoding)
 }
 
-// Text returns what is written in the file or in the variable, and where that
+// text returns what is written in the file or in the variable, and where that
 // was, for errors. It is [ErrNone] if nothing is set.
-func (s *Source) Text(getenv func(string) string) (text []byte, where string, err error) {
+func (s *Source) text(getenv func(string) string) (text []byte, where string, err error) {
 	if s.File != "" {
 		where = "-secret-file: " + s.File
 		if text, err = ReadFile(s.File); err != nil {
@@ -147,7 +147,7 @@ func (s *Source) Text(getenv func(string) string) (text []byte, where string, er
 
 // Read returns the secrets, at least one.
 func (s *Source) Read(getenv func(string) string) ([][]byte, error) {
-	text, where, err := s.Text(getenv)
+	text, where, err := s.text(getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Source) ReadKeys(getenv func(string) string) (keys [][]byte, lines int,
 	if err != nil || s.Encoding != "text" || len(keys) != 1 {
 		return keys, len(keys), err
 	}
-	text, _, err := s.Text(getenv)
+	text, _, err := s.text(getenv)
 	if err == nil && !bytes.Equal(text, keys[0]) {
 		keys = append(keys, text)
 	}

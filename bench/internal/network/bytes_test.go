@@ -31,6 +31,9 @@ func unchanged() network.Trace {
 	return trace
 }
 
+// pageRequests returns how many requests a page has.
+func pageRequests(t network.Trace) int { return 1 + t.Calls + t.Assets }
+
 // share returns what the session adds to a page.
 func share(r *network.Traffic, c *network.TrafficCell) network.Bytes {
 	return c.Page.Minus(r.Floor(c).Page)
@@ -47,7 +50,7 @@ func TestEveryRequestOfHTTP1CarriesTheWholeCookie(t *testing.T) {
 				continue
 			}
 			perRequest := len("Cookie: \r\n") + c.Cookie
-			want := float64(trace.PageRequests() * perRequest)
+			want := float64(pageRequests(trace) * perRequest)
 			if got := share(r, c).UpInTLS; !within(got, want, 0.02) {
 				t.Errorf("%s, %s, a change every %d requests: a page has %.0f bytes more up; want about %.0f", c.Engine,
 					c.Session, trace.ChangeEvery, got, want)
@@ -154,10 +157,10 @@ func TestMeansAddUp(t *testing.T) {
 	trace := network.Trace{Pages: 4, Calls: 1, Assets: 3, ChangeEvery: 5} // the last asset of each page
 	for _, c := range measure(t, trace, "login").Cells {
 		n := float64(trace.Pages)
-		page := (n*c.Change.Up + (n-1)*c.After.Up + (n*float64(trace.PageRequests())-2*n+1)*c.Other.Up) / n
-		if !within(c.Page.Up, page, 1e-9) || !within(c.Page.Up, c.Request.Up*float64(trace.PageRequests()), 1e-9) {
+		page := (n*c.Change.Up + (n-1)*c.After.Up + (n*float64(pageRequests(trace))-2*n+1)*c.Other.Up) / n
+		if !within(c.Page.Up, page, 1e-9) || !within(c.Page.Up, c.Request.Up*float64(pageRequests(trace)), 1e-9) {
 			t.Errorf("%s, %s: a page has %v bytes up, its requests %v, and by kind %v", c.Engine, c.Protocol, c.Page.Up,
-				c.Request.Up*float64(trace.PageRequests()), page)
+				c.Request.Up*float64(pageRequests(trace)), page)
 		}
 	}
 }

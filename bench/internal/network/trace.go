@@ -26,9 +26,6 @@ type Trace struct {
 // of which are calls, and of all requests every tenth changes the session.
 func DefaultTrace() Trace { return Trace{Pages: 10, Calls: 4, Assets: 16, ChangeEvery: 10} }
 
-// PageRequests returns how many requests a page has.
-func (t Trace) PageRequests() int { return 1 + t.Calls + t.Assets }
-
 // arrival is the visitor's first request, before those of the trace.
 var arrival = request{path: "/login/callback", header: documentHeader(origin + "/login"), use: arrives,
 	at: traceStart.Add(-pageTime)}
