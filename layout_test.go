@@ -114,6 +114,50 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// Each row of the table of bounds in DESIGN.md says what happens beyond the bound, and names tests that there are.
+func TestBoundsNameTheirTests(t *testing.T) {
+	design, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(design), "\n## Bounds\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := 0
+	for line := range strings.Lines(section) {
+		column := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || strings.HasPrefix(line, "| what ") {
+			continue
+		}
+		if rows++; len(column) != 4 || slices.Contains(column, "") {
+			t.Errorf("a row without its four columns: %s", line)
+			continue
+		}
+		for _, part := range strings.Split(strings.TrimSuffix(column[3], " |"), "; ") {
+			folder, names, ok := strings.Cut(strings.ReplaceAll(part, "`", ""), ": ")
+			files, err := filepath.Glob(folder + "/*_test.go")
+			if !ok || err != nil || len(files) == 0 {
+				t.Errorf("no tests in %q", part)
+			}
+			var source strings.Builder
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				source.Write(text)
+			}
+			for name := range strings.SplitSeq(names, ", ") {
+				if !strings.HasPrefix(name, "Test") || !strings.Contains(source.String(), "func "+name+"(") {
+					t.Errorf("%s has no test %q", folder, name)
+				}
+			}
+		}
+	}
+	if rows < 15 {
+		t.Errorf("found %d rows", rows)
+	}
+}
+
 // "go run compare.go" works as long as the root has one file that is no test.
 func TestOneFileInTheRoot(t *testing.T) {
 	files, err := filepath.Glob("*.go")

@@ -3,6 +3,7 @@ package combined_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -322,6 +323,28 @@ func TestWhatIsLeftBehindCanBeEnded(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// Whoever goes on asking with the old token gets no more than 32 sessions of it.
+func TestWhatIsLeftBehindBecomesFewSessions(t *testing.T) {
+	from := rows(t)
+	for name, store := range moving(t, from) {
+		token, rec := put(t, from, store, `{"a":1}`)
+		made := 0
+		for ; made < 100; made++ {
+			rec.Data = fmt.Appendf(nil, `{"a":%d}`, made)
+			if _, err := store.Save(t.Context(), token, rec); err != nil {
+				if !errors.Is(err, session.ErrGone) {
+					t.Errorf("%s: Save: %v", name, err)
+				}
+				break
+			}
+			rec = load(t, store, token)
+		}
+		if made != 32 {
+			t.Errorf("%s: %d sessions were made of one, want 32", name, made)
 		}
 	}
 }

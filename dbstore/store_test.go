@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sessionengine/dbstore"
@@ -183,4 +184,81 @@ func TestDamagedRow(t *testing.T) {
 	if _, err := store.Save(t.Context(), token, rec); err != nil && !errors.Is(err, session.ErrConflict) {
 		t.Errorf("Save: %v", err)
 	}
+}
+
+// The bounds of a store that is not told any.
+func TestBounds(t *testing.T) {
+	ctx := t.Context()
+	store, err := sqlite.Open(ctx, ":memory:", sqlite.Options{Options: dbstore.Options{Owners: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	of := func(size int) *session.Record {
+		data := `{"_session_owner":"ann"}`
+		return &session.Record{Data: []byte(data + strings.Repeat(" ", size-len(data))), Owner: "ann", Expires: time.Now().Add(time.Hour)}
+	}
+	if _, err := store.Save(ctx, "", of(1<<20)); err != nil {
+		t.Errorf("a session of 1 MiB: %v", err)
+	}
+	_, err = store.Save(ctx, "", of(1<<20+1))
+	if tooLarge, ok := errors.AsType[*session.TooLargeError](err); !ok || tooLarge.Limit != 1<<20 {
+		t.Errorf("a session of a byte more: %v", err)
+	}
+	for range 1000 {
+		if _, err := store.Save(ctx, "", of(100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{0, 1000, 1001, 1 << 30} {
+		page, next, err := store.Sessions(ctx, "ann", "", limit)
+		if err != nil || len(page) != 1000 || next == "" {
+			t.Errorf("a page of up to %d: %d sessions, %q, %v", limit, len(page), next, err)
+		}
+		if page, next, err = store.Sessions(ctx, "ann", next, limit); err != nil || len(page) != 1 || next != "" {
+			t.Errorf("the page behind it: %d sessions, %q, %v", len(page), next, err)
+		}
+	}
+}
+
+// An owner is remembered for an hour after their sessions were ended.
+func TestAnEndedOwnerIsForgottenAfterAnHour(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sessions.db")
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		db, err := sql.Open("sqlite", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		store, err := sqlite.Open(ctx, file, sqlite.Options{Options: dbstore.Options{Owners: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		rec := &session.Record{Data: []byte(`{"_session_owner":"ann"}`), Owner: "ann", Expires: time.Now().Add(time.Hour)}
+		if _, err := store.Save(ctx, "", rec); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := store.EndSessions(ctx, "ann"); n != 1 || err != nil {
+			t.Fatalf("EndSessions: %d, %v", n, err)
+		}
+		owners := func() (n int) {
+			if _, err := store.DeleteExpired(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.QueryRow("SELECT COUNT(*) FROM django_session_owner WHERE owner = 'ann'").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		time.Sleep(59 * time.Minute)
+		if n := owners(); n != 1 {
+			t.Errorf("after 59 minutes %d rows, want 1", n)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := owners(); n != 0 {
+			t.Errorf("after 61 minutes %d rows, want none", n)
+		}
+	})
 }

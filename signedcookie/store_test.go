@@ -327,12 +327,15 @@ func TestLimitIsExact(t *testing.T) {
 }
 
 func TestSessionsAboveTheirOwnLimitAreNotSaved(t *testing.T) {
-	store := newStore(t, signedcookie.Options{MaxDataBytes: 1000})
-	save(t, store, strings.Repeat("a", 1000))
-	_, err := store.Save(t.Context(), "", &session.Record{Data: bytes.Repeat([]byte("a"), 1001), Expires: time.Now().Add(time.Hour)})
-	tooLarge, ok := errors.AsType[*session.TooLargeError](err)
-	if !ok || tooLarge.Size != 1001 || tooLarge.Limit != 1000 {
-		t.Errorf("Save gave %v, want a *session.TooLargeError that tells of 1001 and 1000 bytes", err)
+	for set, limit := range map[int]int{0: 64 << 10, 1000: 1000} {
+		store := newStore(t, signedcookie.Options{MaxDataBytes: set})
+		save(t, store, strings.Repeat("a", limit))
+		rec := &session.Record{Data: bytes.Repeat([]byte("a"), limit+1), Expires: time.Now().Add(time.Hour)}
+		_, err := store.Save(t.Context(), "", rec)
+		tooLarge, ok := errors.AsType[*session.TooLargeError](err)
+		if !ok || tooLarge.Size != limit+1 || tooLarge.Limit != limit || session.ErrorStatus(err) != 500 {
+			t.Errorf("Save gave %v, want a *session.TooLargeError that tells of %d and %d bytes", err, limit+1, limit)
+		}
 	}
 }
 
@@ -598,19 +601,20 @@ func TestCacheKnowsExactTokensOnly(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	const limit = 100 << 10
-	store := newStore(t, signedcookie.Options{CacheBytes: limit})
-	first := save(t, store, `{"n":-1}`)
-	least := limit
-	for i := range 1000 {
-		wantLoad(t, store, first, `{"n":-1}`) // in use all the time
-		data := fmt.Sprintf(`{"n":%d,"s":"%s"}`, i, noise(500, uint64(i)))
-		token := save(t, store, data)
-		wantLoad(t, store, token, data)
-		least = min(least, len(token)+len(data))
-	}
-	if n := signedcookie.CacheLen(store) * least; n > limit || n < limit/4 {
-		t.Errorf("the cache has cookies and sessions of %d bytes, want up to %d", n, limit)
+	for set, limit := range map[int]int{0: 1 << 20, 100 << 10: 100 << 10} {
+		store := newStore(t, signedcookie.Options{CacheBytes: set})
+		first := save(t, store, `{"n":-1}`)
+		least := limit
+		for i := range limit / 200 {
+			wantLoad(t, store, first, `{"n":-1}`) // in use all the time
+			data := fmt.Sprintf(`{"n":%d,"s":"%s"}`, i, noise(500, uint64(i)))
+			token := save(t, store, data)
+			wantLoad(t, store, token, data)
+			least = min(least, len(token)+len(data))
+		}
+		if n := signedcookie.CacheLen(store) * least; n > limit || n < limit/4 {
+			t.Errorf("the cache has cookies and sessions of %d bytes, want up to %d", n, limit)
+		}
 	}
 }
 
