@@ -108,17 +108,10 @@ type column struct {
 
 // columns returns the columns of a table.
 func (db *DB) columns(ctx context.Context, table Table) ([]column, error) {
-	args := []any{table.Name}
-	if table.Schema != "" {
-		args = append(args, table.Schema)
-	}
+	args, of, in, schema := db.catalogue(table)
 	var query string
 	switch db.Dialect {
 	case SQLite: // which has no limits
-		of, in := "?1", ""
-		if table.Schema != "" {
-			of, in = "?1, ?2", ", ?2"
-		}
 		query = `SELECT t.name, 0, t."notnull" = 1 AND t.dflt_value IS NULL AND NOT (t.pk > 0 AND ` +
 			"upper(t.type) = 'INTEGER'), EXISTS (SELECT 1 FROM pragma_index_list(" + of + ") AS i," +
 			" pragma_index_xinfo(i.name" + in + ") AS c" +
@@ -129,12 +122,7 @@ func (db *DB) columns(ctx context.Context, table Table) ([]column, error) {
 			" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', NOT COALESCE(c.collisdeterministic, true)" +
 			" FROM pg_attribute AS a LEFT JOIN pg_collation AS c ON c.oid = a.attcollation" +
 			" WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = '" + table.Quote(db.Dialect) + "'::regclass"
-		args = nil
 	case MySQL:
-		schema := "DATABASE()"
-		if table.Schema != "" {
-			schema = "?"
-		}
 		query = "SELECT column_name, COALESCE(character_maximum_length, 0), is_nullable = 'NO' " +
 			"AND column_default IS NULL AND extra NOT LIKE '%auto_increment%'" +
 			" AND extra NOT LIKE '%GENERATED%', collation_name IS NOT NULL" +
@@ -162,34 +150,35 @@ func (db *DB) HasTable(ctx context.Context, table Table, columns ...string) (boo
 
 // hasIndex reports whether an index of the table begins with the column.
 func (db *DB) hasIndex(ctx context.Context, table Table, column string) (bool, error) {
+	args, of, in, schema := db.catalogue(table)
 	var query string
-	args := []any{table.Name}
-	if table.Schema != "" {
-		args = append(args, table.Schema)
-	}
 	switch db.Dialect {
 	case SQLite:
-		of, in := "?1", ""
-		if table.Schema != "" {
-			of, in = "?1, ?2", ", ?2"
-		}
 		query = "SELECT COUNT(*) FROM pragma_index_list(" + of + ") AS i, pragma_index_info(i.name" + in + ") AS c" +
 			" WHERE c.seqno = 0 AND c.name = '" + column + "'"
 	case Postgres:
 		query = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid" +
 			" AND a.attnum = i.indkey[0]" +
 			" WHERE a.attname = '" + column + "' AND i.indrelid = '" + table.Quote(db.Dialect) + "'::regclass"
-		args = nil
 	case MySQL:
-		schema := "DATABASE()"
-		if table.Schema != "" {
-			schema = "?"
-		}
 		query = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_name = ? AND table_schema = " + schema +
 			" AND column_name = '" + column + "' AND seq_in_index = 1"
 	}
 	n, err := Value[int](ctx, db, db.Once(query), args...)
 	return n > 0, err
+}
+
+// catalogue returns how a query of the catalogue names a table: its arguments,
+// those of SQLite's functions about a table and, behind a name, about an index, and
+// the schema for MySQL. PostgreSQL's have the name in their text.
+func (db *DB) catalogue(table Table) (args []any, of, in, schema string) {
+	switch {
+	case db.Dialect == Postgres:
+		return nil, "", "", ""
+	case table.Schema == "":
+		return []any{table.Name}, "?1", "", "DATABASE()"
+	}
+	return []any{table.Name, table.Schema}, "?1, ?2", ", ?2", "?"
 }
 
 func (db *DB) createIndex(table Table, index Index) string {
