@@ -242,7 +242,7 @@ func (f faults) testCut(t *testing.T) {
 }
 
 func (f faults) testSilence(t *testing.T) {
-	store, proxy := f.proxied(t, dbstore.Options{Timeout: 100 * time.Millisecond})
+	store, proxy := f.proxied(t, dbstore.Options{Timeout: 500 * time.Millisecond})
 	ctx := t.Context()
 	rec := record(`{}`)
 	token := create(t, store, rec)
