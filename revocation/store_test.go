@@ -397,11 +397,11 @@ func TestNothingIsEndedIfTheKeptSessionDoesNotFit(t *testing.T) {
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
 	mine, rec := begin(t, store, "alice", inAnHour())
 	other, _ := begin(t, store, "alice", inAnHour())
-	filler := ""
+	var filler strings.Builder
 	for {
 		larger := *rec
-		filler += rand.Text()[:4]
-		larger.Data = []byte(`{"_session_owner":"alice","filler":"` + filler + `"}`)
+		filler.WriteString(rand.Text()[:4])
+		larger.Data = []byte(`{"_session_owner":"alice","filler":"` + filler.String() + `"}`)
 		token, err := store.Save(ctx, mine, &larger)
 		if tooLarge := (*session.TooLargeError)(nil); errors.As(err, &tooLarge) {
 			break
