@@ -75,7 +75,7 @@ func (s *Session) commit(ctx context.Context) error {
 	}
 	same := 0 // reloads in a row that gave the state that the store said was changed
 	for try := 1; ; try++ {
-		err := s.store(ctx, now)
+		err := s.write(ctx, now)
 		if err == nil {
 			if s.renew {
 				s.deleteOthers(ctx)
@@ -145,9 +145,9 @@ func (s *Session) deleteOthers(ctx context.Context) {
 	s.others = nil
 }
 
-// store stores the session as it is now, or deletes the stored one if there is
+// write stores the session as it is now, or deletes the stored one if there is
 // nothing left to keep.
-func (s *Session) store(ctx context.Context, now time.Time) error {
+func (s *Session) write(ctx context.Context, now time.Time) error {
 	expires := s.expires(now)
 	switch {
 	case s.isEmpty() && !s.stored:

@@ -12,15 +12,17 @@ import (
 
 // A request's life, in the order of this file:
 //
-//	serve           calls the handler with a copy of the request,
-//	load, end       in which the handler gets its session, or logs out;
-//	beforeHeader    saves it before the first byte of the final response,
-//	                whichever way it begins (response.go), and
-//	finish          saves what was changed after that, when the handler has
-//	                returned, or
-//	panicked        saves nothing.
+//	serve           calls the handler with a copy of the request (inner.go);
+//	load, end       give the handler its session (load.go), or log out;
+//	beforeHeader    saves the session and sets the cookie before the first byte
+//	                of the final response, whichever way that begins: it is
+//	                called by responseWriter.header (response.go) when the
+//	                handler writes, and by finish if it wrote nothing;
+//	finish          also saves what was changed after the header, when the
+//	                handler has returned;
+//	panicked        saves nothing, in finish's place.
 //
-// What saving means is in commit.go.
+// What saving means, before the header and after it, is in commit.go.
 
 // phase is how far a request has come. It only grows.
 type phase int32
@@ -46,7 +48,7 @@ type request struct {
 	mu      sync.Mutex
 	session *Session // nil until it is loaded
 	loadErr error    // of the last try
-	told    bool     // beforeHeader has put a cookie into the header
+	told    bool     // beforeHeader has put a cookie into the header, which Hijack has to tell the handler
 
 	// now is written with mu held. The response writer reads it without, so that
 	// a body goes on while the session is being saved.
@@ -139,24 +141,36 @@ func (req *request) end() error {
 	return nil
 }
 
-// beforeHeader is called once, before the final header with the given status
-// goes out. It saves the session and sets the header fields; when it returns an
-// error, the response must be the error handler's.
+// unanswered is the status of a handler that returned without writing anything.
+const unanswered = 0
+
+// beforeHeader is called before the final header with the given status goes out,
+// in the phase handling only, which it ends. It saves the session and sets the
+// header fields; when it returns an error, the response must be the error
+// handler's.
 func (req *request) beforeHeader(status int) error {
 	req.mu.Lock()
 	defer req.mu.Unlock()
 	s := req.session
 	if s == nil {
 		req.enter(sent)
-		if req.loadErr != nil { // the handler answers that itself
-			addVary(req.w.w.Header())
+		if req.loadErr == nil {
+			return nil
 		}
-		return nil
+		var err error
+		if status == unanswered { // otherwise the handler saw the error, and this is its answer
+			req.w.resetHeader()
+			err = req.loadErr
+		}
+		addVary(req.w.w.Header())
+		return err
 	}
 	var err error
 	if status >= 500 {
 		s.discard()
 	} else if err = s.commit(req.Context); err != nil {
+		req.m.log.LogAttrs(req.Context, slog.LevelError, "session: answering with an error",
+			slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
 		s.discarded = true
 		req.w.resetHeader()
 	}
@@ -169,24 +183,14 @@ func (req *request) beforeHeader(status int) error {
 
 // finish is called when the handler has returned.
 func (req *request) finish() {
-	if req.phase() == handling {
-		if err := req.failedLoad(); err != nil { // the handler saw it, and left the answer to us
-			req.mu.Lock()
-			req.enter(sent)
-			req.mu.Unlock()
-			req.w.resetHeader()
-			addVary(req.w.w.Header())
-			req.w.answer(err)
-		} else {
-			req.w.header(http.StatusOK)
-		}
-	}
-	req.saveLate() // if there is nothing to save, late goroutines are told
+	req.w.header(unanswered) // unless it has answered; net/http writes the header itself
+	req.saveLate()
 	req.w.dropLateHeader()
 }
 
 // saveLate saves what was changed after the header went out, as far as that is
-// possible without telling the client.
+// possible without telling the client. From then on changes, by goroutines that
+// the handler has left behind, are errors.
 func (req *request) saveLate() {
 	req.mu.Lock()
 	defer req.mu.Unlock()
@@ -195,7 +199,7 @@ func (req *request) saveLate() {
 	switch {
 	case s == nil:
 	case s.discarded:
-		s.discard()
+		s.discard() // a logout that came after it still holds
 	case s.modified() || s.renew || s.touch || s.err != nil:
 		if err := s.commitLate(req.Context); err != nil {
 			s.fail(err)

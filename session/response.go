@@ -43,8 +43,6 @@ func (w *responseWriter) handOut() {
 func (w *responseWriter) header(status int) bool {
 	if w.req.phase() == handling {
 		if err := w.req.beforeHeader(status); err != nil {
-			w.req.m.log.LogAttrs(w.req.Context, slog.LevelError, "session: answering with an error",
-				slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
 			w.answer(err)
 		}
 	}
