@@ -177,7 +177,8 @@ func timeArg(d Dialect, t time.Time, zone *time.Location) any {
 // errUnreadable says that a row holds something that is no session.
 var errUnreadable = errors.New("the stored row cannot be read")
 
-// dbTime scans an expire_date: a time, or its text.
+// dbTime scans a time, or its text. One that cannot be read is the zero Time: a
+// session that another program gave it does not live, and is in nobody's way.
 type dbTime struct {
 	time.Time
 	zone *time.Location // of a text without an offset; nil is UTC
@@ -187,16 +188,17 @@ func (t *dbTime) Scan(src any) error {
 	switch v := src.(type) {
 	case time.Time:
 		t.Time = v.UTC()
-		return nil
 	case string:
-		return t.parse(v)
+		t.Time = t.parse(v)
 	case []byte:
-		return t.parse(string(v))
+		t.Time = t.parse(string(v))
+	default:
+		t.Time = time.Time{}
 	}
-	return errUnreadable
+	return nil
 }
 
-func (t *dbTime) parse(s string) error {
+func (t *dbTime) parse(s string) time.Time {
 	zone := t.zone
 	if zone == nil {
 		zone = time.UTC
@@ -208,9 +210,8 @@ func (t *dbTime) parse(s string) error {
 		time.RFC3339,
 	} {
 		if parsed, err := time.ParseInLocation(layout, s, zone); err == nil {
-			t.Time = parsed.UTC()
-			return nil
+			return parsed.UTC()
 		}
 	}
-	return errUnreadable
+	return time.Time{}
 }

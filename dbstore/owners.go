@@ -1,6 +1,7 @@
 package dbstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,6 +39,8 @@ var errNoOwners = fmt.Errorf("dbstore: %w: owners are not kept: set Options.Owne
 // it is found. A fence is there for an hour, after which nothing can be on its way
 // that has begun before it.
 //
+// All times are in UTC, whatever Options.TimeZone is: no hour comes twice.
+//
 //	session_key  of the session; '' for a fence of the owner's sessions, an id for
 //	             that of one, '*' for the row that says that no session is missing
 //	owner
@@ -54,9 +57,11 @@ type owners struct {
 	quoted string
 
 	note, renew, renewSession, drop         *sqlkit.Statement // one session
-	highest, fenced, raiseTo, before        *sqlkit.Statement // all of an owner's
+	standing, fenced, raiseTo, before       *sqlkit.Statement // all of an owner's
 	copy, move, ofSession                   *sqlkit.Statement
 	list, expired, complete, markAsComplete *sqlkit.Statement
+
+	insert, row, ignore string // a statement that notes several sessions, see noteMissing
 
 	isComplete atomic.Bool // known from now on
 }
@@ -80,6 +85,13 @@ const (
 func sessionID(key string) string {
 	sum := sha256.Sum256([]byte(key)) // with raw keys the key is the token
 	return idPrefix + hex.EncodeToString(sum[:16])
+}
+
+// isID reports whether a text is a session's id as Sessions returns it: what a
+// client sends may be a text that no column holds.
+func isID(id string) bool {
+	b, err := hex.DecodeString(id)
+	return err == nil && len(b) == 16
 }
 
 // ownersTable is the name of the table of owners.
@@ -110,6 +122,10 @@ func newOwners(s *shared) (*owners, error) {
 		as, conflict, here, dual = "", " ON DUPLICATE KEY UPDATE ", "", " FROM DUAL"
 		given = func(column string) string { return "VALUES(" + column + ")" }
 	}
+	o.ignore = " ON CONFLICT DO NOTHING"
+	if s.dialect == MySQL {
+		o.ignore = " ON DUPLICATE KEY UPDATE owner = VALUES(owner)"
+	}
 	set := func(columns ...string) string {
 		var parts []string
 		for _, column := range columns {
@@ -121,23 +137,26 @@ func newOwners(s *shared) (*owners, error) {
 	// blocked is a condition on a row n: it is behind a fence.
 	blocked := "EXISTS (SELECT 1 FROM " + t + " AS f WHERE f.owner = n.owner AND f.session_key IN ('', n.id)" +
 		" AND f.generation > n.generation)"
+	free := " AND EXISTS (SELECT 1 FROM " + t + " AS n WHERE n.session_key = ? AND n.owner = ? AND NOT " +
+		blocked + ")"
 	fence := "COALESCE((SELECT f.generation FROM " + t + " AS f WHERE f.session_key = '' AND f.owner = ?), 0)"
 	batch := strconv.Itoa(s.opts.CleanupBatch)
 
-	o.note = st(insert + "SELECT " + str + ", " + str + ", " + str + ", " + fence + ", " + str + ", " + moment + ", " +
-		moment + ", " + moment +
-		dual + " WHERE 1 = 1" + set("label", "last_seen", "expire_date"))
-	o.renew = st(insert + "SELECT " + str + ", " + str + ", COALESCE(MAX(n.id), " + str +
-		"), COALESCE(MAX(n.generation), " + fence + "), " +
-		str + ", COALESCE(MAX(n.created), " + moment + "), " + moment + ", " + moment + " FROM " + t +
-		" AS n WHERE n.session_key = ? AND n.owner = ?")
-	o.renewSession = st(s.renewText() + " AND EXISTS (SELECT 1 FROM " + t +
-		" AS n WHERE n.session_key = ? AND n.owner = ? AND NOT " + blocked + ")")
+	o.insert = insert
+	o.row = "SELECT " + str + ", " + str + ", " + str + ", " + fence + ", " + str + ", " + moment + ", " +
+		moment + ", " + moment + dual + " WHERE 1 = 1"
+	o.note = st(insert + o.row + set("label", "last_seen", "expire_date"))
+	o.renew = st(insert + "SELECT " + str + ", " + str + ", COALESCE(MAX(n.id), " + str + ")," +
+		" COALESCE(" + num + ", MAX(n.generation), " + fence + "), COALESCE(" + str + ", MAX(n.label), '')," +
+		" COALESCE(MAX(n.created), " + moment + "), " + moment + ", " + moment +
+		" FROM " + t + " AS n WHERE n.session_key = ? AND n.owner = ?")
+	o.renewSession = st(s.renewText() + free)
 	o.drop = st("DELETE FROM " + t + " WHERE session_key = ?")
 
-	o.highest = st("SELECT COALESCE(MAX(generation), 0) FROM " + t +
-		" WHERE owner = ? AND (id <> '' OR session_key = '')")
-	o.fenced = st("SELECT COALESCE(MAX(generation), 0) FROM " + t + " WHERE session_key = '' AND owner = ?")
+	o.standing = st("SELECT COALESCE(MAX(n.generation), 0)," +
+		" COALESCE(MAX(CASE WHEN n.session_key = ? AND " + blocked + " THEN 1 ELSE 0 END), 0)" +
+		" FROM " + t + " AS n WHERE n.owner = ? AND (n.id <> '' OR n.session_key = '')")
+	o.fenced = st("SELECT COALESCE(MAX(generation), 0) FROM " + t + " WHERE session_key = ? AND owner = ?")
 	greater, old := given("generation"), here+"generation"
 	o.raiseTo = st(insert + "VALUES (?, ?, '', ?, '', ?, ?, ?)" + set("last_seen", "expire_date") +
 		", generation = CASE WHEN " + greater + " > " + old + " THEN " + greater +
@@ -145,16 +164,15 @@ func newOwners(s *shared) (*owners, error) {
 	o.before = st("SELECT session_key FROM " + t + " WHERE owner = ? AND id <> '' AND generation < ?")
 	o.ofSession = st("SELECT session_key FROM " + t + " WHERE owner = ? AND id = ?")
 
-	o.copy = st(insert + "SELECT " + str + ", n.owner, n.id, CASE WHEN n.owner = ? THEN " + num +
-		" ELSE n.generation END," +
-		" n.label, n.created, n.last_seen, n.expire_date FROM " + t + " AS n WHERE n.session_key = ?")
-	o.move = st("UPDATE " + sessions + " SET session_key = ? WHERE session_key = ? AND expire_date > ?" +
-		" AND (SELECT COUNT(*) FROM " + t + " AS n WHERE n.session_key = ?) = " + num +
-		" AND NOT EXISTS (SELECT 1 FROM " + t + " AS n WHERE n.session_key = ? AND " + blocked + ")")
+	o.copy = st(insert + "SELECT " + str + ", n.owner, n.id, n.generation, n.label, n.created, " +
+		moment + ", " + moment + " FROM " + t + " AS n WHERE n.session_key = ?" + o.ignore)
+	o.move = st("UPDATE " + sessions + " SET session_key = ? WHERE session_key = ? AND expire_date > ?" + free +
+		" AND NOT EXISTS (SELECT 1 FROM " + t + " AS p WHERE p.session_key = ?" +
+		" AND NOT EXISTS (SELECT 1 FROM " + t + " AS n WHERE n.session_key = ? AND n.owner = p.owner))")
 
 	o.list = st("SELECT session_key, id, label, " + s.asText("created") + ", " + s.asText("last_seen") + " FROM " + t +
-		" WHERE owner = ? AND id <> '' AND (created < ? OR created = ? AND id > ?) " +
-		" ORDER BY created DESC, id LIMIT " + batch)
+		" WHERE owner = ? AND id <> '' AND (created < ? OR created = ? AND (id > ? OR id = ? AND session_key > ?))" +
+		" ORDER BY created DESC, id, session_key LIMIT " + batch)
 	o.expired = st("SELECT session_key, " + s.asText("expire_date") + " FROM " + t +
 		" WHERE expire_date >= ? AND (expire_date > ? OR session_key > ?) AND expire_date <= ?" +
 		" ORDER BY expire_date, session_key LIMIT " + batch)
@@ -205,50 +223,55 @@ func (s *shared) noteOwner(ctx context.Context, key string, rec *session.Record)
 	if err := checkOwner(rec.Owner); err != nil {
 		return err
 	}
-	now, owner := s.now(), s.ownerArg(rec.Owner)
-	_, err := s.db.Exec(ctx, s.owners.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now,
-		s.timeArg(rec.Expires))
+	o, owner := s.owners, s.ownerArg(rec.Owner)
+	now := o.utc(time.Now())
+	_, err := s.db.Exec(ctx, o.note, key, owner, sessionID(key), owner, storedLabel(rec.Label), now, now,
+		o.utc(rec.Expires))
 	return err
 }
 
-// noteRenewal is noteOwner for a session that gets another key.
-func (s *shared) noteRenewal(ctx context.Context, newKey, key string, rec *session.Record) error {
-	if s.owners == nil || rec.Owner == "" {
-		return nil
-	}
-	if err := checkOwner(rec.Owner); err != nil {
+// noteRenewal notes the owner of a session that is to get another key. generation
+// and label are nil if they stay.
+func (o *owners) noteRenewal(ctx context.Context, newKey, key, owner string, generation, label any,
+	expires time.Time) error {
+	if err := checkOwner(owner); err != nil {
 		return err
 	}
-	now, owner := s.now(), s.ownerArg(rec.Owner)
-	_, err := s.db.Exec(ctx, s.owners.renew, newKey, owner, sessionID(newKey), owner, storedLabel(rec.Label), now, now,
-		s.timeArg(rec.Expires), key, owner)
+	now, arg := o.utc(time.Now()), o.ownerArg(owner)
+	_, err := o.db.Exec(ctx, o.renew, newKey, arg, sessionID(newKey), generation, arg, label, now, now,
+		o.utc(expires), key, arg)
 	return err
 }
 
-// renewAs gives a session another key, if it is noted under it and no fence is in
-// the way.
+// renewAs gives a session another key, under which it is noted first, unless a
+// fence is in the way.
 func (s *shared) renewAs(ctx context.Context, newKey, key, text string, rec *session.Record) error {
 	st, args := s.renew, []any{newKey, text, s.timeArg(rec.Expires), key, rec.Version, s.now()}
-	owned := s.owners != nil && rec.Owner != ""
+	o, owned := s.owners, s.owners != nil && rec.Owner != ""
 	if owned {
-		st, args = s.owners.renewSession, append(args, newKey, s.ownerArg(rec.Owner))
+		if err := o.noteRenewal(ctx, newKey, key, rec.Owner, nil, storedLabel(rec.Label), rec.Expires); err != nil {
+			return err
+		}
+		st, args = o.renewSession, append(args, newKey, s.ownerArg(rec.Owner))
 	}
 	n, err := s.db.Exec(ctx, st, args...)
-	switch {
-	case err != nil:
-		return err
-	case n == 0:
-		err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
-		if owned {
-			s.forgetOwner(ctx, newKey)
-			if err == errSame { // a fence was in the way
-				err = session.ErrGone
-			}
-		}
+	if err != nil {
 		return err
 	}
-	s.forgetOwner(ctx, key)
-	return nil
+	if n > 0 {
+		s.forgetOwner(ctx, key)
+		return nil
+	}
+	err = s.whyUnchanged(ctx, key, rec.Version, "", time.Time{})
+	if owned {
+		if err == errSame {
+			if _, behind, failed := o.standingOf(ctx, rec.Owner, newKey); failed != nil || behind {
+				err = cmp.Or(failed, session.ErrGone)
+			}
+		}
+		s.forgetOwner(ctx, newKey)
+	}
+	return err
 }
 
 // forgetOwner deletes what is noted of a session that is gone. If it fails, the
@@ -259,12 +282,16 @@ func (s *shared) forgetOwner(ctx context.Context, key string) {
 	}
 }
 
-// forgetGone is forgetOwner if err is that the session is gone.
+// forgetGone is forgetOwner if err is that the session is gone, and not only by
+// this machine's clock.
 func (s *shared) forgetGone(ctx context.Context, key string, err error) {
 	if err == session.ErrGone {
 		s.forgetOwner(ctx, key)
 	}
 }
+
+// utc returns the value that stands for t in the table of owners.
+func (o *owners) utc(t time.Time) any { return timeArg(o.dialect, t, nil) }
 
 // ownerArg returns the value that stands for an owner in a statement.
 func (s *shared) ownerArg(owner string) any {
@@ -278,6 +305,7 @@ func (s *shared) ownerArg(owner string) any {
 var (
 	errOwnerTooLong = fmt.Errorf("%w: the owner has more than %d bytes", session.ErrMisuse, maxOwner)
 	errOwnerNUL     = fmt.Errorf("%w: the owner contains a NUL character", session.ErrMisuse)
+	errOwnerUTF8    = fmt.Errorf("%w: the owner is not valid UTF-8", session.ErrMisuse)
 )
 
 func checkOwner(owner string) error {
@@ -286,6 +314,9 @@ func checkOwner(owner string) error {
 	}
 	if strings.Contains(owner, "\x00") { // PostgreSQL has no such text
 		return errOwnerNUL
+	}
+	if !utf8.ValidString(owner) { // nor is it JSON
+		return errOwnerUTF8
 	}
 	return nil
 }
@@ -307,7 +338,7 @@ func storedLabel(label string) string {
 // deleteExpired deletes the rows whose session has expired and is gone. One
 // whose session was extended without it stays.
 func (o *owners) deleteExpired(ctx context.Context) error {
-	from, now := o.beginning(), o.now()
+	from, now := o.beginning(), o.utc(time.Now())
 	for after := ""; ; {
 		keys, last, err := o.collectExpired(ctx, o.expired, from, from, after, now)
 		if err != nil || len(keys) == 0 {

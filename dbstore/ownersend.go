@@ -3,10 +3,10 @@ package dbstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"sessionengine/internal/sqlkit"
@@ -19,13 +19,16 @@ func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 		return err
 	}
 	defer s.db.End()
+	if !isID(id) {
+		return nil
+	}
 	o := s.owners
 	find := func() ([]string, error) { return o.keys(ctx, o.ofSession, s.ownerArg(owner), idPrefix+id) }
 	keys, err := find()
 	if err == nil && len(keys) > 0 {
 		// From here on it cannot be renewed any more.
 		if err = o.fence(ctx, idPrefix+id, owner, math.MaxInt64); err == nil {
-			_, err = o.endAll(ctx, owner, math.MaxInt64, find)
+			_, err = o.endAll(ctx, idPrefix+id, owner, math.MaxInt64, find)
 		}
 	}
 	if err != nil {
@@ -43,28 +46,21 @@ func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 		return 0, err
 	}
 	defer s.db.End()
-	ended, err := s.owners.endSessions(ctx, owner)
+	generation, _, err := s.owners.raise(ctx, owner, "")
+	var ended int64
+	if err == nil {
+		ended, err = s.owners.endBehind(ctx, owner, generation)
+	}
 	if err != nil {
 		return ended, s.db.Failure(ctx, "end sessions", err)
 	}
 	return ended, s.owners.incomplete(ctx)
 }
 
-func (o *owners) endSessions(ctx context.Context, owner string) (int64, error) {
-	if _, err := o.raise(ctx, owner); err != nil {
-		return 0, err
-	}
-	// Somebody else may have raised it further at this moment.
-	generation, err := sqlkit.Value[int64](ctx, o.db, o.fenced, o.ownerArg(owner))
-	if err != nil {
-		return 0, err
-	}
-	return o.endBefore(ctx, owner, generation)
-}
-
 // EndOtherSessions implements [session.OwnerEnder]. It needs [Options.Owners].
 // The session that goes on gets a new key by an UPDATE that needs no more than
-// its old one, so that no other change of it is in the way. If sessions may not
+// its old one, so that no change of its data is in the way; if it gets an owner
+// that it never had at this moment, it is [session.ErrGone]. If sessions may not
 // be known by their owner it does nothing, and gives [ErrOwnersIncomplete].
 //
 // The token has to be one of the store's own cookie, see [Store.ForCookie]; in a
@@ -114,39 +110,64 @@ func (s *Store) refuseForeign(ctx context.Context, token string) error {
 
 func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken string, err error) {
 	o := s.owners
-	generation, err := o.raise(ctx, owner)
+	key, ok := s.key(token)
+	generation, behind, err := o.raise(ctx, owner, key)
 	if err != nil {
 		return "", err
 	}
 	moved := false
-	if key, ok := s.key(token); ok {
-		newToken, err = s.withNewToken(func(newKey string) error {
-			noted, err := s.db.Exec(ctx, o.copy, newKey, s.ownerArg(owner), generation, key)
-			if err != nil {
-				return err
-			}
-			n, err := s.db.Exec(ctx, o.move, newKey, key, s.now(), newKey, noted, newKey)
-			if err != nil {
-				return err
-			}
-			if moved = n > 0; moved {
-				s.forgetOwner(ctx, key)
-			} else {
-				s.forgetOwner(ctx, newKey)
-			}
-			return nil
+	if ok && !behind {
+		newToken, err = s.withNewToken(func(newKey string) (err error) {
+			moved, err = o.moveTo(ctx, newKey, key, owner, generation)
+			return err
 		})
 		if err != nil {
 			return "", err
 		}
 	}
-	if _, err := o.endBefore(ctx, owner, generation); err != nil {
+	if moved {
+		_, err = o.endBefore(ctx, owner, generation)
+	} else if _, err = o.endBehind(ctx, owner, generation); err == nil {
+		err = session.ErrGone
+	}
+	if err != nil {
 		return "", err
 	}
-	if !moved {
-		return "", session.ErrGone
-	}
 	return newToken, nil
+}
+
+// moveTo gives a session, as it is stored, another key, and makes it one of the
+// given generation of the owner's. It reports whether it did: not if the session
+// is gone, a fence is in the way, or it just got an owner that it never had.
+func (o *owners) moveTo(ctx context.Context, newKey, key, owner string, generation int64) (moved bool, err error) {
+	// None of the rows is to be taken for a stale one before the session comes.
+	now := time.Now()
+	keep := now.Add(inFlight)
+	if err := o.noteRenewal(ctx, newKey, key, owner, generation, nil, keep); err != nil {
+		return false, err
+	}
+	copyRows := func() error {
+		_, err := o.db.Exec(ctx, o.copy, newKey, o.utc(now), o.utc(keep), key)
+		return err
+	}
+	if err := copyRows(); err != nil {
+		return false, err
+	}
+	n, err := o.db.Exec(ctx, o.move, newKey, key, o.now(), newKey, o.ownerArg(owner), key, newKey)
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		o.forgetOwner(ctx, newKey)
+		return false, nil
+	}
+	// PostgreSQL looks at the rows as they were when the UPDATE began, which a
+	// save may have kept waiting.
+	if err := copyRows(); err != nil {
+		return false, err
+	}
+	o.forgetOwner(ctx, key)
+	return true, nil
 }
 
 func (s *Store) beginOwners(owner string) error {
@@ -155,27 +176,42 @@ func (s *Store) beginOwners(owner string) error {
 		return errNoOwners
 	case owner == "":
 		return session.ErrNoOwner
-	case strings.Contains(owner, "\x00"):
-		return fmt.Errorf("dbstore: %w", errOwnerNUL)
+	}
+	if err := checkOwner(owner); err != nil {
+		return fmt.Errorf("dbstore: %w", err)
 	}
 	return s.db.Begin()
 }
 
+// standingOf returns the highest of the generations of an owner's sessions and
+// fence, and whether the one noted under key is behind a fence, both of one moment.
+func (o *owners) standingOf(ctx context.Context, owner, key string) (highest int64, behind bool, err error) {
+	args := []any{key, o.ownerArg(owner)}
+	_, err = sqlkit.Collect(ctx, o.db, o.standing, args, func(rows *sql.Rows) (struct{}, error) {
+		return struct{}{}, rows.Scan(&highest, &behind)
+	})
+	return highest, behind, err
+}
+
 // raise puts up a fence of a new generation, to which only sessions belong that
-// begin afterwards. Should others do so at the same moment, theirs are higher.
-func (o *owners) raise(ctx context.Context, owner string) (generation int64, err error) {
-	highest, err := sqlkit.Value[int64](ctx, o.db, o.highest, o.ownerArg(owner))
+// begin afterwards. Should others do so at the same moment, theirs are higher. It
+// reports whether the session under key was behind a fence before: then it has
+// been ended, and must not go on in the new generation. A fence that is put up
+// after that was looked up is above the generation that raise returns, whichever
+// of the two comes first, so that it holds up the session as well.
+func (o *owners) raise(ctx context.Context, owner, key string) (generation int64, behind bool, err error) {
+	highest, behind, err := o.standingOf(ctx, owner, key)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return highest + 1, o.fence(ctx, "", owner, highest+1)
+	return highest + 1, behind, o.fence(ctx, "", owner, highest+1)
 }
 
 // fence puts up a fence.
 func (o *owners) fence(ctx context.Context, key, owner string, generation int64) error {
 	now := time.Now()
-	_, err := o.db.Exec(ctx, o.raiseTo, key, o.ownerArg(owner), generation, o.timeArg(now), o.timeArg(now),
-		o.timeArg(now.Add(inFlight)))
+	_, err := o.db.Exec(ctx, o.raiseTo, key, o.ownerArg(owner), generation, o.utc(now), o.utc(now),
+		o.utc(now.Add(inFlight)))
 	return err
 }
 
@@ -184,26 +220,42 @@ func (o *owners) keys(ctx context.Context, st *sqlkit.Statement, args ...any) ([
 	return sqlkit.Collect(ctx, o.db, st, args, sqlkit.One[string])
 }
 
+// errNoFence does not say that sessions have escaped, but that they may have.
+var errNoFence = errors.New("what keeps sessions from being renewed was deleted while it was needed:" +
+	" try again; the clocks of the machines that clean up should be less than an hour apart")
+
+// endBehind ends the owner's sessions that are behind the fence, which is raised
+// to a generation, or further by somebody else at this moment.
+func (o *owners) endBehind(ctx context.Context, owner string, generation int64) (int64, error) {
+	fenced, err := sqlkit.Value[int64](ctx, o.db, o.fenced, "", o.ownerArg(owner))
+	if err != nil {
+		return 0, err
+	}
+	return o.endBefore(ctx, owner, max(generation, fenced))
+}
+
 // endBefore ends the owner's sessions that began before a generation.
 func (o *owners) endBefore(ctx context.Context, owner string, generation int64) (int64, error) {
-	return o.endAll(ctx, owner, generation, func() ([]string, error) {
+	return o.endAll(ctx, "", owner, generation, func() ([]string, error) {
 		return o.keys(ctx, o.before, o.ownerArg(owner), generation)
 	})
 }
 
 // endAll ends those of the owner's sessions whose keys find returns, and returns
-// how many were living. There has to be a fence before, so that none of them is
-// renewed any more, but by a statement that had begun already: that one's new key
-// is among the keys, and its old one is in the table until it is done. So the
-// second round finds what has escaped the first, and a third nothing.
-func (o *owners) endAll(ctx context.Context, owner string, generation int64,
+// how many were living. There has to be a fence before, under fenceKey, so that
+// none of them is renewed any more, but by a statement that had begun already: that
+// one's new key is among the keys, and its old one is in the table until it is done.
+// So the second round finds what has escaped the first, and a third nothing.
+func (o *owners) endAll(ctx context.Context, fenceKey, owner string, generation int64,
 	find func() ([]string, error)) (ended int64, err error) {
-	for round := 1; ; round++ {
+	for round, found := 1, true; found || round == 2; round++ {
 		keys, err := find()
-		if err != nil || len(keys) == 0 {
+		if err != nil {
 			return ended, err
 		}
-		found := false
+		if found = false; len(keys) == 0 {
+			break
+		}
 		for chunk := range slices.Chunk(keys, o.opts.CleanupBatch) {
 			n, any, err := o.endKeys(ctx, owner, generation, chunk)
 			ended += n
@@ -212,10 +264,12 @@ func (o *owners) endAll(ctx context.Context, owner string, generation int64,
 			}
 			found = found || any
 		}
-		if !found && round > 1 {
-			return ended, nil
-		}
 	}
+	fenced, err := sqlkit.Value[int64](ctx, o.db, o.fenced, fenceKey, o.ownerArg(owner))
+	if err == nil && fenced < generation {
+		err = errNoFence
+	}
+	return ended, err
 }
 
 // endKeys deletes the sessions with these keys that are the owner's, whatever

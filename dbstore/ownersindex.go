@@ -40,6 +40,8 @@ func (o *owners) incomplete(ctx context.Context) error {
 // IndexOwners goes through the whole table, a batch at a time, and notes the
 // owners of sessions that were saved without [Options.Owners]: before it was set,
 // by a node that has not got it yet, or by Django. It returns how many it noted.
+// Sessions of owners that Options.Owners refuses, of above 255 bytes for example,
+// are passed over: to ask for those is an error.
 // Migrate calls it when it creates the table of owners; call it again, or
 // "sessionctl migrate -owners", once the last node without the option is gone.
 func (s *Store) IndexOwners(ctx context.Context) (noted int64, err error) {
@@ -74,8 +76,8 @@ func (o *owners) noteAll(ctx context.Context) (noted int64, err error) {
 		}
 		after = last
 	}
-	now := o.now()
-	_, err = o.db.Exec(ctx, o.markAsComplete, o.ownerArg(""), now, now, o.timeArg(maxTime))
+	now := o.utc(time.Now())
+	_, err = o.db.Exec(ctx, o.markAsComplete, o.ownerArg(""), now, now, o.utc(maxTime))
 	return noted, err
 }
 
@@ -108,29 +110,25 @@ func (o *owners) scanSessions(ctx context.Context, after string) (found []unnote
 
 // noteMissing notes those of the sessions whose owner is not noted.
 func (o *owners) noteMissing(ctx context.Context, sessions []unnoted) (noted int64, err error) {
-	ignore := " ON CONFLICT DO NOTHING"
-	if o.dialect == MySQL {
-		ignore = " ON DUPLICATE KEY UPDATE owner = VALUES(owner)"
-	}
 	for chunk := range slices.Chunk(sessions, 100) {
 		known, err := o.findNoted(ctx, chunk)
 		if err != nil {
 			return noted, err
 		}
-		now := o.now()
-		var values []string
+		now := o.utc(time.Now())
+		var rows []string
 		var args []any
 		for _, u := range chunk {
 			if !known[[2]string{u.key, u.owner}] {
-				values = append(values, "(?, ?, ?, 0, '', ?, ?, ?)")
-				args = append(args, u.key, o.ownerArg(u.owner), sessionID(u.key), now, now, o.timeArg(u.expires))
+				owner := o.ownerArg(u.owner)
+				rows = append(rows, o.row)
+				args = append(args, u.key, owner, sessionID(u.key), owner, "", now, now, o.utc(u.expires))
 			}
 		}
 		if args == nil {
 			continue
 		}
-		text := "INSERT INTO " + o.quoted + " (" + ownerColumns + ") VALUES " + strings.Join(values, ", ") + ignore
-		n, err := o.db.Exec(ctx, o.db.Once(text), args...)
+		n, err := o.db.Exec(ctx, o.db.Once(o.insert+strings.Join(rows, " UNION ALL ")+o.ignore), args...)
 		noted += n
 		if err != nil {
 			return noted, err

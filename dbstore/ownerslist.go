@@ -33,16 +33,18 @@ func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (
 	}
 	if len(page) > limit {
 		page = page[:limit]
-		next = cursor{page[limit-1].Created, page[limit-1].ID}.String()
+		next = cursor{created: page[limit-1].Created, id: page[limit-1].ID}.String()
 	}
 	return page, next, nil
 }
 
 // cursor is a place in an owner's list: after the session that has this creation
-// and id. The zero cursor is the beginning.
+// and id, or if there is a key after that one of the rows of this session, of which
+// a renewal that broke off leaves another.
 type cursor struct {
 	created time.Time
 	id      string
+	key     string
 }
 
 func (c cursor) String() string { return strconv.FormatInt(c.created.UnixMicro(), 36) + "." + c.id }
@@ -51,9 +53,9 @@ func parseCursor(text string) (c cursor, ok bool) {
 	if text == "" {
 		return cursor{created: maxTime}, true
 	}
-	micros, id, ok := strings.Cut(text, ".")
+	micros, id, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(micros, 36, 64)
-	return cursor{time.UnixMicro(n).UTC(), id}, ok && err == nil
+	return cursor{created: time.UnixMicro(n), id: id}, err == nil && isID(id)
 }
 
 // noteRow is what is noted about a session.
@@ -92,7 +94,7 @@ func (o *owners) page(ctx context.Context, owner string, at cursor, limit int) (
 		}
 		if len(stale) > 0 {
 			_, err := o.in(ctx, "DELETE FROM "+o.quoted+" WHERE owner = ? AND last_seen < ?", stale, o.ownerArg(owner),
-				o.timeArg(old))
+				o.utc(old))
 			if err != nil {
 				return nil, err
 			}
@@ -100,17 +102,20 @@ func (o *owners) page(ctx context.Context, owner string, at cursor, limit int) (
 		if len(page) >= limit || len(rows) < o.opts.CleanupBatch {
 			return page[:min(limit, len(page))], nil
 		}
-		last := rows[len(rows)-1].info
-		at = cursor{last.Created, last.ID}
+		last := rows[len(rows)-1]
+		at = cursor{last.info.Created, last.info.ID, last.key}
 	}
 }
 
 // rows returns a batch of what is noted about an owner.
 func (o *owners) rows(ctx context.Context, owner string, at cursor) ([]noteRow, error) {
-	created := o.timeArg(at.created)
-	args := []any{o.ownerArg(owner), created, created, idPrefix + at.id}
+	created, id, same := o.utc(at.created), idPrefix+at.id, ""
+	if at.key != "" {
+		same = id
+	}
+	args := []any{o.ownerArg(owner), created, created, id, same, at.key}
 	return sqlkit.Collect(ctx, o.db, o.list, args, func(rows *sql.Rows) (r noteRow, err error) {
-		created, seen := o.dbTime(), o.dbTime()
+		var created, seen dbTime
 		err = rows.Scan(&r.key, &r.info.ID, &r.info.Label, &created, &seen)
 		r.info.ID = strings.TrimPrefix(r.info.ID, idPrefix)
 		r.info.Owner, r.info.Created, r.info.LastSeen = owner, created.Time, seen.Time

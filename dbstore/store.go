@@ -396,9 +396,6 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 	text, err = s.withText(text, func(text string) error {
 		var err error
 		newToken, err = s.withNewToken(func(newKey string) error {
-			if err := s.noteRenewal(ctx, newKey, key, rec); err != nil {
-				return err
-			}
 			return settle(func() error { return s.renewAs(ctx, newKey, key, text, rec) })
 		})
 		return err
@@ -524,8 +521,8 @@ func (s *Store) withNewToken(store func(key string) error) (string, error) {
 	return "", err
 }
 
-// whyUnchanged tells why an update changed no row: the session is gone, or its
-// data is not version any more.
+// whyUnchanged tells why an update changed no row: the session is gone or, by this
+// machine's clock, has expired, or its data is not version any more.
 //
 // MySQL without clientFoundRows also reports no row for an update that put the
 // values there that were there already; that one was made, and gives nil.
@@ -539,7 +536,7 @@ func (s *shared) whyUnchanged(ctx context.Context, key, version, text string, ex
 	case err != nil:
 		return err
 	case !time.Now().Before(row.expires):
-		return session.ErrGone
+		return session.ErrExpired
 	case s.dialect == MySQL && row.text == version && row.text == text && row.expires.Equal(expires):
 		return nil
 	case row.text == version:
@@ -560,6 +557,9 @@ func (s *shared) read(ctx context.Context, st *sqlkit.Statement, key string) (ro
 		expires := s.dbTime()
 		err = rows.Scan(&r.text, &expires)
 		r.expires = expires.Time
+		if err == nil && r.expires.IsZero() {
+			err = errUnreadable
+		}
 		return r, err
 	})
 	if err == nil && len(found) == 0 {
@@ -594,7 +594,10 @@ func settle(write func() error) error {
 // the session, and sent what the statement carried: a change sends what was read,
 // too.
 func (s *Store) writeFailure(ctx context.Context, op string, err error, size, sent int) error {
-	if err == session.ErrGone || err == session.ErrConflict {
+	switch err {
+	case session.ErrExpired:
+		return session.ErrGone
+	case session.ErrGone, session.ErrConflict:
 		return err
 	}
 	class, text := sqlkit.Classify(s.dialect, err)

@@ -15,9 +15,11 @@ var ErrNoOwner = fmt.Errorf("%w: the owner is empty; give each session its owner
 
 // OwnerEnder is implemented by engines that can end all sessions of an owner,
 // see [Session.SetOwner]. What they end is dead when they return nil, for every
-// process of the site, whatever its holder does meanwhile: changing or renewing
-// a session does not save it. Which sessions are ended is not decided by clocks.
-// A session that begins while they run may stay.
+// process of the site, whatever its holder does meanwhile: neither changing nor
+// renewing a session saves it, nor ending the others with it. Which sessions are
+// ended is not decided by clocks. A session that begins while they run may stay.
+//
+// After an error some of the sessions may live; the same call may be made again.
 //
 // Handlers call [Manager.EndSessions], [Session.FlushAll] and
 // [Session.EndOthers], which work with any engine that can.
@@ -32,8 +34,12 @@ type OwnerEnder interface {
 	// all copies of it, is dead, and so is what another request made of them.
 	//
 	// If token stands for no session any more, since it was ended or renewed
-	// meanwhile, the owner's sessions are ended all the same, and the error
-	// matches [ErrGone].
+	// meanwhile, or somebody else ends the owner's sessions at this moment, they
+	// are all ended, this one included, and the error matches [ErrGone]. So of
+	// two calls at once one may end what the other has kept.
+	//
+	// After any other error, token may be dead as well: nobody has the new one.
+	// Called again it then gives [ErrGone], and leaves no session.
 	EndOtherSessions(ctx context.Context, owner, token string) (newToken string, err error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -285,108 +286,417 @@ func testOwnersConflict(t *testing.T, b Backend) {
 	}
 }
 
-// interrupted opens a store that calls before ahead of each statement, and another
-// one on the same table.
-func (b Backend) interrupted(t *testing.T) (store, other *dbstore.Store, before *func()) {
-	place, opts := b.Place(t), dbstore.Options{Table: newTable(), Owners: true}
-	before = new(func())
-	calls := Calls{Before: func(string, []driver.NamedValue) {
-		if *before != nil {
-			(*before)()
-		}
-	}}
+// tapped opens two stores on one table: before each statement of the second one,
+// what before is set to runs, with the other if need be.
+func (b Backend) tapped(t *testing.T, opts dbstore.Options) (other, store *dbstore.Store, db *sql.DB,
+	before *func(query string), fail *func(query string) error) {
+	t.Helper()
+	place := b.Place(t)
+	before, fail = new(func(string)), new(func(string) error)
+	calls := Calls{
+		Before: func(query string, _ []driver.NamedValue) {
+			if *before != nil {
+				(*before)(query)
+			}
+		},
+		Fail: func(query string) error {
+			if *fail != nil {
+				return (*fail)(query)
+			}
+			return nil
+		},
+	}
 	other = b.storeAt(t, place, opts)
-	return b.wrapped(t, place, opts, calls.Wrap), other, before
+	return other, b.wrapped(t, place, opts, calls.Wrap), b.db(t, place), before, fail
 }
 
-// A session does not escape its end by being renewed between any two of the
-// statements.
+// ownedTable are the options of a store that keeps owners in a new table.
+func ownedTable() dbstore.Options { return dbstore.Options{Table: newTable(), Owners: true} }
+
+func onlyID(t *testing.T, store *dbstore.Store, owner string) string {
+	t.Helper()
+	infos, _, err := store.Sessions(context.Background(), owner, "", 0)
+	if err != nil || len(infos) != 1 {
+		t.Fatalf("sessions: %v, %v", infos, err)
+	}
+	return infos[0].ID
+}
+
+// A session does not escape its end by being renewed, or by ending the others
+// itself, between any two of the statements.
 func testOwnersRenewed(t *testing.T, b Backend) {
 	ctx := context.Background()
-	store, other, before := b.interrupted(t)
+	other, store, _, before, _ := b.tapped(t, ownedTable())
+	if _, err := store.EndSessions(ctx, "ann"); err != nil { // from now on it is known that the table is complete
+		t.Fatal(err)
+	}
+	var rec *session.Record
+	ends := map[string]func(id string) error{
+		"all": func(string) error { _, err := store.EndSessions(ctx, "ann"); return err },
+		"one": func(id string) error { return store.EndSession(ctx, "ann", id) },
+		"the others": func(string) error {
+			victim := create(t, other, owned("ann", "victim"))
+			_, err := store.EndOtherSessions(ctx, "ann", victim)
+			if errors.Is(err, session.ErrGone) {
+				err = nil // the thief was quicker
+			}
+			return err
+		},
+	}
+	escapes := map[string]func(token string) (string, error){
+		"renewed": func(token string) (string, error) { return other.Renew(ctx, token, rec) },
+		"saved": func(token string) (string, error) {
+			rec.Data = fmt.Appendf(nil, `{"_session_owner":"ann","n":%d}`, time.Now().UnixNano())
+			return other.Save(ctx, token, rec)
+		},
+		"ending the others": func(token string) (string, error) { return other.EndOtherSessions(ctx, "ann", token) },
+	}
+	for name, end := range ends {
+		for what, escape := range escapes {
+			// run escapes before the statements from first to last, and returns
+			// how many there were.
+			run := func(first, last int) (n int) {
+				rec = owned("ann", "mine")
+				token := create(t, other, rec)
+				bystander := create(t, other, owned("bob", ""))
+				id := onlyID(t, other, "ann")
+				*before = func(string) {
+					if n++; n < first || n > last {
+						return
+					}
+					newToken, err := escape(token)
+					if err == nil {
+						token = newToken
+					} else if err != session.ErrGone && err != session.ErrConflict {
+						t.Errorf("%s before statement %d: %v", what, n, err)
+					}
+				}
+				err := end(id)
+				*before = nil
+				if err != nil {
+					t.Errorf("ending %s, %s before statements %d to %d: %v", name, what, first, last, err)
+				}
+				if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+					t.Errorf("ending %s, %s before statements %d to %d: the session lives on: %v", name, what, first, last, err)
+				}
+				load(t, other, bystander)
+				if _, err := other.EndSessions(ctx, "ann"); err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			for step := 1; run(step, step) >= step; step++ {
+			}
+			run(1, 7)
+			run(1, math.MaxInt)
+		}
+	}
+}
 
-	endAll := func(string) error { _, err := store.EndSessions(ctx, "ann"); return err }
-	endOne := func(id string) error { return store.EndSession(ctx, "ann", id) }
+// isMove reports whether a statement is the one with which EndOtherSessions gives
+// the session that goes on its new key.
+func isMove(query string) bool {
+	return strings.HasPrefix(query, "UPDATE") && strings.Contains(query, "SET session_key") &&
+		!strings.Contains(query, "session_data")
+}
+
+// Whatever happens at the moment at which EndOtherSessions moves a session, its
+// owner is known.
+func testOwnersMoved(t *testing.T, b Backend) {
+	ctx := context.Background()
+	opts := ownedTable()
+	other, store, db, before, _ := b.tapped(t, opts)
+	table := opts.Table + "_owner"
 	for _, tc := range []struct {
-		name        string
-		end         func(id string) error
-		first, last int // the statements before which the session is renewed
+		name, first, ends string
+		old               string // column that is long past
+		meanwhile         func(token string, rec *session.Record) error
 	}{
-		{"all, before the first statement", endAll, 1, 1},
-		{"all, before the second", endAll, 2, 2},
-		{"all, before the third", endAll, 3, 3},
-		{"all, before each of the first seven", endAll, 1, 7},
-		{"one, before the first statement", endOne, 1, 1},
-		{"one, before the second", endOne, 2, 2},
-		{"one, before the third", endOne, 3, 3},
-		{"one, before each of the first seven", endOne, 1, 7},
+		{"a save sets the owner", "", "bob", "", nil},
+		{"a save sets another owner", "ann", "ann", "", nil},
+		{"the list is read", "bob", "bob", "last_seen", func(string, *session.Record) error {
+			_, _, err := other.Sessions(ctx, "bob", "", 0)
+			return err
+		}},
+		{"the cleanup runs", "bob", "bob", "expire_date", func(string, *session.Record) error {
+			_, err := other.DeleteExpired(ctx)
+			return err
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			rec := owned("ann", "mine")
+			rec := owned(tc.first, "")
 			token := create(t, other, rec)
-			bystander := create(t, other, owned("bob", ""))
-			infos, _, err := other.Sessions(ctx, "ann", "", 0)
-			if err != nil || len(infos) != 1 {
-				t.Fatalf("sessions: %v, %v", infos, err)
-			}
-			n := 0
-			*before = func() {
-				if n++; n < tc.first || n > tc.last {
-					return
+			if tc.old != "" {
+				mustExec(t, db, "UPDATE "+table+" SET "+tc.old+" = '2020-01-01 00:00:00' WHERE owner = 'bob'")
+			} else {
+				tc.meanwhile = func(token string, rec *session.Record) error {
+					given := owned("bob", "")
+					given.Version = rec.Version
+					_, err := other.Save(ctx, token, given)
+					return err
 				}
-				renewed, err := other.Renew(ctx, token, rec)
-				if err != nil {
-					if err != session.ErrGone {
-						t.Errorf("Renew before statement %d: %v", n, err)
+			}
+			*before = func(query string) {
+				if isMove(query) {
+					*before = nil
+					if err := tc.meanwhile(token, rec); err != nil {
+						t.Error(err)
 					}
-					return
 				}
-				token = renewed
 			}
-			err = tc.end(infos[0].ID)
-			*before = nil
+			kept, err := store.EndOtherSessions(ctx, tc.ends, token)
+			if *before != nil {
+				t.Fatal("the statement was not found")
+			}
+			if errors.Is(err, session.ErrGone) && tc.ends == "ann" {
+				kept, err = token, nil // it is somebody else's now
+			}
 			if err != nil {
-				t.Error(err)
+				t.Fatal(err)
 			}
-			if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
+			load(t, other, kept)
+			if n, err := other.EndSessions(ctx, "bob"); n != 1 || err != nil {
+				t.Errorf("EndSessions: %d, %v, want 1", n, err)
+			}
+			if _, err := other.Load(ctx, kept); !errors.Is(err, session.ErrNotFound) {
 				t.Errorf("the session lives on: %v", err)
 			}
-			load(t, other, bystander)
-			if _, err := other.EndSessions(ctx, "ann"); err != nil {
+		})
+	}
+}
+
+// A session that is expired by one machine's clock, and by another's is not, stays
+// known by its owner.
+func testOwnersClocks(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), ownedTable()
+	store, db := b.storeAt(t, place, opts), b.db(t, place)
+	rec := owned("ann", "")
+	token := create(t, store, rec)
+	mustExec(t, db, "UPDATE "+opts.Table+" SET expire_date = '2020-01-01 00:00:00'")
+	if _, err := store.Save(ctx, token, rec); err != session.ErrGone {
+		t.Errorf("Save: %v", err)
+	}
+	if err := store.Touch(ctx, token, rec); err != session.ErrGone {
+		t.Errorf("Touch: %v", err)
+	}
+	mustExec(t, db, "UPDATE "+opts.Table+" SET expire_date = '2100-01-01 00:00:00'")
+	load(t, store, token)
+	if n, err := store.EndSessions(ctx, "ann"); n != 1 || err != nil {
+		t.Errorf("EndSessions: %d, %v, want 1", n, err)
+	}
+}
+
+// When the fence disappears while sessions are ended there is an error. It does not
+// disappear because of a time zone.
+func testOwnersFence(t *testing.T, b Backend) {
+	ctx := context.Background()
+	opts := ownedTable()
+	other, store, db, before, _ := b.tapped(t, opts)
+	if _, err := store.EndSessions(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	for name, end := range map[string]func(token, id string) error{
+		"EndSessions": func(string, string) error { _, err := store.EndSessions(ctx, "ann"); return err },
+		"EndOtherSessions": func(token, _ string) error {
+			_, err := store.EndOtherSessions(ctx, "ann", token)
+			return err
+		},
+		"EndSession": func(_, id string) error { return store.EndSession(ctx, "ann", id) },
+	} {
+		for step := 3; ; step++ { // the second statement puts it up
+			token, n := create(t, other, owned("ann", "")), 0
+			id := onlyID(t, other, "ann")
+			*before = func(string) {
+				if n++; n == step {
+					mustExec(t, db, "DELETE FROM "+opts.Table+"_owner WHERE id = '' AND session_key <> '*'")
+				}
+			}
+			err := end(token, id)
+			*before = nil
+			if n < step {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				break
+			}
+			if err == nil || errors.Is(err, session.ErrGone) {
+				t.Errorf("%s, the fence deleted before statement %d: %v", name, step, err)
+			}
+			mustExec(t, db, "DELETE FROM "+opts.Table)
+			mustExec(t, db, "DELETE FROM "+opts.Table+"_owner WHERE session_key <> '*'")
+		}
+		mustExec(t, db, "DELETE FROM "+opts.Table)
+		mustExec(t, db, "DELETE FROM "+opts.Table+"_owner WHERE session_key <> '*'")
+	}
+
+	place := b.Place(t)
+	west := ownedTable()
+	west.TimeZone = time.FixedZone("west", -5*3600)
+	if _, err := b.storeAt(t, place, west).EndSessions(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	east := west
+	east.TimeZone = time.FixedZone("east", 5*3600)
+	if _, err := b.storeAt(t, place, east).DeleteExpired(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := countRows(t, b.db(t, place), west.Table+"_owner", "owner = 'ann'"); n != 1 {
+		t.Errorf("%d fences, want 1", n)
+	}
+}
+
+// Whoever had a session before does not end those of whom it belongs to now.
+func testOwnersFormer(t *testing.T, b Backend) {
+	ctx := context.Background()
+	other, store, _, _, fail := b.tapped(t, ownedTable())
+	for name, end := range map[string]func(id string){
+		"EndSession": func(id string) {
+			if err := store.EndSession(ctx, "ann", id); err != nil {
+				t.Error(err)
+			}
+		},
+		"EndSessions that fails": func(string) {
+			*fail = func(query string) error {
+				if strings.HasPrefix(query, "UPDATE") && strings.Contains(query, "SET generation") {
+					return errors.New("no")
+				}
+				return nil
+			}
+			if _, err := store.EndSessions(ctx, "ann"); err == nil {
+				t.Error("EndSessions did not fail")
+			}
+			*fail = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := owned("ann", "")
+			token := create(t, other, rec)
+			id := onlyID(t, other, "ann")
+			given := owned("bob", "")
+			given.Version = rec.Version
+			if _, err := other.Save(ctx, token, given); err != nil {
+				t.Fatal(err)
+			}
+			end(id)
+			kept, err := store.EndOtherSessions(ctx, "bob", token)
+			if err != nil {
+				t.Fatalf("EndOtherSessions of whom it belongs to: %v", err)
+			}
+			load(t, other, kept)
+			if _, err := other.EndSessions(ctx, "bob"); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
+}
 
-	for name, end := range map[string]func(id string) error{"all": endAll, "one": endOne} {
-		for what, write := range map[string]func(token string, rec *session.Record) (string, error){
-			"renewed": func(token string, rec *session.Record) (string, error) { return other.Renew(ctx, token, rec) },
-			"saved": func(token string, rec *session.Record) (string, error) {
-				rec.Data = fmt.Appendf(nil, `{"_session_owner":"ann","n":%d}`, time.Now().UnixNano())
-				return other.Save(ctx, token, rec)
-			},
-		} {
-			t.Run(name+", "+what+" without end", func(t *testing.T) {
-				rec := owned("ann", "mine")
-				token := create(t, other, rec)
-				infos, _, err := other.Sessions(ctx, "ann", "", 0)
-				if err != nil || len(infos) != 1 {
-					t.Fatalf("sessions: %v, %v", infos, err)
-				}
-				*before = func() {
-					if newToken, err := write(token, rec); err == nil {
-						token = newToken
-					}
-				}
-				err = end(infos[0].ID)
-				*before = nil
-				if err != nil {
-					t.Error(err)
-				}
-				if _, err := other.Load(ctx, token); !errors.Is(err, session.ErrNotFound) {
-					t.Errorf("the session lives on: %v", err)
-				}
-			})
+// A session whose expire_date cannot be read does not live, and keeps no others
+// from being listed and ended.
+func testOwnersUnreadable(t *testing.T, b Backend) {
+	ctx := context.Background()
+	place, opts := b.Place(t), ownedTable()
+	store, db := b.storeAt(t, place, opts), b.db(t, place)
+	bad := create(t, store, owned("ann", "bad"))
+	moment := map[dbstore.Dialect]string{
+		dbstore.SQLite: "2026-13-45 00:00:00", dbstore.Postgres: "infinity", dbstore.MySQL: "0000-00-00 00:00:00",
+	}[b.Dialect]
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if b.Dialect == dbstore.MySQL {
+		if _, err := conn.ExecContext(ctx, "SET SESSION sql_mode = ''"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.ExecContext(ctx, "UPDATE "+opts.Table+" SET expire_date = '"+moment+"'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(ctx, bad); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Load: %v", err)
+	}
+	create(t, store, owned("ann", "good"))
+	if got := labels(t, store, "ann"); got != "good" {
+		t.Errorf("sessions: %q", got)
+	}
+	if _, err := store.IndexOwners(ctx); err != nil {
+		t.Errorf("IndexOwners: %v", err)
+	}
+	if n, err := store.EndSessions(ctx, "ann"); n != 1 || err != nil {
+		t.Errorf("EndSessions: %d, %v", n, err)
+	}
+	if n := countRows(t, db, opts.Table, "1 = 1"); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+// A session that was changed and changed back beside a renewal is not gone.
+func testOwnersChangedBack(t *testing.T, b Backend) {
+	ctx := context.Background()
+	other, store, _, before, _ := b.tapped(t, ownedTable())
+	rec := owned("ann", "")
+	token := create(t, other, rec)
+	steps := 0
+	change := func(data []byte) {
+		changed := owned("ann", "")
+		changed.Data, changed.Version = data, load(t, other, token).Version
+		if _, err := other.Save(ctx, token, changed); err != nil {
+			t.Error(err)
+		}
+	}
+	*before = func(query string) {
+		switch {
+		case steps == 0 && strings.HasPrefix(query, "UPDATE"):
+			steps++
+			change([]byte(`{"_session_owner":"ann"}`))
+		case steps == 1 && strings.HasPrefix(query, "SELECT session_data"):
+			steps++
+			change(owned("ann", "").Data)
+		}
+	}
+	renewed, err := store.Renew(ctx, token, rec)
+	if err != nil || steps != 2 {
+		t.Fatalf("Renew: %v, after %d steps", err, steps)
+	}
+	load(t, other, renewed)
+	if n, err := other.EndSessions(ctx, "ann"); n != 1 || err != nil {
+		t.Errorf("EndSessions: %d, %v", n, err)
+	}
+}
+
+// What renewals that broke off have left hides no session in the list.
+func testOwnersLeftovers(t *testing.T, b Backend) {
+	ctx := context.Background()
+	opts := ownedTable()
+	opts.CleanupBatch = 2
+	other, store, _, _, fail := b.tapped(t, opts)
+	rec := owned("ann", "first")
+	token := create(t, other, rec)
+	time.Sleep(2 * time.Millisecond)
+	create(t, other, owned("ann", "second"))
+	for range 6 {
+		*fail = func(query string) error {
+			if strings.HasPrefix(query, "UPDATE") {
+				return errors.New("no")
+			}
+			return nil
+		}
+		if _, err := store.Renew(ctx, token, rec); err == nil {
+			t.Fatal("the renewal did not break off")
+		}
+		*fail = nil
+		if got := labels(t, other, "ann"); got != "second first" {
+			t.Fatalf("sessions: %q", got)
+		}
+		page, next, err := other.Sessions(ctx, "ann", "", 1)
+		if err != nil || len(page) != 1 || page[0].Label != "second" {
+			t.Fatalf("first page: %v, %v", page, err)
+		}
+		page, next, err = other.Sessions(ctx, "ann", next, 1)
+		if err != nil || len(page) != 1 || page[0].Label != "first" || next != "" {
+			t.Fatalf("second page: %v, %q, %v", page, next, err)
 		}
 	}
 }
@@ -395,13 +705,13 @@ func testOwnersRenewed(t *testing.T, b Backend) {
 // EndOtherSessions is dead when it is done.
 func testOwnersCopied(t *testing.T, b Backend) {
 	ctx := context.Background()
-	store, other, before := b.interrupted(t)
+	other, store, _, before, _ := b.tapped(t, ownedTable())
 	for step := 1; ; step++ {
 		rec := owned("ann", "mine")
 		token := create(t, other, rec)
 		var stolen string
 		n := 0
-		*before = func() {
+		*before = func(string) {
 			if n++; n == step {
 				stolen, _ = other.Renew(ctx, token, rec)
 			}
@@ -477,10 +787,31 @@ func testOwnersBefore(t *testing.T, b Backend) {
 	if _, err := store.Load(ctx, late); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("a session of a node without the option: %v", err)
 	}
+	rec := owned("ann", "begun after the others have ended")
+	begun := create(t, plain, rec)
+	if n, err := store.IndexOwners(ctx); n != 1 || err != nil {
+		t.Errorf("IndexOwners: %d, %v", n, err)
+	}
+	if _, err := store.Renew(ctx, begun, rec); err != nil {
+		t.Errorf("Renew of a session that was begun after the others have ended: %v", err)
+	}
+
+	// An owner that cannot be noted is refused.
+	long := strings.Repeat("a", 300)
+	create(t, plain, owned(long, ""))
+	if n, err := store.IndexOwners(ctx); n != 0 || err != nil {
+		t.Errorf("IndexOwners: %d, %v", n, err)
+	}
+	if _, err := store.EndSessions(ctx, long); !errors.Is(err, session.ErrMisuse) {
+		t.Errorf("EndSessions of an owner of 300 bytes: %v", err)
+	}
 
 	// A table that nobody has gone through.
 	mustExec(t, b.db(t, place), "DELETE FROM "+opts.Table+"_owner WHERE session_key = '*'")
 	fresh := b.wrapped(t, place, opts, new(Calls).Wrap)
+	if _, err := store.EndSessions(ctx, "ann"); err != nil && !errors.Is(err, dbstore.ErrOwnersIncomplete) {
+		t.Fatal(err)
+	}
 	mine := create(t, fresh, owned("ann", "mine"))
 	if _, err := fresh.EndOtherSessions(ctx, "ann", mine); !errors.Is(err, dbstore.ErrOwnersIncomplete) {
 		t.Errorf("EndOtherSessions: %v", err)
@@ -638,6 +969,17 @@ func testOwnersText(t *testing.T, b Backend) {
 	}
 	if got := labels(t, store, "ann"); got != "a phone" {
 		t.Errorf("after a save that was refused: %q", got)
+	}
+	if _, err := store.EndSessions(ctx, "ann\xff"); !errors.Is(err, session.ErrMisuse) {
+		t.Errorf("EndSessions of an owner that is not UTF-8: %v", err)
+	}
+	for _, id := range []string{"a\x00", "a\xff", strings.Repeat("a", 5000), strings.Repeat("\x00", 32)} {
+		if err := store.EndSession(ctx, "ann", id); err != nil {
+			t.Errorf("EndSession of %.9q: %v", id, err)
+		}
+		if _, _, err := store.Sessions(ctx, "ann", "1."+id, 0); !errors.Is(err, session.ErrMisuse) {
+			t.Errorf("Sessions after %.9q: %v", id, err)
+		}
 	}
 }
 
