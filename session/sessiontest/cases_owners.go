@@ -292,6 +292,49 @@ var ownerCases = []testCase{
 		},
 	},
 	{
+		name: "whoever ends the other sessions all the time does not keep its own from being ended",
+		rule: "A session that has been ended does not go on by EndOtherSessions, also if that was called at the same moment: after EndSessions, or EndOtherSessions with another session, it is dead under whatever token it goes on.",
+		run: func(c *check) {
+			if !c.f.OwnerEnder {
+				return
+			}
+			for round := range rounds {
+				stolen, _ := c.begin(ann, "stolen")
+				mine, _ := c.begin(ann, "mine")
+				ctx, stop := context.WithTimeout(c.ctx, patience)
+				var wait sync.WaitGroup
+				wait.Go(func() {
+					for ctx.Err() == nil {
+						newToken, err := c.endOtherSessions(ann, stolen)
+						if err != nil {
+							if !errors.Is(err, session.ErrGone) {
+								c.Errorf("EndOtherSessions of a session that is being ended: %v", err)
+							}
+							return
+						}
+						stolen = newToken
+					}
+				})
+				time.Sleep(time.Duration(round) * 100 * time.Microsecond)
+				var err error
+				if round%2 == 0 {
+					_, err = session.EndSessions(c.ctx, c.store, ann)
+				} else {
+					_, err = c.endOtherSessions(ann, mine)
+				}
+				stop()
+				wait.Wait()
+				if err != nil && !errors.Is(err, session.ErrGone) {
+					c.Errorf("ending the sessions beside their holder: %v", err)
+				}
+				c.wantDead("after all were ended beside its EndOtherSessions, a session", stolen)
+				if _, err := session.EndSessions(c.ctx, c.store, ann); err != nil {
+					c.Fatalf("EndSessions: %v", err)
+				}
+			}
+		},
+	},
+	{
 		name:  "Sessions lists the living sessions of the owner in pages",
 		rule:  "The pages together are the owner's living sessions, the one created last first. A session keeps its id when it is saved or renewed; what was deleted, ended, given to somebody else or has expired is not listed. An id is no token.",
 		waits: true,

@@ -220,6 +220,7 @@ const (
 	caseEndOthers   = "EndOtherSessions keeps one session under a fresh token"
 	caseEndHeld     = "whoever changes and renews a session does not keep it from being ended"
 	caseEndCopy     = "a copy that is renewed beside EndOtherSessions does not live on"
+	caseEndByOthers = "whoever ends the other sessions all the time does not keep its own from being ended"
 	caseList        = "Sessions lists the living sessions of the owner in pages"
 	caseEndHeldOne  = "whoever changes and renews a session does not keep it from being ended alone"
 	caseAsserted    = "what a request set holds after a conflict"
@@ -303,6 +304,21 @@ var mutants = []mutant{
 			return b.Memory.Renew(ctx, token, rec)
 		}
 	}, []string{caseEndCopy}, false},
+	{"EndOtherSessions has its session begin anew", func(b *broken) {
+		b.endOthers = func(ctx context.Context, owner, token string) (string, error) {
+			rec, err := b.Memory.Load(ctx, token)
+			pause()
+			if _, err := b.Memory.EndSessions(ctx, owner); err != nil {
+				return "", err
+			}
+			if err != nil {
+				return "", session.ErrGone
+			}
+			b.Memory.Delete(ctx, token)
+			rec.Owner, _ = session.OwnerOf(rec.Data)
+			return b.Memory.Save(ctx, "", rec)
+		}
+	}, []string{caseEndByOthers}, false},
 	{"the list has one page", func(b *broken) {
 		b.list = func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
 			page, _, err := b.Memory.Sessions(ctx, owner, after, limit)
