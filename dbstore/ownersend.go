@@ -59,8 +59,8 @@ func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 
 // EndOtherSessions implements [session.OwnerEnder]. It needs [Options.Owners].
 // The session that goes on gets a new key by an UPDATE that needs no more than
-// its old one, so that no change of its data is in the way; if it gets an owner
-// that it never had at this moment, it is [session.ErrGone]. If sessions may not
+// its old one, so that no other change of it is in the way, but one that gives it
+// to somebody else at this moment: that is [session.ErrGone]. If sessions may not
 // be known by their owner it does nothing, and gives [ErrOwnersIncomplete].
 //
 // The token has to be one of the store's own cookie, see [Store.ForCookie]; in a
@@ -138,7 +138,7 @@ func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken st
 
 // moveTo gives a session, as it is stored, another key, and makes it one of the
 // given generation of the owner's. It reports whether it did: not if the session
-// is gone, a fence is in the way, or it just got an owner that it never had.
+// is gone, a fence is in the way, or it was just given to somebody else.
 func (o *owners) moveTo(ctx context.Context, newKey, key, owner string, generation int64) (moved bool, err error) {
 	// None of the rows is to be taken for a stale one before the session comes.
 	now := time.Now()

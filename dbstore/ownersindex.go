@@ -42,6 +42,7 @@ func (o *owners) incomplete(ctx context.Context) error {
 // by a node that has not got it yet, or by Django. It returns how many it noted.
 // Sessions of owners that Options.Owners refuses, of above 255 bytes for example,
 // are passed over: to ask for those is an error.
+//
 // Migrate calls it when it creates the table of owners; call it again, or
 // "sessionctl migrate -owners", once the last node without the option is gone.
 func (s *Store) IndexOwners(ctx context.Context) (noted int64, err error) {
