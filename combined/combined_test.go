@@ -84,7 +84,8 @@ func (f full) Renew(ctx context.Context, token string, rec *session.Record) (str
 // The features of the engine that has the session are those of the combined
 // one.
 func TestConformance(t *testing.T) {
-	cookie := sessiontest.Features{SynctestBubble: true, CookieBound: true, IgnoresContext: true, Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true}
+	cookie := sessiontest.Features{SynctestBubble: true, CookieBound: true, IgnoresContext: true, Toucher: true,
+		UnchangedDeleter: true, ExpiredDeleter: true}
 	row := sessiontest.Features{
 		Revocable: true, DetectsConflicts: true, StableToken: true, SynctestBubble: true,
 		Toucher: true, UnchangedDeleter: true, ExpiredDeleter: true, CookieBound: true,
@@ -100,7 +101,9 @@ func TestConformance(t *testing.T) {
 			return overflow(t, full{cookies(t)}, rows(t), combined.Options{})
 		}, row},
 		{"switch to rows", func(t *testing.T) session.SessionStore { return switching(t, cookies(t), rows(t)) }, row},
-		{"switch to another database", func(t *testing.T) session.SessionStore { return switching(t, rows(t), rows(t)) }, row},
+		{"switch to another database", func(t *testing.T) session.SessionStore {
+			return switching(t, rows(t), rows(t))
+		}, row},
 		{"switch to another database, with owners", func(t *testing.T) session.SessionStore {
 			return switching(t, ownedRows(t), ownedRows(t))
 		}, owned},
@@ -158,12 +161,16 @@ func (s *site) swap(store session.SessionStore, opts session.Options) {
 		n, _ := strconv.Atoi(r.FormValue("n"))
 		sess.Set(r.FormValue("k"), noise(n))
 	}))
-	mux.HandleFunc("/delete", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) { sess.Delete(r.FormValue("k")) }))
+	mux.HandleFunc("/delete", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+		sess.Delete(r.FormValue("k"))
+	}))
 	mux.HandleFunc("/keys", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) {
 		io.WriteString(w, strings.Join(sess.Keys(), " "))
 	}))
 	mux.HandleFunc("/renew", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) { sess.Renew() }))
-	mux.HandleFunc("/logout", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) { sess.Flush() }))
+	mux.HandleFunc("/logout", load(func(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+		sess.Flush()
+	}))
 	srv := httptest.NewServer(m.Handler(mux))
 	s.t.Cleanup(srv.Close)
 	s.url = srv.URL
@@ -310,7 +317,8 @@ func TestAChangeDuringAMoveIsMerged(t *testing.T) {
 		"switch":   switching(t, large, small),
 	} {
 		t.Run(name, func(t *testing.T) {
-			token, err := large.Save(ctx, "", &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
+			token, err := large.Save(ctx, "",
+				&session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -348,8 +356,10 @@ func TestSwitchingLogsNobodyOut(t *testing.T) {
 		name     string
 		from, to func(t *testing.T) session.SessionStore
 	}{
-		{"from cookies to rows", func(t *testing.T) session.SessionStore { return cookies(t) }, func(t *testing.T) session.SessionStore { return rows(t) }},
-		{"from rows to cookies", func(t *testing.T) session.SessionStore { return rows(t) }, func(t *testing.T) session.SessionStore { return cookies(t) }},
+		{"from cookies to rows", func(t *testing.T) session.SessionStore { return cookies(t) },
+			func(t *testing.T) session.SessionStore { return rows(t) }},
+		{"from rows to cookies", func(t *testing.T) session.SessionStore { return rows(t) },
+			func(t *testing.T) session.SessionStore { return cookies(t) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			from, to := tc.from(t), tc.to(t)

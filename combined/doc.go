@@ -16,7 +16,7 @@
 // A session that moves leaves its old place as it was saved last, for a minute
 // of grace ([Options].Grace), so that requests that are on the way with the old
 // token still find it. What a row is left with is marked, by a space and a tab
-// after the JSON text: the old token is dead when the time of grace is over,
+// after the JSON text: the old token is dead when the time of grace has passed,
 // whatever was done with it, and a request that changes or extends the session
 // with it gets the session as it was when it moved, in its right place under a
 // token of its own. From that follows:
@@ -34,7 +34,7 @@
 //     it has become, and what was made of what it left behind, up to 32 sessions:
 //     the row that is left has their tokens, encrypted with the old one.
 //   - Logging out with the new token does not end what the old one loads, nor what
-//     was made of it: until the time of grace is over, whoever has the old token
+//     was made of it: until the time of grace has passed, whoever has the old token
 //     has the session, and can go on with it under another token. A revocation
 //     list ends them all, see below. [session.Session.Renew] leaves nothing
 //     behind; a login should call it anyway.

@@ -217,7 +217,8 @@ func (p *pair) canEnd(owner string) error {
 	}
 	for _, at := range []place{p.from, p.to} {
 		if _, ok := at.store.(session.OwnerEnder); !ok {
-			return fmt.Errorf("combined: %w: one of the engines cannot end the sessions of an owner: %w", session.ErrMisuse, errors.ErrUnsupported)
+			return fmt.Errorf("combined: %w: one of the engines cannot end the sessions of an owner: %w",
+				session.ErrMisuse, errors.ErrUnsupported)
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func (p place) load(ctx context.Context, token string) (*session.Record, error) 
 	return rec, nil
 }
 
-// save saves the session under its token. A retired one is made anew instead:
+// save saves the session under its token. A retired one is made again instead:
 // what was left behind stays as it is.
 func (p place) save(ctx context.Context, token string, rec *session.Record) (newToken string, err error) {
 	if p.retired(rec) {
@@ -109,7 +109,7 @@ func (p place) deleteUnchanged(ctx context.Context, token string, rec *session.R
 	return p.do(rec, func(own *session.Record) error { return session.DeleteUnchanged(ctx, p.store, token, own) })
 }
 
-// create begins the session anew in p. On success rec is p's.
+// create creates the session in p. On success rec is p's.
 func (p place) create(ctx context.Context, rec *session.Record) (string, error) {
 	own := *rec
 	own.Version = ""
@@ -120,7 +120,7 @@ func (p place) create(ctx context.Context, rec *session.Record) (string, error) 
 	return token, err
 }
 
-// arrival is a session that has been made anew in a place.
+// arrival is a session that has been made again in a place.
 type arrival struct {
 	in             place
 	token, version string
@@ -197,7 +197,7 @@ func (p place) retire(ctx context.Context, token string, rec *session.Record, to
 	return err
 }
 
-// alsoForward notes that a retired session has been made anew once more.
+// alsoForward notes that a retired session has been made again once more.
 func (p place) alsoForward(ctx context.Context, token string, rec *session.Record, to arrival) error {
 	stored, err := p.store.Load(ctx, token)
 	switch {

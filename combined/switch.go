@@ -10,7 +10,7 @@ import (
 
 // Switch is an engine that moves sessions from an old engine to a new one, each
 // when it is saved next: when it changes, or when its life is extended. New
-// sessions begin in the new engine. Once the longest life of a session is over,
+// sessions begin in the new engine. Once the longest life of a session has passed,
 // the new engine can take the Switch's place. It is safe for concurrent use.
 //
 // A session that is too large for the new engine stays in the old one.

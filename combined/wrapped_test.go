@@ -29,7 +29,8 @@ func TestLateChangesThroughOtherEngines(t *testing.T) {
 			ctx := context.Background()
 			large := rows(t)
 			store := wrap(overflow(t, cookies(t), large, combined.Options{}))
-			token, err := large.Save(ctx, "", &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
+			token, err := large.Save(ctx, "",
+				&session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +46,8 @@ func TestLateChangesThroughOtherEngines(t *testing.T) {
 				t.Errorf("%v, %v", again, err)
 			}
 			// What the cookie holds cannot be saved without a new token.
-			moved, err := store.Save(ctx, "", &session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
+			moved, err := store.Save(ctx, "",
+				&session.Record{Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,7 +26,8 @@ const (
 	bobsHash = "!unusable"
 )
 
-var ada, bob = django.User{ID: "1"}, django.User{ID: "5e3f2a10-0000-4000-8000-000000000002", Backend: "site.backends.LDAP"}
+var ada, bob = django.User{ID: "1"}, django.User{ID: "5e3f2a10-0000-4000-8000-000000000002",
+	Backend: "site.backends.LDAP"}
 
 func TestLogin(t *testing.T) {
 	auth := newAuth(t, django.Options{})
@@ -41,8 +42,10 @@ func TestLogin(t *testing.T) {
 		{"an anonymous visitor", func(s *session.Session) {}, ada, adasHash, true},
 		{"the same user again", func(s *session.Session) { auth.Login(s, ada, adasHash) }, ada, adasHash, true},
 		{"another user", func(s *session.Session) { auth.Login(s, bob, bobsHash) }, ada, adasHash, false},
-		{"the same user whose password has changed", func(s *session.Session) { auth.Login(s, ada, "old") }, ada, adasHash, false},
-		{"another user whose id is a number", func(s *session.Session) { auth.Login(s, bob, bobsHash); s.Set("_auth_user_id", 7) }, ada, adasHash, false},
+		{"the same user whose password has changed", func(s *session.Session) { auth.Login(s, ada, "old") }, ada,
+			adasHash, false},
+		{"another user whose id is a number",
+			func(s *session.Session) { auth.Login(s, bob, bobsHash); s.Set("_auth_user_id", 7) }, ada, adasHash, false},
 		{"an id that is null", func(s *session.Session) { s.Set("_auth_user_id", nil) }, ada, adasHash, false},
 		{"a user of another backend", func(s *session.Session) {}, bob, bobsHash, true},
 	} {

@@ -32,7 +32,8 @@ func databaseFile(t testing.TB, d testserver.Django) string {
 	content, ok := migrated[d.Version]
 	if !ok {
 		file := filepath.Join(t.TempDir(), "migrated.sqlite3")
-		if out, err := d.Command("-W", "ignore", "testdata/site/site.py", rows, file, secretKey, "{}").CombinedOutput(); err != nil {
+		if out, err := d.Command("-W", "ignore", "testdata/site/site.py", rows, file, secretKey,
+			"{}").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		var err error

@@ -163,7 +163,8 @@ func ExampleNewCookieStore() {
 		return
 	}
 
-	token, err := before.Save(ctx, "", &session.Record{Data: []byte(`{"team":"red"}`), Expires: time.Now().Add(14 * 24 * time.Hour)})
+	token, err := before.Save(ctx, "", &session.Record{Data: []byte(`{"team":"red"}`),
+		Expires: time.Now().Add(14 * 24 * time.Hour)})
 	if err != nil {
 		fmt.Println(err)
 		return

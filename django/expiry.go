@@ -86,7 +86,8 @@ func isoTime(raw []byte, zone *time.Location) (t time.Time, local, ok bool) {
 }
 
 // errNoTimeZone says that a time cannot be understood.
-var errNoTimeZone = fmt.Errorf("django: %w: a session's expiry is a local time, since the site has USE_TZ = False; set Options.TimeZone to its TIME_ZONE", session.ErrMisuse)
+var errNoTimeZone = fmt.Errorf("django: %w: a session's expiry is a local time, since the site has USE_TZ = False; "+
+	"set Options.TimeZone to its TIME_ZONE", session.ErrMisuse)
 
 // fromLocalTime returns data with the session's own expiry as package session
 // reads and writes it: a time that Django wrote without USE_TZ, in its

@@ -91,9 +91,11 @@ func TestTheExpiryOfACookieThatDjangoWroteIsEnforced(t *testing.T) {
 
 func TestAnExpiryThatCannotBeReadHasPassed(t *testing.T) {
 	store := newCookieStore(t, django.Options{})
-	for _, raw := range []string{`"soon"`, `true`, `[1]`, `{"a":1}`, `"2026-13-01T00:00:00+00:00"`, `"1999-01-01T00:00:00+06:53:28"`, `-1`} {
+	for _, raw := range []string{`"soon"`, `true`, `[1]`, `{"a":1}`, `"2026-13-01T00:00:00+00:00"`,
+		`"1999-01-01T00:00:00+06:53:28"`, `-1`} {
 		body := base64.RawURLEncoding.EncodeToString([]byte(`{"a":1,"_session_expiry":` + raw + `}`))
-		if _, err := store.Load(t.Context(), django.SignCookie(secretKey, body, base62Now())); !errors.Is(err, session.ErrExpired) {
+		_, err := store.Load(t.Context(), django.SignCookie(secretKey, body, base62Now()))
+		if !errors.Is(err, session.ErrExpired) {
 			t.Errorf("%s: %v, want session.ErrExpired", raw, err)
 		}
 	}
@@ -111,13 +113,17 @@ func TestDjangoEndsASessionThatGoWroteWhenGoDoes(t *testing.T) {
 			close bool // when the browser is closed
 		}{
 			{name: "the defaults", life: age},
-			{name: "a shorter lifetime than SESSION_COOKIE_AGE", opts: session.Options{Lifetime: time.Hour}, life: 60 * minute},
+			{name: "a shorter lifetime than SESSION_COOKIE_AGE", opts: session.Options{Lifetime: time.Hour},
+				life: 60 * minute},
 			{name: "a longer lifetime", opts: session.Options{Lifetime: 30 * 24 * time.Hour}, life: 30 * day},
 			{name: "an idle timeout", opts: session.Options{IdleTimeout: time.Hour}, life: 60 * minute},
 			{name: "an absolute timeout", opts: session.Options{AbsoluteTimeout: time.Hour}, life: 60 * minute},
-			{name: "a session's own shorter life", do: func(s *session.Session) { s.SetExpiry(time.Hour) }, life: 60 * minute},
-			{name: "a session's own longer life", do: func(s *session.Session) { s.SetExpiry(30 * 24 * time.Hour) }, life: 30 * day},
-			{name: "the end of the browser", do: func(s *session.Session) { s.ExpireAtBrowserClose() }, life: age, close: true},
+			{name: "a session's own shorter life", do: func(s *session.Session) { s.SetExpiry(time.Hour) },
+				life: 60 * minute},
+			{name: "a session's own longer life", do: func(s *session.Session) { s.SetExpiry(30 * 24 * time.Hour) },
+				life: 30 * day},
+			{name: "the end of the browser", do: func(s *session.Session) { s.ExpireAtBrowserClose() }, life: age,
+				close: true},
 		} {
 			t.Run(tc.name, func(t *testing.T) {
 				s := newSite(t, store, tc.opts)
@@ -162,7 +168,8 @@ func TestExpiresIsKeptWhateverItIs(t *testing.T) {
 		now.Add(100 * 365 * 24 * time.Hour),
 		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	} {
-		for _, data := range []string{`{}`, `{"_session_expiry":1}`, `{"_session_expiry":"2001-01-01T00:00:00+00:00"}`} {
+		for _, data := range []string{`{}`, `{"_session_expiry":1}`,
+			`{"_session_expiry":"2001-01-01T00:00:00+00:00"}`} {
 			token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(data), Expires: expires})
 			if err != nil {
 				t.Fatal(err)
@@ -184,7 +191,8 @@ func TestExpiresIsKeptWhateverItIs(t *testing.T) {
 			t.Errorf("%v: %v, want session.ErrExpired", over, err)
 		}
 	}
-	token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(`{}`), Expires: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)})
+	token, err := store.Save(t.Context(), "",
+		&session.Record{Data: []byte(`{}`), Expires: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +337,8 @@ func TestALocalTimeWithoutItsZoneIsAMistakeOfTheSetUp(t *testing.T) {
 		// Hours enough for a row of New York's to be alive where it is taken for UTC.
 		token := p.write(engine, `{"team":"red"}`, ask{"end_in": 24 * 60 * minute})
 		_, err := open(t, engine, secretKey, file, django.Options{}).Load(t.Context(), token)
-		if !errors.Is(err, session.ErrMisuse) || errors.Is(err, session.ErrNotFound) || !strings.Contains(err.Error(), "TimeZone") {
+		if !errors.Is(err, session.ErrMisuse) || errors.Is(err, session.ErrNotFound) ||
+			!strings.Contains(err.Error(), "TimeZone") {
 			t.Errorf("%v, want session.ErrMisuse and what to do", err)
 		}
 		if status := session.ErrorStatus(err); status != 500 {
@@ -350,15 +359,22 @@ func TestTheSessionsOwnEndInATimeZone(t *testing.T) {
 		same           bool // Go reads what it has written
 	}{
 		{newYork, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"2026-01-01T22:04:05"}`, true},
-		{newYork, `{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`, `{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`, true},
-		{newYork, `{"é":"\\", "_session_expiry" : "2026-07-02T03:04:05.000006+00:00", "b":1}`, `{"\u00e9":"\\", "_session_expiry" : "2026-07-01T23:04:05.000006", "b":1}`, true},
-		{newYork, `{"_session_expiry":1,"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":1,"_session_expiry":"2026-01-01T22:04:05"}`, true},
-		{newYork, `{"\u005fsession_expiry":"2026-01-02T03:04:05+00:00"}`, `{"\u005fsession_expiry":"2026-01-01T22:04:05"}`, true},
-		{newYork, `{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`, true},
+		{newYork, `{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`,
+			`{"a":{"_session_expiry":"2026-01-02T03:04:05+00:00"}}`, true},
+		{newYork, `{"é":"\\", "_session_expiry" : "2026-07-02T03:04:05.000006+00:00", "b":1}`,
+			`{"\u00e9":"\\", "_session_expiry" : "2026-07-01T23:04:05.000006", "b":1}`, true},
+		{newYork, `{"_session_expiry":1,"_session_expiry":"2026-01-02T03:04:05+00:00"}`,
+			`{"_session_expiry":1,"_session_expiry":"2026-01-01T22:04:05"}`, true},
+		{newYork, `{"\u005fsession_expiry":"2026-01-02T03:04:05+00:00"}`,
+			`{"\u005fsession_expiry":"2026-01-01T22:04:05"}`, true},
+		{newYork, `{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`,
+			`{"_session_expiry":"soon","_SESSION_EXPIRY":"2026-01-02T03:04:05+00:00"}`, true},
 		{newYork, `{"_session_expiry":3600}`, `{"_session_expiry":3600}`, true},
-		{newYork, `{"_session_expiry":"2026-01-02T10:04:05+07:00"}`, `{"_session_expiry":"2026-01-01T22:04:05"}`, false},
+		{newYork, `{"_session_expiry":"2026-01-02T10:04:05+07:00"}`, `{"_session_expiry":"2026-01-01T22:04:05"}`,
+			false},
 		{east, `{"_session_expiry":"9999-12-31T23:59:59+00:00"}`, `{"_session_expiry":"9999-12-31T23:59:59"}`, false},
-		{nil, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, true},
+		{nil, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`, `{"_session_expiry":"2026-01-02T03:04:05+00:00"}`,
+			true},
 	} {
 		opts, err := django.Rows(secretKey, django.Options{TimeZone: tc.zone})
 		if err != nil {
@@ -408,7 +424,8 @@ func TestDjangoKeepsWhatItDoesNotKnow(t *testing.T) {
 		file := databaseFile(t, d)
 		p := newPeer(t, d, ask{"database": file})
 		for _, engine := range []string{cookies, rows} {
-			s := newSite(t, open(t, engine, secretKey, file, django.Options{}), session.Options{AbsoluteTimeout: time.Hour})
+			s := newSite(t, open(t, engine, secretKey, file, django.Options{}),
+				session.Options{AbsoluteTimeout: time.Hour})
 			token := s.visit("", func(s *session.Session) { s.Set("team", "red"); s.AddFlash("saved ✓") })
 			// Django saves the session with another team.
 			text := strings.Replace(p.read(engine, token, "").Session, "red", "blue", 1)
@@ -422,7 +439,8 @@ func TestDjangoKeepsWhatItDoesNotKnow(t *testing.T) {
 				}
 			})
 			// A session that began two hours ago has just been saved at Django.
-			token = p.write(engine, fmt.Sprintf(`{"team":"red","_session_start":%d}`, time.Now().Unix()-2*60*minute), nil)
+			token = p.write(engine, fmt.Sprintf(`{"team":"red","_session_start":%d}`, time.Now().Unix()-2*60*minute),
+				nil)
 			if n := len(s.entries(token)); n != 0 {
 				t.Errorf("%s: %d entries after the absolute timeout", engine, n)
 			}

@@ -81,7 +81,8 @@ func (o *Options) keys(secretKey string) ([]string, error) {
 		return nil, errors.New("django: the secret key is empty; it has to be the SECRET_KEY of the Django site")
 	}
 	if o.ReadSHA1 && fips140.Enforced() {
-		return nil, errors.New("django: Options.ReadSHA1 is set, and this process runs in FIPS 140-only mode, which has no SHA-1")
+		return nil, errors.New("django: Options.ReadSHA1 is set, and this process runs in FIPS 140-only mode, which " +
+			"has no SHA-1")
 	}
 	keys := []string{secretKey}
 	for i, key := range o.Fallbacks {
@@ -111,7 +112,8 @@ func (o *Options) cookieAge() (int64, error) {
 		age = defaultCookieAge
 	}
 	if age < time.Second || age > maxCookieAge || age%time.Second != 0 {
-		return 0, fmt.Errorf("django: Options.CookieAge is %v; it has to be SESSION_COOKIE_AGE, in whole seconds and at most a hundred years", age)
+		return 0, fmt.Errorf("django: Options.CookieAge is %v; it has to be SESSION_COOKIE_AGE, in whole seconds and "+
+			"at most a hundred years", age)
 	}
 	return int64(age / time.Second), nil
 }

@@ -20,7 +20,7 @@ import (
 // is nobody's. Anything else is an error, so that users with another hasher are
 // not taken for ones who have mistyped. As the iterations show, it takes a good
 // part of a second: limit how often a client may try. Unlike Django it does not
-// encode the password anew when the site's iterations have been raised.
+// encode the password again when the site's iterations have been raised.
 func CheckPassword(password, encoded string) (bool, error) {
 	if strings.HasPrefix(encoded, "!") {
 		return false, nil

@@ -13,7 +13,8 @@ func TestCheckPassword(t *testing.T) {
 		p := newPeer(t, d, ask{})
 		for _, password := range []string{"secret", "", "mật khẩu 🔑", strings.Repeat("long", 100), "with\x00NUL"} {
 			var answer struct{ Encoded string }
-			p.do("make_password", ask{"password": password, "salt": "aSaltOfDjangosLength22", "iterations": 1000}, &answer)
+			p.do("make_password", ask{"password": password, "salt": "aSaltOfDjangosLength22", "iterations": 1000},
+				&answer)
 			if ok, err := django.CheckPassword(password, answer.Encoded); !ok || err != nil {
 				t.Errorf("%q is refused: %v", password, err)
 			}
@@ -24,8 +25,10 @@ func TestCheckPassword(t *testing.T) {
 	})
 	const hash = "Nq1bqk0a6Ob8Jx5nQzY8vY3yQd6xv1Jt7uHk2mQ0m3E="
 	for _, encoded := range []string{
-		"", "plain", "md5$salt$0123", "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA", "pbkdf2_sha1$1$salt$" + hash,
-		"pbkdf2_sha256$0$salt$" + hash, "pbkdf2_sha256$1$$" + hash, "pbkdf2_sha256$x$salt$" + hash, "pbkdf2_sha256$1$salt$",
+		"", "plain", "md5$salt$0123", "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA",
+		"pbkdf2_sha1$1$salt$" + hash,
+		"pbkdf2_sha256$0$salt$" + hash, "pbkdf2_sha256$1$$" + hash, "pbkdf2_sha256$x$salt$" + hash,
+		"pbkdf2_sha256$1$salt$",
 		"pbkdf2_sha256$1$salt$" + hash + "$", "PBKDF2_SHA256$1$salt$" + hash,
 	} {
 		if ok, err := django.CheckPassword("", encoded); ok || err == nil {

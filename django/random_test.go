@@ -146,7 +146,8 @@ func TestWhatDjangoWritesIsReadByGo(t *testing.T) {
 					token = s.visit(token, func(sess *session.Session) { sess.Set("added", "in Go ✓") })
 					want["added"] = "in Go ✓"
 					if got := p.read(engine, token, encode(t, want)); !got.Equal {
-						t.Fatalf("%s: session %d back at Django:\ngot  %q\nwant %q", engine, i, got.Session, encode(t, want))
+						t.Fatalf("%s: session %d back at Django:\ngot  %q\nwant %q", engine, i, got.Session,
+							encode(t, want))
 					}
 				}
 			}
@@ -201,7 +202,8 @@ func randomValue(r *rand.Rand, depth int) any {
 	case 1:
 		return r.IntN(2) == 0
 	case 2:
-		return []any{"", []any{}, map[string]any{}, 0, math.Copysign(0, -1), 1e21, 5e-324, 1<<53 + 1, math.MinInt64, uint64(math.MaxUint64)}[r.IntN(10)]
+		return []any{"", []any{}, map[string]any{}, 0, math.Copysign(0, -1), 1e21, 5e-324, 1<<53 + 1, math.MinInt64,
+			uint64(math.MaxUint64)}[r.IntN(10)]
 	case 3:
 		return r.IntN(2000) - 1000
 	case 4:
@@ -261,7 +263,8 @@ func TestTheRandomSessionsAreOfAllKinds(t *testing.T) {
 		fmt.Fprint(&all, encode(t, o))
 	}
 	text := all.String()
-	for _, part := range []string{`null`, `true`, `[]`, `{}`, `""`, `\u0000`, `\u2028`, "\x7f", "𐀀", "\uffff", "é", `e-324`, `1e+21`, `9007199254740993`, `18446744073709551615`} {
+	for _, part := range []string{`null`, `true`, `[]`, `{}`, `""`, `\u0000`, `\u2028`, "\x7f", "𐀀", "\uffff", "é",
+		`e-324`, `1e+21`, `9007199254740993`, `18446744073709551615`} {
 		if !strings.Contains(text, part) {
 			t.Errorf("there is no %q in any of the random sessions", part)
 		}

@@ -12,7 +12,8 @@ import (
 func TestALogoutInGoEndsDjangosCookiesInGo(t *testing.T) {
 	eachDjango(t, func(t *testing.T, d testserver.Django) {
 		p := newPeer(t, d, ask{})
-		store, err := revocation.New(newCookieStore(t, django.Options{}), revocation.NewMemoryList(), revocation.Options{})
+		store, err := revocation.New(newCookieStore(t, django.Options{}), revocation.NewMemoryList(),
+			revocation.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +29,8 @@ func TestALogoutInGoEndsDjangosCookiesInGo(t *testing.T) {
 				t.Error("there is a cookie after the logout")
 			}
 		}
-		for name, token := range map[string]string{"the first cookie": token, "the last cookie": later, "Django's cookie": byDjango} {
+		for name, token := range map[string]string{"the first cookie": token, "the last cookie": later,
+			"Django's cookie": byDjango} {
 			if n := len(s.entries(token)); n != 0 {
 				t.Errorf("%s is good for %d entries in Go after the logout", name, n)
 			}

@@ -32,8 +32,10 @@ import (
 var (
 	errNotObject = errors.New("the session is not a JSON object")
 	errNotUTF8   = errors.New("the session is not valid UTF-8")
-	errNotASCII  = errors.New("the session is neither ASCII, as Django's JSONSerializer writes, nor UTF-8; see SESSION_SERIALIZER")
-	errPickle    = errors.New(`the session was written by Django's PickleSerializer, which cannot be read safely; set SESSION_SERIALIZER to "django.contrib.sessions.serializers.JSONSerializer"`)
+	errNotASCII  = errors.New("the session is neither ASCII, as Django's JSONSerializer writes, nor UTF-8; see " +
+		"SESSION_SERIALIZER")
+	errPickle = errors.New("the session was written by Django's PickleSerializer, which cannot be read safely; " +
+		`set SESSION_SERIALIZER to "django.contrib.sessions.serializers.JSONSerializer"`)
 )
 
 const (
@@ -198,10 +200,10 @@ func unicodeEscape(s []byte) (r rune, ok bool) {
 	return r, true
 }
 
-// beyondASCII tells whether r can stand in UTF-8 and not in ASCII.
+// beyondASCII reports whether r can stand in UTF-8 and not in ASCII.
 func beyondASCII(r rune) bool { return r >= utf8.RuneSelf && !utf16.IsSurrogate(r) }
 
-// usuallyEscaped tells whether encoding/json writes an escape for r.
+// usuallyEscaped reports whether encoding/json writes an escape for r.
 func usuallyEscaped(r rune) bool { return r == '\u2028' || r == '\u2029' }
 
 // appendEscape appends r as json.dumps writes it.

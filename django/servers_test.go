@@ -31,8 +31,11 @@ func TestRowsOnServers(t *testing.T) {
 			driver  string // the Python module
 			setting ask    // in DATABASES
 		}{
-			{dbstore.Postgres, postgresServer, "psycopg2", ask{"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres"}},
-			{dbstore.MySQL, mysqlServer, "MySQLdb", ask{"ENGINE": "django.db.backends.mysql", "NAME": "test", "USER": "root", "OPTIONS": ask{"charset": "utf8mb4"}}},
+			{dbstore.Postgres, postgresServer, "psycopg2",
+				ask{"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres"}},
+			{dbstore.MySQL, mysqlServer, "MySQLdb",
+				ask{"ENGINE": "django.db.backends.mysql", "NAME": "test", "USER": "root",
+					"OPTIONS": ask{"charset": "utf8mb4"}}},
 		} {
 			t.Run(tc.dialect.String(), func(t *testing.T) {
 				if err := d.Command("-c", "import "+tc.driver).Run(); err != nil {

@@ -145,7 +145,8 @@ func (s *signer) loads(signed string) (text []byte, timestamp int64, err error) 
 // there is one text only for each signature.
 func (s *signer) verify(value, signature string) bool {
 	for _, mac := range s.macs {
-		if len(signature) == base64URL.EncodedLen(mac.size) && hmac.Equal([]byte(mac.signature(value)), []byte(signature)) {
+		if len(signature) == base64URL.EncodedLen(mac.size) &&
+			hmac.Equal([]byte(mac.signature(value)), []byte(signature)) {
 			return true
 		}
 	}

@@ -66,7 +66,8 @@ func TestWhatOldDjangoSignedIsReadOnRequest(t *testing.T) {
 		if !strings.HasPrefix(p.version, "3.") {
 			t.Skipf("Django %s cannot write SHA-1", p.version)
 		}
-		const data = `{"tên":"Nguyễn","n":18446744073709551616,"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`
+		const data = `{"tên":"Nguyễn","n":18446744073709551616,` +
+			`"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`
 		for _, engine := range []string{cookies, rows} {
 			token := p.write(engine, data, nil)
 			for _, ask := range []bool{false, true} {
@@ -105,7 +106,8 @@ func TestPicklesAreRefusedAndSaidToBeSo(t *testing.T) {
 			for _, data := range []string{`{}`, `{"team":"red"}`, `{"long":"` + strings.Repeat("a", 300) + `"}`} {
 				token := p.write(engine, data, nil)
 				_, err := store.Load(t.Context(), token)
-				if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "PickleSerializer") || !strings.Contains(err.Error(), "JSONSerializer") {
+				if !errors.Is(err, session.ErrInvalidToken) || !strings.Contains(err.Error(), "PickleSerializer") ||
+					!strings.Contains(err.Error(), "JSONSerializer") {
 					t.Errorf("%s: %v, want session.ErrInvalidToken and what to do", engine, err)
 				}
 			}
@@ -215,7 +217,8 @@ func TestWhatASignedTextInflatesToIsBounded(t *testing.T) {
 	for _, size := range []int{limit, limit + 1} {
 		text := `{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}`
 		_, err := opts.Encoding.Encode([]byte(text))
-		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok != (size > limit) || ok && (tooLarge.Size != size || tooLarge.Limit != limit) {
+		if tooLarge, ok := errors.AsType[*session.TooLargeError](err); ok != (size > limit) ||
+			ok && (tooLarge.Size != size || tooLarge.Limit != limit) {
 			t.Errorf("writing %d bytes: %v", size, err)
 		}
 		for _, compressed := range []bool{false, true} {
@@ -260,15 +263,17 @@ func TestNothingIsInflatedBeforeTheSignatureIsVerified(t *testing.T) {
 	store := newCookieStore(t, django.Options{})
 	cookie, _ := sign(bomb(t, 10), true)
 	good, _ := sign([]byte("this is no zlib stream"), true)
-	if _, err := store.Load(t.Context(), good); !errors.Is(err, session.ErrInvalidToken) || err == session.ErrInvalidToken {
+	if _, err := store.Load(t.Context(), good); !errors.Is(err, session.ErrInvalidToken) ||
+		err == session.ErrInvalidToken {
 		t.Fatalf("%v: the reason is missing that a signed text would have", err)
 	}
 	for name, forged := range map[string]string{
-		"a bomb":       cookie[:len(cookie)-1] + flip(cookie[len(cookie)-1]),
-		"not zlib":     good[:len(good)-1] + flip(good[len(good)-1]),
-		"unsigned":     cookie[:strings.LastIndexByte(cookie, ':')],
-		"for a row":    func() string { _, row := sign(bomb(t, 10), true); return row }(),
-		"another's":    django.SignCookie("another key", "."+base64.RawURLEncoding.EncodeToString(bomb(t, 10)), base62Now()),
+		"a bomb":    cookie[:len(cookie)-1] + flip(cookie[len(cookie)-1]),
+		"not zlib":  good[:len(good)-1] + flip(good[len(good)-1]),
+		"unsigned":  cookie[:strings.LastIndexByte(cookie, ':')],
+		"for a row": func() string { _, row := sign(bomb(t, 10), true); return row }(),
+		"another's": django.SignCookie("another key", "."+base64.RawURLEncoding.EncodeToString(bomb(t, 10)),
+			base62Now()),
 		"very long":    strings.Repeat("A", 1<<20),
 		"long, signed": func() string { c, _ := sign(make([]byte, 20<<10), false); return c }(),
 	} {
@@ -369,8 +374,10 @@ func TestOptionsAreChecked(t *testing.T) {
 			}
 		}
 	}
-	for _, age := range []time.Duration{-time.Second, time.Millisecond, 90*time.Second + 1, 101 * 365 * 24 * time.Hour} {
-		if _, err := django.NewCookieStore("k", django.Options{CookieAge: age}); err == nil || !strings.Contains(err.Error(), "SESSION_COOKIE_AGE") {
+	for _, age := range []time.Duration{-time.Second, time.Millisecond, 90*time.Second + 1,
+		101 * 365 * 24 * time.Hour} {
+		if _, err := django.NewCookieStore("k", django.Options{CookieAge: age}); err == nil ||
+			!strings.Contains(err.Error(), "SESSION_COOKIE_AGE") {
 			t.Errorf("a CookieAge of %v: %v", age, err)
 		}
 	}
@@ -405,7 +412,8 @@ func TestNothingThatIsPrintedShowsAKey(t *testing.T) {
 		}
 		slog.New(slog.NewJSONHandler(&b, nil)).Info("", "v", v)
 		slog.New(slog.NewTextHandler(&b, nil)).Info("", "v", v)
-		for _, secret := range []string{key, fallback, hex.EncodeToString([]byte(key)), hex.EncodeToString([]byte(fallback))} {
+		for _, secret := range []string{key, fallback, hex.EncodeToString([]byte(key)),
+			hex.EncodeToString([]byte(fallback))} {
 			if strings.Contains(b.String(), secret) {
 				t.Errorf("a %T shows a key: %s", v, b.String())
 			}
@@ -439,9 +447,11 @@ func TestACookieIsAboutAsSmallAsDjangos(t *testing.T) {
 		sessions := []string{
 			`{}`,
 			`{"team":"red"}`,
-			`{"_auth_user_id":"1024","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"5b2b7bbd0d1d2f4f7b9d7a7d7e6b5a40f3b6f2c9e1a8d7c6b5a4938271605f4e"}`,
+			`{"_auth_user_id":"1024","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
+				`"_auth_user_hash":"5b2b7bbd0d1d2f4f7b9d7a7d7e6b5a40f3b6f2c9e1a8d7c6b5a4938271605f4e"}`,
 			`{"tên":"Nguyễn Thị Ánh","имя":"Мария","名前":"太郎","🍪":"🥠"}`,
-			`{"cart":[` + strings.Repeat(`{"sku":"SKU-01932","name":"Article","quantity":1,"price":"31.90"},`, 30) + `{}]}`,
+			`{"cart":[` + strings.Repeat(`{"sku":"SKU-01932","name":"Article","quantity":1,"price":"31.90"},`,
+				30) + `{}]}`,
 			`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(60)) + `"}`,
 			`{"token":"` + base64.RawURLEncoding.EncodeToString(randomBytes(2000)) + `"}`,
 		}
@@ -481,7 +491,8 @@ func TestTheNameOfTheCookieCountsTowardsTheLimit(t *testing.T) {
 			largest = max(largest, len(token))
 		}
 	}
-	for name, s := range map[string]session.SessionStore{"sessionid": store, "__Host-" + strings.Repeat("n", 93): long} {
+	for name, s := range map[string]session.SessionStore{"sessionid": store,
+		"__Host-" + strings.Repeat("n", 93): long} {
 		largest, tooLarge := sizes(s)
 		if tooLarge == nil || tooLarge.Limit != 4096 || tooLarge.Size <= 4096 {
 			t.Errorf("%s: %+v, want a *session.TooLargeError beyond 4096 bytes", name, tooLarge)

@@ -36,15 +36,18 @@ type migration struct {
 
 func newMigration(t *testing.T, d testserver.Django, engine string) *migration {
 	t.Helper()
-	return newMigrationWith(t, d, engine, ask{}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+	return newMigrationWith(t, d, engine, ask{}, django.Options{},
+		session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
 }
 
 // newMigrationWith is newMigration with other settings at Django and the options
 // in Go that stand for them.
-func newMigrationWith(t *testing.T, d testserver.Django, engine string, settings ask, djangoOpts django.Options, opts session.Options) *migration {
+func newMigrationWith(t *testing.T, d testserver.Django, engine string, settings ask, djangoOpts django.Options,
+	opts session.Options) *migration {
 	t.Helper()
 	file := databaseFile(t, d)
-	m := &migration{t: t, python: startPython(t, d, "testdata/site/site.py", engine, file, secretKey, encode(t, settings))}
+	m := &migration{t: t, python: startPython(t, d, "testdata/site/site.py", engine, file, secretKey,
+		encode(t, settings))}
 	port, version, _ := strings.Cut(m.line(), " ")
 	m.django, m.version = "http://127.0.0.1:"+port, version
 
@@ -313,7 +316,8 @@ func TestADjangoSiteAndAGoServerShareTheirSessions(t *testing.T) {
 				b.do(tc.one, "/login", "user", "ada", "password", "secret of ada")
 				b.want("after the login", "ada", `{"basket":["chè",18446744073709552000]}`)
 				b.do(tc.other, "/set", "key", "theme", "value", `"dark 🌒"`)
-				b.want("after the other side has set a value", "ada", `{"basket":["chè",18446744073709552000],"theme":"dark 🌒"}`)
+				b.want("after the other side has set a value", "ada",
+					`{"basket":["chè",18446744073709552000],"theme":"dark 🌒"}`)
 				b.do(tc.one, "/delete", "key", "theme")
 				b.do(tc.other, "/delete", "key", "basket")
 				b.do(tc.one, "/set", "key", "n", "value", "1")
@@ -347,7 +351,8 @@ func TestPagesMoveOneAtATime(t *testing.T) {
 		b.do(m.golang, "/set", "key", "moved", "value", "true")
 		b.do(m.golang, "/old/set", "key", "n", "value", "1")
 		for _, page := range []string{"/old/show", "/show"} {
-			if body := b.do(m.golang, page); !strings.Contains(body, "ada") || !strings.Contains(body, "moved") || !strings.Contains(body, `"n"`) {
+			if body := b.do(m.golang, page); !strings.Contains(body, "ada") || !strings.Contains(body, "moved") ||
+				!strings.Contains(body, `"n"`) {
 				t.Errorf("%s: %s", page, body)
 			}
 		}
@@ -379,15 +384,19 @@ func TestTheSettingsOfTheGuide(t *testing.T) {
 			{
 				name: "the cookie's attributes",
 				django: ask{
-					"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_PATH": "/app/", "SESSION_COOKIE_DOMAIN": "example.com",
+					"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_PATH": "/app/",
+					"SESSION_COOKIE_DOMAIN": "example.com",
 					"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "Strict",
 				},
-				opts: session.Options{Cookie: session.CookieOptions{Name: "sid", Path: "/app/", Domain: "example.com", SameSite: http.SameSiteStrictMode}},
+				opts: session.Options{Cookie: session.CookieOptions{Name: "sid", Path: "/app/", Domain: "example.com",
+					SameSite: http.SameSiteStrictMode}},
 			},
 			{
-				name:   "a cookie for other sites, and for scripts",
-				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "None", "SESSION_COOKIE_HTTPONLY": false},
-				opts:   session.Options{Cookie: session.CookieOptions{SameSite: http.SameSiteNoneMode, InsecureAllowScript: true}},
+				name: "a cookie for other sites, and for scripts",
+				django: ask{"SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_SAMESITE": "None",
+					"SESSION_COOKIE_HTTPONLY": false},
+				opts: session.Options{Cookie: session.CookieOptions{SameSite: http.SameSiteNoneMode,
+					InsecureAllowScript: true}},
 			},
 			{
 				name:   "a shorter life",
@@ -449,7 +458,8 @@ func TestTheSettingsOfTheGuide(t *testing.T) {
 						}
 						if theirs.Path != ours.Path || theirs.Domain != ours.Domain || theirs.Secure != ours.Secure ||
 							theirs.HttpOnly != ours.HttpOnly || theirs.SameSite != ours.SameSite ||
-							(theirs.MaxAge == 0) != (ours.MaxAge == 0) || max(theirs.MaxAge-ours.MaxAge, ours.MaxAge-theirs.MaxAge) > 5 {
+							(theirs.MaxAge == 0) != (ours.MaxAge == 0) ||
+							max(theirs.MaxAge-ours.MaxAge, ours.MaxAge-theirs.MaxAge) > 5 {
 							t.Errorf("%s: the cookies differ:\n%v\n%v", engine, theirs.Raw, ours.Raw)
 						}
 						saved := tc.opts.SaveEveryRequest
@@ -500,7 +510,8 @@ func TestASessionThatIsTooLargeForACookie(t *testing.T) {
 		if c := res.Cookies(); len(c) != 1 || len(c[0].Name)+len(c[0].Value) <= 4096 {
 			t.Error("Django sends no cookie that browsers drop")
 		}
-		if status, _ := m.newBrowser().get(m.golang, "/set", "key", "large", "value", large); status != http.StatusInternalServerError {
+		if status, _ := m.newBrowser().get(m.golang, "/set", "key", "large", "value",
+			large); status != http.StatusInternalServerError {
 			t.Errorf("Go answers %d, want 500", status)
 		}
 		// A client that keeps the cookie can still use it in Go.
@@ -553,7 +564,8 @@ func TestAPasswordThatIsChangedAtDjangoEndsTheLoginInGo(t *testing.T) {
 		here.want("where the password was changed", "ada", `{}`)
 		for name, side := range map[string]string{"Go": m.golang, "Django": m.django} {
 			b := map[string]*browser{"Go": there, "Django": last}[name]
-			if state := b.do(side, "/show"); !strings.Contains(state, `"user": null`) && !strings.Contains(state, `"user":null`) {
+			if state := b.do(side, "/show"); !strings.Contains(state, `"user": null`) &&
+				!strings.Contains(state, `"user":null`) {
 				t.Errorf("another login holds, and %s says: %s", name, state)
 			}
 			b.want("after "+name+" has seen it", "", `{}`)
@@ -574,7 +586,8 @@ func TestAUserWhoIsDeactivatedIsLoggedOutOfBothSides(t *testing.T) {
 
 func TestALoginInGoChangesTheCSRFTokenOfTheSession(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d testserver.Django, engine string) {
-		m := newMigrationWith(t, d, engine, ask{"CSRF_USE_SESSIONS": true}, django.Options{}, session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
+		m := newMigrationWith(t, d, engine, ask{"CSRF_USE_SESSIONS": true}, django.Options{},
+			session.Options{Cookie: session.CookieOptions{InsecureAllowHTTP: true}})
 		b := m.newBrowser()
 		csrfToken := func() string {
 			t.Helper()
@@ -711,7 +724,8 @@ func TestDjangosCookieAgeReachesTheBrowserFromBothSides(t *testing.T) {
 				t.Fatal(err)
 			}
 			res.Body.Close()
-			if c := res.Cookies(); len(c) != 1 || c[0].MaxAge < 88 || c[0].MaxAge > 90 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" {
+			if c := res.Cookies(); len(c) != 1 || c[0].MaxAge < 88 || c[0].MaxAge > 90 || !c[0].HttpOnly ||
+				c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" {
 				t.Errorf("%s sends %v", name, res.Header["Set-Cookie"])
 			}
 		}

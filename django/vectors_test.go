@@ -222,7 +222,9 @@ func TestDjangoReadsTheVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.do("change", ask{"SECRET_KEY": v.headers["secret"], "SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]}, "SESSION_COOKIE_AGE": seconds, "USE_TZ": v.headers["time-zone"] == ""}, nil)
+			p.do("change", ask{"SECRET_KEY": v.headers["secret"],
+				"SECRET_KEY_FALLBACKS": []string{v.headers["fallback"]},
+				"SESSION_COOKIE_AGE":   seconds, "USE_TZ": v.headers["time-zone"] == ""}, nil)
 			p.do("set_time", ask{"now": v.number(t, "now")}, nil)
 			success := v.headers["expect"] == "success"
 			var got stored
@@ -241,13 +243,16 @@ func TestDjangoReadsTheVectors(t *testing.T) {
 			}
 			// A session that Django refuses is an empty one.
 			success = success && v.headers["session"] != "{}"
-			if why := lenient[v.name]; why != "" && (strings.HasPrefix(p.version, "3.") || !strings.Contains(why, "3.2")) {
+			if why := lenient[v.name]; why != "" && (strings.HasPrefix(p.version, "3.") ||
+				!strings.Contains(why, "3.2")) {
 				if got.Empty {
 					t.Errorf("%s: Django does not differ in that %s", v.name, why)
 				}
 			} else if got.Empty == success {
 				t.Errorf("%s: Django reads %q", v.name, got.Session)
-			} else if success && !got.Equal && v.headers["time-zone"] == "" && v.name != "cookie-utf-8" && v.name != "cookie-not-a-number" { // where Django has NaN, we have null
+				// where Django has NaN, we have null
+			} else if success && !got.Equal && v.headers["time-zone"] == "" && v.name != "cookie-utf-8" &&
+				v.name != "cookie-not-a-number" {
 				t.Errorf("%s:\ngot  %q\nwant %q", v.name, got.Session, v.headers["session"])
 			}
 		}

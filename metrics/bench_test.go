@@ -30,7 +30,8 @@ func (nothing) Record(context.Context, metrics.Event) {}
 func TestStoreDoesNotAllocate(t *testing.T) {
 	ctx := t.Context()
 	engine := new(still)
-	store := metrics.Instrument(engine, nothing{}, metrics.NewLogRecorder(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	store := metrics.Instrument(engine, nothing{},
+		metrics.NewLogRecorder(slog.New(slog.NewTextHandler(io.Discard, nil))))
 	if n := testing.AllocsPerRun(100, func() {
 		store.Load(ctx, "token")
 		store.Save(ctx, "token", &engine.rec)

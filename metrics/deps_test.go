@@ -12,7 +12,8 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no go command")
 	}
-	out, err := exec.Command(goTool, "list", "-deps", "sessionengine/session", "sessionengine/signedcookie", "sessionengine/dbstore", "sessionengine/metrics").Output()
+	out, err := exec.Command(goTool, "list", "-deps", "sessionengine/session", "sessionengine/signedcookie",
+		"sessionengine/dbstore", "sessionengine/metrics").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

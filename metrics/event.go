@@ -83,7 +83,8 @@ const (
 	Failure             // anything else, such as a database that is down or takes too long
 )
 
-var resultNames = [...]string{"ok", "not_found", "expired", "invalid_token", "gone", "conflict", "too_large", "canceled", "failure"}
+var resultNames = [...]string{"ok", "not_found", "expired", "invalid_token", "gone", "conflict", "too_large",
+	"canceled", "failure"}
 
 // String returns the result's name in lower case, with underscores between
 // words.
@@ -92,7 +93,7 @@ func (r Result) String() string { return name(resultNames[:], int(r)) }
 // Results returns all results.
 func Results() []Result { return all[Result](len(resultNames)) }
 
-// Rejection tells whether r, as the result of Load, says that the client's token
+// Rejection reports whether r, as the result of Load, says that the client's token
 // stands for no session: for an [Expired] one, for none that is there, or for
 // none that could ever be.
 func (r Result) Rejection() bool { return r == NotFound || r == Expired || r == InvalidToken }

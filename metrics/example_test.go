@@ -39,7 +39,8 @@ func Example() {
 	_ = m
 
 	ctx := context.Background()
-	token, err := store.Save(ctx, "", &session.Record{Data: []byte(`{"user_id":20}`), Expires: time.Now().Add(time.Hour)})
+	token, err := store.Save(ctx, "", &session.Record{Data: []byte(`{"user_id":20}`),
+		Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		log.Fatal(err)
 	}

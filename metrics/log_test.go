@@ -34,11 +34,13 @@ func TestLogLevels(t *testing.T) {
 		{"a failure", metrics.Event{Result: metrics.Failure}, slog.LevelError},
 		{"a cleanup without work", metrics.Event{Op: metrics.DeleteExpired}, slog.LevelDebug},
 		{"a cleanup", metrics.Event{Op: metrics.DeleteExpired, Deleted: 1}, slog.LevelInfo},
-		{"a cleanup that broke off", metrics.Event{Op: metrics.DeleteExpired, Deleted: 1, Result: metrics.Failure}, slog.LevelError},
+		{"a cleanup that broke off", metrics.Event{Op: metrics.DeleteExpired, Deleted: 1, Result: metrics.Failure},
+			slog.LevelError},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out bytes.Buffer
-			metrics.NewLogRecorder(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))).Record(t.Context(), tc.event)
+			metrics.NewLogRecorder(slog.New(slog.NewTextHandler(&out,
+				&slog.HandlerOptions{Level: slog.LevelDebug}))).Record(t.Context(), tc.event)
 			if want := "level=" + tc.want.String() + " "; !strings.Contains(out.String(), want) {
 				t.Errorf("logged %q, want %q", out.String(), want)
 			}
@@ -55,7 +57,8 @@ func TestLogLine(t *testing.T) {
 			}
 			return a
 		}
-		metrics.NewLogRecorder(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: dropTime}))).Record(t.Context(), e)
+		metrics.NewLogRecorder(slog.New(slog.NewTextHandler(&out,
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: dropTime}))).Record(t.Context(), e)
 		return out.String()
 	}
 	for _, tc := range []struct {
@@ -97,7 +100,8 @@ func TestNothingConfidentialIsRecorded(t *testing.T) {
 	tokens := []string{"forged-token"}
 	for _, engine := range []session.SessionStore{sessiontest.NewMemory(), newCookieEngine(t)} {
 		store := metrics.Instrument(engine, recorders...)
-		rec := &session.Record{Data: []byte(`{"secret-key":"secret-value"}`), Expires: time.Now().Add(time.Hour), Owner: "secret-owner", Label: "secret-label"}
+		rec := &session.Record{Data: []byte(`{"secret-key":"secret-value"}`), Expires: time.Now().Add(time.Hour),
+			Owner: "secret-owner", Label: "secret-label"}
 		token, err := store.Save(ctx, "", rec)
 		if err != nil {
 			t.Fatal(err)

@@ -89,7 +89,8 @@ func (s *Store) Renew(ctx context.Context, token string, rec *session.Record) (s
 	return newToken, err
 }
 
-func (s *Store) recordWrite(ctx context.Context, start time.Time, err error, op Op, token, newToken string, rec *session.Record) {
+func (s *Store) recordWrite(ctx context.Context, start time.Time, err error, op Op, token, newToken string,
+	rec *session.Record) {
 	if token == "" {
 		op = Create
 	}

@@ -77,7 +77,8 @@ func instrumentedCookie(t *testing.T) session.SessionStore {
 }
 
 func instrumentedSQLite(t *testing.T) session.SessionStore {
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), sqlite.Options{Options: dbstore.Options{Owners: true}})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"),
+		sqlite.Options{Options: dbstore.Options{Owners: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,8 @@ func TestEventsOfACookieEngine(t *testing.T) {
 		t.Errorf("a load with a forged token gave %+v", got)
 	}
 	store.Save(ctx, "", &session.Record{Data: fmt.Appendf(nil, "%x", incompressible(4096)), Expires: rec.Expires})
-	if got := seen.take(); len(got) != 1 || got[0].Result != metrics.TooLarge || got[0].DataBytes != 8192 || got[0].TokenBytes != 0 {
+	if got := seen.take(); len(got) != 1 || got[0].Result != metrics.TooLarge || got[0].DataBytes != 8192 ||
+		got[0].TokenBytes != 0 {
 		t.Errorf("a save of a session that is too large gave %+v", got)
 	}
 
@@ -325,10 +327,12 @@ func TestStoreDoesNotPrintTheEngine(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got, want := fmt.Sprint(metrics.Ops()), "[load create save renew touch delete delete_unchanged delete_expired end_sessions end_other_sessions sessions end_session]"; got != want {
+	if got, want := fmt.Sprint(metrics.Ops()), "[load create save renew touch delete delete_unchanged delete_expired "+
+		"end_sessions end_other_sessions sessions end_session]"; got != want {
 		t.Errorf("Ops are %s, want %s", got, want)
 	}
-	if got, want := fmt.Sprint(metrics.Results()), "[ok not_found expired invalid_token gone conflict too_large canceled failure]"; got != want {
+	if got, want := fmt.Sprint(metrics.Results()), "[ok not_found expired invalid_token gone conflict too_large "+
+		"canceled failure]"; got != want {
 		t.Errorf("Results are %s, want %s", got, want)
 	}
 	var rejections []metrics.Result

@@ -33,30 +33,31 @@ func BenchmarkStore(b *testing.B) {
 					if cached {
 						opts.CacheBytes = 0
 					}
-					b.Run(fmt.Sprintf("op=%s/scheme=%v/session=%s/cache=%v", op, scheme, kind, cached), func(b *testing.B) {
-						store := newStore(b, opts)
-						rec := &session.Record{Data: corpus(b, kind)[0], Expires: time.Now().Add(time.Hour)}
-						token, err := store.Save(b.Context(), "", rec)
-						if err != nil {
-							b.Fatal(err)
-						}
-						call := func() {
-							if op == "save" {
-								_, err = store.Save(b.Context(), token, rec)
-							} else {
-								_, err = store.Load(b.Context(), token)
-							}
+					b.Run(fmt.Sprintf("op=%s/scheme=%v/session=%s/cache=%v", op, scheme, kind, cached),
+						func(b *testing.B) {
+							store := newStore(b, opts)
+							rec := &session.Record{Data: corpus(b, kind)[0], Expires: time.Now().Add(time.Hour)}
+							token, err := store.Save(b.Context(), "", rec)
 							if err != nil {
 								b.Fatal(err)
 							}
-						}
-						b.ReportAllocs()
-						for b.Loop() {
-							call()
-						}
-						b.ReportMetric(float64(len(token)), "cookie-B")
-						b.ReportMetric(float64(fastest(call).Nanoseconds()), "fastest-ns")
-					})
+							call := func() {
+								if op == "save" {
+									_, err = store.Save(b.Context(), token, rec)
+								} else {
+									_, err = store.Load(b.Context(), token)
+								}
+								if err != nil {
+									b.Fatal(err)
+								}
+							}
+							b.ReportAllocs()
+							for b.Loop() {
+								call()
+							}
+							b.ReportMetric(float64(len(token)), "cookie-B")
+							b.ReportMetric(float64(fastest(call).Nanoseconds()), "fastest-ns")
+						})
 				}
 			}
 		}

@@ -37,7 +37,7 @@ const (
 	// another one is used.
 	shortText = 128
 
-	// The encoders read the dictionary anew every time, which is most of their
+	// The encoders read the dictionary again every time, which is most of their
 	// work with short texts. So these get only the end of the built-in one, which
 	// is made for that: shortWords bytes for short texts, and n²/wordsDivisor
 	// for one of n bytes.

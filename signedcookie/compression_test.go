@@ -50,18 +50,19 @@ func BenchmarkCompression(b *testing.B) {
 					}
 				}
 				for _, m := range compressors(b, words) {
-					b.Run(fmt.Sprintf("encoder=%s/dict=%s/packed=%v/session=%s", m.name, dict, packed, kind), func(b *testing.B) {
-						total := raw
-						for _, text := range texts {
-							total += min(len(text), len(m.compress(text)))
-						}
-						out := bytes.Clone(m.compress(texts[0]))
-						if got, err := m.decompress(out); err != nil || !bytes.Equal(got, texts[0]) {
-							b.Fatalf("%d bytes, %v, want %d bytes", len(got), err, len(texts[0]))
-						}
-						b.ReportMetric(float64(total)/float64(len(texts)), "session-B")
-						report(b, func() { m.compress(texts[0]) }, func() { m.decompress(out) })
-					})
+					b.Run(fmt.Sprintf("encoder=%s/dict=%s/packed=%v/session=%s", m.name, dict, packed, kind),
+						func(b *testing.B) {
+							total := raw
+							for _, text := range texts {
+								total += min(len(text), len(m.compress(text)))
+							}
+							out := bytes.Clone(m.compress(texts[0]))
+							if got, err := m.decompress(out); err != nil || !bytes.Equal(got, texts[0]) {
+								b.Fatalf("%d bytes, %v, want %d bytes", len(got), err, len(texts[0]))
+							}
+							b.ReportMetric(float64(total)/float64(len(texts)), "session-B")
+							report(b, func() { m.compress(texts[0]) }, func() { m.decompress(out) })
+						})
 				}
 			}
 			if dict == "none" {
@@ -72,22 +73,25 @@ func BenchmarkCompression(b *testing.B) {
 				name string
 				signedcookie.Compression
 			}{{"default", signedcookie.CompressionDefault}, {"best", signedcookie.CompressionBest}} {
-				b.Run(fmt.Sprintf("encoder=store-%s/dict=%s/packed=true/session=%s", c.name, dict, kind), func(b *testing.B) {
-					opts := signedcookie.Options{Scheme: signedcookie.Sealed, Compression: c.Compression, CacheBytes: -1}
-					if dict == "trained" {
-						opts.Dictionary = words
-					}
-					store := newStore(b, opts)
-					total := 0
-					for _, data := range measured {
-						payload, _ := signedcookie.OpenPayload(store, save(b, store, string(data)))
-						total += len(payload) - 5
-					}
-					rec := &session.Record{Data: measured[0], Expires: time.Now().Add(time.Hour)}
-					token := save(b, store, string(measured[0]))
-					b.ReportMetric(float64(total)/float64(len(measured)), "session-B")
-					report(b, func() { store.Save(b.Context(), "", rec) }, func() { store.Load(b.Context(), token) })
-				})
+				b.Run(fmt.Sprintf("encoder=store-%s/dict=%s/packed=true/session=%s", c.name, dict, kind),
+					func(b *testing.B) {
+						opts := signedcookie.Options{Scheme: signedcookie.Sealed, Compression: c.Compression,
+							CacheBytes: -1}
+						if dict == "trained" {
+							opts.Dictionary = words
+						}
+						store := newStore(b, opts)
+						total := 0
+						for _, data := range measured {
+							payload, _ := signedcookie.OpenPayload(store, save(b, store, string(data)))
+							total += len(payload) - 5
+						}
+						rec := &session.Record{Data: measured[0], Expires: time.Now().Add(time.Hour)}
+						token := save(b, store, string(measured[0]))
+						b.ReportMetric(float64(total)/float64(len(measured)), "session-B")
+						report(b, func() { store.Save(b.Context(), "", rec) },
+							func() { store.Load(b.Context(), token) })
+					})
 			}
 		}
 	}
@@ -115,7 +119,8 @@ func fastest(f func()) time.Duration {
 		n *= 2
 	}
 	best := round(n)
-	for start, rounds := time.Now(), 0; rounds < 3 || rounds < 200 && time.Since(start) < 100*time.Millisecond; rounds++ {
+	for start, rounds := time.Now(), 0; rounds < 3 ||
+		rounds < 200 && time.Since(start) < 100*time.Millisecond; rounds++ {
 		best = min(best, round(n))
 	}
 	return best
@@ -174,8 +179,10 @@ func compressors(b *testing.B, words []byte) (all []compressor) {
 	}
 	b.Cleanup(decoder.Close)
 	var header []byte
-	for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression, zstd.SpeedBestCompression} {
-		opts := []zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithAllLitEntropyCompression(true)}
+	for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression,
+		zstd.SpeedBestCompression} {
+		opts := []zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+			zstd.WithSingleSegment(true), zstd.WithAllLitEntropyCompression(true)}
 		if words != nil {
 			opts = append(opts, zstd.WithEncoderDictRaw(1, words))
 		}

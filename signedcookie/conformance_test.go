@@ -30,15 +30,17 @@ var schemes = []signedcookie.Scheme{signedcookie.Signed, signedcookie.Encrypted,
 
 func TestConformance(t *testing.T) {
 	variants := map[string]signedcookie.Options{
-		"signed":                            {},
-		"encrypted":                         {Scheme: signedcookie.Encrypted},
-		"sealed":                            {Scheme: signedcookie.Sealed},
-		"signed, without a cache":           {CacheBytes: -1},
-		"signed, with a smaller limit":      {MaxCookieBytes: 2000},
-		"sealed, with a tiny cache":         {Scheme: signedcookie.Sealed, CacheBytes: 1},
-		"sealed, not compressed and padded": {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionOff, PadTo: 32},
-		"sealed, with best compression":     {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionBest},
-		"sealed, with its own dictionary":   {Scheme: signedcookie.Sealed, Dictionary: []byte(`{"user_id":1,"team":"red"}`)},
+		"signed":                       {},
+		"encrypted":                    {Scheme: signedcookie.Encrypted},
+		"sealed":                       {Scheme: signedcookie.Sealed},
+		"signed, without a cache":      {CacheBytes: -1},
+		"signed, with a smaller limit": {MaxCookieBytes: 2000},
+		"sealed, with a tiny cache":    {Scheme: signedcookie.Sealed, CacheBytes: 1},
+		"sealed, not compressed and padded": {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionOff,
+			PadTo: 32},
+		"sealed, with best compression": {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionBest},
+		"sealed, with its own dictionary": {Scheme: signedcookie.Sealed,
+			Dictionary: []byte(`{"user_id":1,"team":"red"}`)},
 	}
 	for name, opts := range variants {
 		open := func(t *testing.T) session.SessionStore { return newStore(t, opts) }

@@ -83,7 +83,8 @@ func ExampleNew_sealed() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		token, err := store.Save(context.Background(), "", &session.Record{Data: data, Expires: time.Now().Add(time.Hour)})
+		token, err := store.Save(context.Background(), "",
+			&session.Record{Data: data, Expires: time.Now().Add(time.Hour)})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -106,7 +107,8 @@ func ExampleOptions_fallbackSecrets() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	token, err := before.Save(ctx, "", &session.Record{Data: []byte(`{"user_id":20}`), Expires: time.Now().Add(time.Hour)})
+	token, err := before.Save(ctx, "", &session.Record{Data: []byte(`{"user_id":20}`),
+		Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -127,7 +129,8 @@ func ExampleOptions_fallbackSecrets() {
 func ExampleTrainDictionary() {
 	secret := []byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM=")
 	game := func(i int) []byte {
-		return fmt.Appendf(nil, `{"player":%d,"inventory":{"sword of light":%d,"healing potion":%d},"quest":"The Lost Lighthouse"}`, i*37, i%3, i%5)
+		return fmt.Appendf(nil, `{"player":%d,"inventory":{"sword of light":%d,"healing potion":%d},`+
+			`"quest":"The Lost Lighthouse"}`, i*37, i%3, i%5)
 	}
 	var samples [][]byte
 	for i := range 100 {
@@ -142,7 +145,8 @@ func ExampleTrainDictionary() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		token, err := store.Save(context.Background(), "", &session.Record{Data: game(1000), Expires: time.Now().Add(time.Hour)})
+		token, err := store.Save(context.Background(), "",
+			&session.Record{Data: game(1000), Expires: time.Now().Add(time.Hour)})
 		if err != nil {
 			log.Fatal(err)
 		}

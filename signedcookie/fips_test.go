@@ -14,7 +14,8 @@ func TestFIPSOnly(t *testing.T) {
 		return
 	}
 	for _, scheme := range schemes {
-		store, err := signedcookie.New(secret(1), signedcookie.Options{Scheme: scheme, FallbackSecrets: [][]byte{secret(2)}})
+		store, err := signedcookie.New(secret(1),
+			signedcookie.Options{Scheme: scheme, FallbackSecrets: [][]byte{secret(2)}})
 		if scheme == signedcookie.Sealed {
 			if err == nil {
 				t.Errorf("%v: New accepts what does not work", scheme)

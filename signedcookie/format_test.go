@@ -272,13 +272,17 @@ func builtinDictionary(t testing.TB) []byte {
 }
 
 func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
-	trained := []byte(`{"cart":{"userid":,"product_id":,"name":"","quantity":1,"price":"9.00","image":"/media/products/.jpg"}}`)
-	expiries := []time.Time{time.Now().Add(time.Hour), time.Date(2106, 2, 7, 6, 28, 15, 0, time.UTC), time.Date(2106, 2, 7, 6, 28, 16, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
+	trained := []byte(`{"cart":{"userid":,"product_id":,"name":"","quantity":1,"price":"9.00",` +
+		`"image":"/media/products/.jpg"}}`)
+	expiries := []time.Time{time.Now().Add(time.Hour), time.Date(2106, 2, 7, 6, 28, 15, 0, time.UTC),
+		time.Date(2106, 2, 7, 6, 28, 16, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
 	var sessions [][]byte
-	for _, kind := range []string{"visitor", "login", "cart", "oidc", "rails", "laravel", "express", "cart-vi", "checkout-ja", "large-cart", "flashes"} {
+	for _, kind := range []string{"visitor", "login", "cart", "oidc", "rails", "laravel", "express", "cart-vi",
+		"checkout-ja", "large-cart", "flashes"} {
 		sessions = append(sessions, corpus(t, kind)[:3]...)
 	}
-	sessions = append(sessions, []byte("{}"), nil, bytes.Repeat([]byte(`{"a":"0123456789abcdef0123456789abcdef"}`), 100))
+	sessions = append(sessions, []byte("{}"), nil,
+		bytes.Repeat([]byte(`{"a":"0123456789abcdef0123456789abcdef"}`), 100))
 	for _, scheme := range schemes {
 		for _, opts := range []signedcookie.Options{
 			{},

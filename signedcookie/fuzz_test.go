@@ -15,7 +15,9 @@ const fuzzLimit = 8 << 10 // bytes of a session
 
 func fuzzStores(f *testing.F) (stores []*signedcookie.Store) {
 	for _, scheme := range schemes {
-		store, err := signedcookie.New(secret(1), signedcookie.Options{Scheme: scheme, MaxDataBytes: fuzzLimit, CacheBytes: -1, Dictionary: []byte(`{"team":"red"}`)})
+		store, err := signedcookie.New(secret(1),
+			signedcookie.Options{Scheme: scheme, MaxDataBytes: fuzzLimit, CacheBytes: -1,
+				Dictionary: []byte(`{"team":"red"}`)})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -119,7 +121,8 @@ func FuzzRoundTrip(f *testing.F) {
 			if !bytes.Equal(rec.Data, data) || rec.Expires.Unix() != min(seconds, year9999) {
 				t.Fatalf("%v: what was loaded is not what was saved", store)
 			}
-			second := reader{schemes[i].String(), [][]byte{secret(1)}, session.DefaultCookieName, builtinDictionary(t), [][]byte{[]byte(`{"team":"red"}`)}, fuzzLimit}
+			second := reader{schemes[i].String(), [][]byte{secret(1)}, session.DefaultCookieName, builtinDictionary(t),
+				[][]byte{[]byte(`{"team":"red"}`)}, fuzzLimit}
 			if got, _, err := second.read(token, time.Now().Unix()); err != nil || !bytes.Equal(got, data) {
 				t.Fatalf("%v: reading it as FORMAT.md says gave %v", store, err)
 			}
@@ -148,7 +151,8 @@ func FuzzPayload(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second := reader{"sealed", [][]byte{secret(1)}, session.DefaultCookieName, builtinDictionary(t), [][]byte{[]byte(`{"team":"red"}`)}, fuzzLimit}
+		second := reader{"sealed", [][]byte{secret(1)}, session.DefaultCookieName, builtinDictionary(t),
+			[][]byte{[]byte(`{"team":"red"}`)}, fuzzLimit}
 		want, expires, wantErr := second.read(token, time.Now().Unix())
 		rec, err := store.Load(t.Context(), token)
 		if err != nil {
@@ -164,7 +168,8 @@ func FuzzPayload(f *testing.F) {
 			t.Fatalf("Load gave a session of %d bytes, and the limit is %d", len(rec.Data), fuzzLimit)
 		}
 		if wantErr != nil || !bytes.Equal(rec.Data, want) || rec.Expires.Unix() != expires {
-			t.Fatalf("Load gave a session of %d bytes, and as FORMAT.md says there are %d bytes, %v", len(rec.Data), len(want), wantErr)
+			t.Fatalf("Load gave a session of %d bytes, and as FORMAT.md says there are %d bytes, %v", len(rec.Data),
+				len(want), wantErr)
 		}
 	})
 }

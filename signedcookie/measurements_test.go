@@ -55,7 +55,8 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 	header := "| " + strings.Join(kinds, " | ") + " |"
 	sizes := func(b *strings.Builder, encoder, dict string, packed bool) {
 		for _, kind := range kinds {
-			fmt.Fprintf(b, " %.0f |", get(compression, "session-B", "BenchmarkCompression/encoder=%s/dict=%s/packed=%v/session=%s", encoder, dict, packed, kind))
+			fmt.Fprintf(b, " %.0f |", get(compression, "session-B",
+				"BenchmarkCompression/encoder=%s/dict=%s/packed=%v/session=%s", encoder, dict, packed, kind))
 		}
 	}
 
@@ -70,20 +71,25 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 	}
 
 	var encoders strings.Builder
-	fmt.Fprintf(&encoders, "| encoder %s write login | read | write cart | read |\n| --- |%s\n", header, strings.Repeat(" ---: |", len(kinds)+4))
-	for _, encoder := range []string{"deflate-stateless", "deflate-1", "deflate-5", "deflate-6", "deflate-9", "zstd-fastest", "zstd-default", "zstd-better", "zstd-best"} {
+	fmt.Fprintf(&encoders, "| encoder %s write login | read | write cart | read |\n| --- |%s\n", header,
+		strings.Repeat(" ---: |", len(kinds)+4))
+	for _, encoder := range []string{"deflate-stateless", "deflate-1", "deflate-5", "deflate-6", "deflate-9",
+		"zstd-fastest", "zstd-default", "zstd-better", "zstd-best"} {
 		fmt.Fprintf(&encoders, "| %s |", encoder)
 		sizes(&encoders, encoder, "builtin", true)
 		for _, kind := range []string{"login", "cart"} {
 			for _, unit := range []string{"write-ns", "read-ns"} {
-				fmt.Fprintf(&encoders, " %.1f |", get(compression, unit, "BenchmarkCompression/encoder=%s/dict=builtin/packed=true/session=%s", encoder, kind)/1000)
+				fmt.Fprintf(&encoders, " %.1f |",
+					get(compression, unit, "BenchmarkCompression/encoder=%s/dict=builtin/packed=true/session=%s",
+						encoder, kind)/1000)
 			}
 		}
 		encoders.WriteString("\n")
 	}
 
 	var used strings.Builder
-	fmt.Fprintf(&used, "| compression | dictionary %s\n| --- | --- |%s\n", header, strings.Repeat(" ---: |", len(kinds)))
+	fmt.Fprintf(&used, "| compression | dictionary %s\n| --- | --- |%s\n", header,
+		strings.Repeat(" ---: |", len(kinds)))
 	for _, c := range []string{"default", "best"} {
 		for _, dict := range []string{"builtin", "trained"} {
 			fmt.Fprintf(&used, "| %s | %s |", c, dict)
@@ -93,7 +99,8 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 	}
 
 	var stores strings.Builder
-	stores.WriteString("| session | scheme | cookie | save | load | load again | allocations: save | load | load again |\n| --- | --- |" + strings.Repeat(" ---: |", 7) + "\n")
+	stores.WriteString("| session | scheme | cookie | save | load | load again | allocations: save | load | load " +
+		"again |\n| --- | --- |" + strings.Repeat(" ---: |", 7) + "\n")
 	for _, kind := range []string{"visitor", "login", "cart"} {
 		for _, scheme := range schemes {
 			name := func(op string, cache bool) string {
@@ -116,7 +123,8 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(text)
-	for name, table := range map[string]string{"parts": parts.String(), "encoders": encoders.String(), "used": used.String(), "store": stores.String()} {
+	for name, table := range map[string]string{"parts": parts.String(), "encoders": encoders.String(),
+		"used": used.String(), "store": stores.String()} {
 		before, rest, ok := strings.Cut(doc, "<!-- "+name+" -->\n")
 		old, after, ok2 := strings.Cut(rest, "<!-- end -->\n")
 		if !ok || !ok2 {
@@ -125,7 +133,8 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 		if *update {
 			doc = before + "<!-- " + name + " -->\n" + table + "<!-- end -->\n" + after
 		} else if old != table {
-			t.Errorf("the table %q of MEASUREMENTS.md is not what testdata says; go test -run TestMeasurements -update writes it anew", name)
+			t.Errorf("the table %q of MEASUREMENTS.md is not what testdata says; go test -run TestMeasurements "+
+				"-update writes it anew", name)
 		}
 	}
 	if *update {
@@ -150,9 +159,11 @@ func TestMeasuredSizesAreCurrent(t *testing.T) {
 			total += len(payload) - 5
 		}
 		today := float64(total) / float64(len(sessions))
-		then := compression["BenchmarkCompression/encoder=store-default/dict=builtin/packed=true/session="+kind]["session-B"]
+		of := "BenchmarkCompression/encoder=store-default/dict=builtin/packed=true/session=" + kind
+		then := compression[of]["session-B"]
 		if today < 0.98*then || today > 1.02*then {
-			t.Errorf("%s: %.1f bytes, and %.1f when they were measured: run BenchmarkCompression and BenchmarkStore anew", kind, today, then)
+			t.Errorf("%s: %.1f bytes, and %.1f when they were measured: run BenchmarkCompression and BenchmarkStore "+
+				"anew", kind, today, then)
 		}
 	}
 }

@@ -64,9 +64,10 @@ http {
 // near the limit of browsers does not fit into that beside what else there is.
 func TestCookieNearTheLimitBehindNginx(t *testing.T) {
 	site := func(opts signedcookie.Options) string {
-		m, err := session.NewManager(newStore(t, opts), session.Options{ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, "too large", session.ErrorStatus(err))
-		}})
+		m, err := session.NewManager(newStore(t, opts),
+			session.Options{ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+				http.Error(w, "too large", session.ErrorStatus(err))
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +89,8 @@ func TestCookieNearTheLimitBehindNginx(t *testing.T) {
 	}{
 		{"by default", "", signedcookie.Options{}, http.StatusBadGateway},
 		{"with a larger buffer", "proxy_buffer_size 8k;", signedcookie.Options{}, http.StatusOK},
-		{"with a smaller limit, the session is refused", "", signedcookie.Options{MaxCookieBytes: 3500}, http.StatusInternalServerError},
+		{"with a smaller limit, the session is refused", "", signedcookie.Options{MaxCookieBytes: 3500},
+			http.StatusInternalServerError},
 	} {
 		resp, err := http.Get(startNginx(t, site(tc.opts), tc.directives))
 		if err != nil {

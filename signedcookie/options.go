@@ -71,7 +71,7 @@ type Options struct {
 	// FallbackDictionaries are dictionaries whose cookies are still accepted, or
 	// already: those of the machines that have another Dictionary. Cookies made
 	// with the built-in dictionary are always accepted. When a dictionary is no
-	// longer given, the sessions that were saved with it are over.
+	// longer given, the sessions that were saved with it have ended.
 	FallbackDictionaries [][]byte
 
 	// PadTo, if it is greater than 1, makes the size of a session before
@@ -112,7 +112,8 @@ func checkCookieBytes(n int) (int, error) {
 	case n == 0:
 		return session.MaxCookieBytes, nil
 	case n < 0 || n > session.MaxCookieBytes:
-		return 0, fmt.Errorf("signedcookie: MaxCookieBytes is %d; browsers drop cookies above %d bytes", n, session.MaxCookieBytes)
+		return 0, fmt.Errorf("signedcookie: MaxCookieBytes is %d; browsers drop cookies above %d bytes", n,
+			session.MaxCookieBytes)
 	}
 	return n, nil
 }

@@ -54,7 +54,8 @@ func TestPacking(t *testing.T) {
 			continue
 		}
 		if len(text) != tc.text || len(raw) != tc.raw {
-			t.Errorf("%s: %d characters became %d bytes of text and %d raw ones, want %d and %d", name, len(tc.data), len(text), len(raw), tc.text, tc.raw)
+			t.Errorf("%s: %d characters became %d bytes of text and %d raw ones, want %d and %d", name, len(tc.data),
+				len(text), len(raw), tc.text, tc.raw)
 		}
 		if back, ok := signedcookie.Unpack(nil, text, raw, len(tc.data)); !ok || string(back) != tc.data {
 			t.Errorf("%s: was not unpacked", name)

@@ -59,7 +59,8 @@ func newPayloads(opts Options) (*payloads, error) {
 		return nil, fmt.Errorf("signedcookie: Options.PadTo is %d; it can be up to %d", p.padTo, maxPadTo)
 	}
 	if p.padTo > 1 && opts.Scheme == Signed {
-		return nil, errors.New("signedcookie: Options.PadTo hides nothing in cookies that can be read: set Options.Scheme to Sealed or Encrypted")
+		return nil, errors.New("signedcookie: Options.PadTo hides nothing in cookies that can be read: set " +
+			"Options.Scheme to Sealed or Encrypted")
 	}
 	p.builtin = &dictionary{words: []byte(builtinWords), builtin: true}
 	p.writes = p.builtin

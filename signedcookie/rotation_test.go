@@ -27,7 +27,8 @@ type fleet struct {
 }
 
 func newFleet(t *testing.T, seed uint64, size int, start func() session.SessionStore) *fleet {
-	f := &fleet{t: t, rand: rand.New(rand.NewPCG(seed, 0)), nodes: make([]http.Handler, size), start: make([]func() session.SessionStore, size)}
+	f := &fleet{t: t, rand: rand.New(rand.NewPCG(seed, 0)), nodes: make([]http.Handler, size),
+		start: make([]func() session.SessionStore, size)}
 	for i := range f.nodes {
 		f.deploy(i, start)
 	}
@@ -184,7 +185,8 @@ func TestRotationWithoutTheFirstStepLogsOut(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	current, next := randomSecret(r), randomSecret(r)
 	newer, older := stores(t, signedcookie.Options{}, next, current)(), stores(t, signedcookie.Options{}, current)()
-	token, err := newer.Save(t.Context(), "", &session.Record{Data: []byte(`{"n":1}`), Expires: time.Now().Add(time.Hour)})
+	token, err := newer.Save(t.Context(), "",
+		&session.Record{Data: []byte(`{"n":1}`), Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

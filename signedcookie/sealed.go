@@ -14,7 +14,8 @@ import (
 
 // sealed is the envelope of the Sealed scheme:
 //
-//	base64url(salt ‖ AES-256-GCM(key = HMAC-SHA-256(K, salt), nonce = 0, data = payload, additional data = cookie name))
+//	base64url(salt ‖ AES-256-GCM(key = HMAC-SHA-256(K, salt), nonce = 0, data = payload,
+//	                             additional data = cookie name))
 //
 // Each cookie has a key of its own, made from a random salt of 128 bits. A nonce
 // of zeros is safe then, since no key is used twice: two of 2^48 cookies have

@@ -47,7 +47,8 @@ func ParseSecrets(text string) ([][]byte, error) {
 // does not contain the secret.
 func checkSecret(what string, secret []byte) error {
 	if problem := secrets.Weakness(secret); problem != "" {
-		return fmt.Errorf(`signedcookie: %s %s, which is not safe: use at least 32 random bytes, for example the output of "openssl rand -base64 32"`, what, problem)
+		return fmt.Errorf("signedcookie: %s %s, which is not safe: use at least 32 random bytes, "+
+			`for example the output of "openssl rand -base64 32"`, what, problem)
 	}
 	return nil
 }

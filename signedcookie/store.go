@@ -65,7 +65,8 @@ func New(secret []byte, opts Options) (*Store, error) {
 			return nil, err
 		}
 		if err := probe(e); err != nil {
-			return nil, fmt.Errorf("signedcookie: Options.Scheme %v does not work in this process: %w", opts.Scheme, err)
+			return nil, fmt.Errorf("signedcookie: Options.Scheme %v does not work in this process: %w", opts.Scheme,
+				err)
 		}
 		c.envelopes = append(c.envelopes, e)
 	}
@@ -110,7 +111,8 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 		return nil, fmt.Errorf("signedcookie: %q is no name for a cookie (RFC 6265, section 4.1.1)", name)
 	}
 	if len(name) >= s.maxBytes {
-		return nil, fmt.Errorf("signedcookie: the cookie's name has %d bytes, and the limit for name and value is %d", len(name), s.maxBytes)
+		return nil, fmt.Errorf("signedcookie: the cookie's name has %d bytes, and the limit for name and value is %d",
+			len(name), s.maxBytes)
 	}
 	bound := *s
 	bound.cookie = name
@@ -124,7 +126,7 @@ func notTokenChar(r rune) bool {
 }
 
 // Load returns the session that token, a cookie's value, holds. It needs no
-// context, and does not ask whether ctx is over.
+// context, and does not ask whether ctx is done.
 func (s *Store) Load(_ context.Context, token string) (*session.Record, error) {
 	if token == "" {
 		return nil, session.ErrNotFound

@@ -83,7 +83,8 @@ func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {
 		for what, make := range map[string]func() error{
 			"the secret": func() error { _, err := signedcookie.New(tc.secret, signedcookie.Options{}); return err },
 			"Options.FallbackSecrets[1]": func() error {
-				_, err := signedcookie.New(secret(1), signedcookie.Options{FallbackSecrets: [][]byte{secret(2), tc.secret}})
+				_, err := signedcookie.New(secret(1),
+					signedcookie.Options{FallbackSecrets: [][]byte{secret(2), tc.secret}})
 				return err
 			},
 		} {
@@ -98,7 +99,8 @@ func TestSecretsThatAreNotRandomAreRefused(t *testing.T) {
 				t.Errorf("%s: accepted as %s", name, what)
 				continue
 			}
-			if text := err.Error(); !strings.Contains(text, what+" ") || !strings.Contains(text, "openssl rand -base64 32") {
+			if text := err.Error(); !strings.Contains(text, what+" ") ||
+				!strings.Contains(text, "openssl rand -base64 32") {
 				t.Errorf("%s: the error does not say what is wrong and what to do: %v", name, err)
 			} else if len(tc.secret) > 0 && strings.Contains(text, string(tc.secret)) {
 				t.Errorf("%s: the error contains the secret", name)
@@ -161,10 +163,12 @@ func TestReadSecretsForRotation(t *testing.T) {
 	if err := os.WriteFile(path, []byte(" \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signedcookie.ReadSecrets(path); err == nil || !strings.Contains(err.Error(), path+": there is no secret") {
+	if _, err := signedcookie.ReadSecrets(path); err == nil ||
+		!strings.Contains(err.Error(), path+": there is no secret") {
 		t.Errorf("an empty file: %v", err)
 	}
-	if _, err := signedcookie.ReadSecrets(path + "x"); !errors.Is(err, fs.ErrNotExist) || strings.Count(err.Error(), path) != 1 {
+	if _, err := signedcookie.ReadSecrets(path + "x"); !errors.Is(err, fs.ErrNotExist) ||
+		strings.Count(err.Error(), path) != 1 {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := signedcookie.ParseSecrets(""); err == nil {
@@ -178,19 +182,24 @@ func TestOptionsAreChecked(t *testing.T) {
 		opts signedcookie.Options
 		want string // in the error; none if it is empty
 	}{
-		"an unknown scheme":                      {signedcookie.Options{Scheme: 9}, "Options.Scheme"},
-		"an unknown compression":                 {signedcookie.Options{Compression: 9}, "Options.Compression"},
-		"a limit above that of browsers":         {signedcookie.Options{MaxCookieBytes: 4097}, "MaxCookieBytes"},
-		"a negative limit":                       {signedcookie.Options{MaxCookieBytes: -1}, "MaxCookieBytes"},
-		"a negative limit for the session":       {signedcookie.Options{MaxDataBytes: -1}, "Options.MaxDataBytes"},
-		"padding for cookies that can be read":   {signedcookie.Options{PadTo: 32}, "Options.PadTo"},
-		"negative padding":                       {signedcookie.Options{PadTo: -1, Scheme: signedcookie.Sealed}, "Options.PadTo"},
-		"padding that never fits":                {signedcookie.Options{PadTo: 4096, Scheme: signedcookie.Sealed}, "Options.PadTo"},
+		"an unknown scheme":                    {signedcookie.Options{Scheme: 9}, "Options.Scheme"},
+		"an unknown compression":               {signedcookie.Options{Compression: 9}, "Options.Compression"},
+		"a limit above that of browsers":       {signedcookie.Options{MaxCookieBytes: 4097}, "MaxCookieBytes"},
+		"a negative limit":                     {signedcookie.Options{MaxCookieBytes: -1}, "MaxCookieBytes"},
+		"a negative limit for the session":     {signedcookie.Options{MaxDataBytes: -1}, "Options.MaxDataBytes"},
+		"padding for cookies that can be read": {signedcookie.Options{PadTo: 32}, "Options.PadTo"},
+		"negative padding": {signedcookie.Options{PadTo: -1, Scheme: signedcookie.Sealed},
+			"Options.PadTo"},
+		"padding that never fits": {signedcookie.Options{PadTo: 4096, Scheme: signedcookie.Sealed},
+			"Options.PadTo"},
 		"padding for cookies that are encrypted": {signedcookie.Options{PadTo: 32, Scheme: signedcookie.Encrypted}, ""},
-		"an empty dictionary":                    {signedcookie.Options{FallbackDictionaries: [][]byte{dictionary, {}}}, "Options.FallbackDictionaries[1]"},
-		"a dictionary that is too long":          {signedcookie.Options{Dictionary: noise(8<<10+1, 1)}, "Options.Dictionary"},
-		"the same dictionary twice":              {signedcookie.Options{Dictionary: dictionary, FallbackDictionaries: [][]byte{dictionary}}, "Options.FallbackDictionaries[0]"},
-		"no cache":                               {signedcookie.Options{CacheBytes: -1}, ""},
+		"an empty dictionary": {signedcookie.Options{FallbackDictionaries: [][]byte{dictionary, {}}},
+			"Options.FallbackDictionaries[1]"},
+		"a dictionary that is too long": {signedcookie.Options{Dictionary: noise(8<<10+1, 1)},
+			"Options.Dictionary"},
+		"the same dictionary twice": {signedcookie.Options{Dictionary: dictionary,
+			FallbackDictionaries: [][]byte{dictionary}}, "Options.FallbackDictionaries[0]"},
+		"no cache": {signedcookie.Options{CacheBytes: -1}, ""},
 	} {
 		_, err := signedcookie.New(secret(1), tc.opts)
 		if tc.want == "" {
@@ -205,7 +214,8 @@ func TestOptionsAreChecked(t *testing.T) {
 
 func TestCookieNamesAreChecked(t *testing.T) {
 	store := newStore(t, signedcookie.Options{})
-	for _, name := range []string{"", "a b", "a=b", "a;b", "a\r\nSet-Cookie: b", "é", "a\"b", "a,b", strings.Repeat("n", 4096)} {
+	for _, name := range []string{"", "a b", "a=b", "a;b", "a\r\nSet-Cookie: b", "é", "a\"b", "a,b",
+		strings.Repeat("n", 4096)} {
 		if _, err := store.ForCookie(name); err == nil {
 			t.Errorf("the name %.20q was accepted", name)
 		}
@@ -257,7 +267,8 @@ func TestSessionsSurviveTheRotationOfSecrets(t *testing.T) {
 		token := save(t, store, data)
 		size := len(token)
 		for i := 2; i <= 11; i++ {
-			next, err := signedcookie.New(secret(i), signedcookie.Options{Scheme: scheme, FallbackSecrets: [][]byte{secret(i - 1)}})
+			next, err := signedcookie.New(secret(i),
+				signedcookie.Options{Scheme: scheme, FallbackSecrets: [][]byte{secret(i - 1)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +296,8 @@ func TestSessionsSurviveTheRotationOfSecrets(t *testing.T) {
 func TestLimitIsExact(t *testing.T) {
 	for _, scheme := range schemes {
 		for _, limit := range []int{0, 1000} {
-			store := newStore(t, signedcookie.Options{Scheme: scheme, Compression: signedcookie.CompressionOff, MaxCookieBytes: limit})
+			store := newStore(t, signedcookie.Options{Scheme: scheme, Compression: signedcookie.CompressionOff,
+				MaxCookieBytes: limit})
 			if limit == 0 {
 				limit = 4096
 			}
@@ -317,9 +329,11 @@ func TestLimitIsExact(t *testing.T) {
 				}
 				tooLarge, ok := errors.AsType[*session.TooLargeError](err)
 				if !ok {
-					t.Errorf("%v: Save of %d bytes, limit %d: got %v, want a *session.TooLargeError", scheme, size, limit, err)
+					t.Errorf("%v: Save of %d bytes, limit %d: got %v, want a *session.TooLargeError", scheme, size,
+						limit, err)
 				} else if tooLarge.Size != size || tooLarge.Limit != limit {
-					t.Errorf("%v: Save of %d bytes, limit %d: the error tells of %d and %d", scheme, size, limit, tooLarge.Size, tooLarge.Limit)
+					t.Errorf("%v: Save of %d bytes, limit %d: the error tells of %d and %d", scheme, size, limit,
+						tooLarge.Size, tooLarge.Limit)
 				}
 			}
 		}
@@ -341,7 +355,8 @@ func TestSessionsAboveTheirOwnLimitAreNotSaved(t *testing.T) {
 
 // Compressing 16 MiB takes half a second and, at the best level, as much memory.
 func TestSessionsAboveTheirOwnLimitAreNotCompressed(t *testing.T) {
-	for _, compression := range []signedcookie.Compression{signedcookie.CompressionDefault, signedcookie.CompressionBest, signedcookie.CompressionOff} {
+	for _, compression := range []signedcookie.Compression{signedcookie.CompressionDefault,
+		signedcookie.CompressionBest, signedcookie.CompressionOff} {
 		store := newStore(t, signedcookie.Options{Compression: compression})
 		rec := &session.Record{Data: noise(16<<20, 1), Expires: time.Now().Add(time.Hour)}
 		var before, after runtime.MemStats
@@ -488,7 +503,8 @@ func TestPaddingHidesTheLength(t *testing.T) {
 
 func TestNothingPrintsKeysOrSessions(t *testing.T) {
 	hidden := secret(7)
-	opts := signedcookie.Options{Scheme: signedcookie.Sealed, FallbackSecrets: [][]byte{hidden, secret(8)}, Dictionary: []byte("dictionary-content")}
+	opts := signedcookie.Options{Scheme: signedcookie.Sealed, FallbackSecrets: [][]byte{hidden, secret(8)},
+		Dictionary: []byte("dictionary-content")}
 	store, err := signedcookie.New(secret(6), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -497,7 +513,8 @@ func TestNothingPrintsKeysOrSessions(t *testing.T) {
 	wantLoad(t, store, token, `{"card":"4111111111111111"}`)
 
 	var out strings.Builder
-	for _, v := range []any{opts, &opts, store, *store, []any{opts, store}, struct{ Store *signedcookie.Store }{store}} {
+	for _, v := range []any{opts, &opts, store, *store, []any{opts, store},
+		struct{ Store *signedcookie.Store }{store}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
@@ -508,11 +525,12 @@ func TestNothingPrintsKeysOrSessions(t *testing.T) {
 	}
 	text := out.String()
 	for what, leak := range map[string]string{
-		"a secret":               string(hidden),
-		"a secret in hex":        fmt.Sprintf("%x", hidden)[:16],
-		"a secret in upper hex":  fmt.Sprintf("%X", hidden)[:16],
-		"a secret as numbers":    strings.Trim(fmt.Sprint(hidden[:8]), "[]"),
-		"a secret as Go syntax":  strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", hidden[:8]), "[]byte{"), "}"),
+		"a secret":              string(hidden),
+		"a secret in hex":       fmt.Sprintf("%x", hidden)[:16],
+		"a secret in upper hex": fmt.Sprintf("%X", hidden)[:16],
+		"a secret as numbers":   strings.Trim(fmt.Sprint(hidden[:8]), "[]"),
+		"a secret as Go syntax": strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", hidden[:8]), "[]byte{"),
+			"}"),
 		"a secret as JSON":       strings.TrimRight(jsonOf(t, hidden)[1:20], "="),
 		"a session":              "4111111111111111",
 		"a session in hex":       fmt.Sprintf("%x", "4111111111111111"),
@@ -543,7 +561,8 @@ func jsonOf(t *testing.T, v any) string {
 
 func TestErrorsTellNothingOfTheSession(t *testing.T) {
 	store := newStore(t, signedcookie.Options{})
-	rec := &session.Record{Data: []byte(`{"hobby":"` + string(noise(5000, 1)) + `"}`), Expires: time.Now().Add(time.Hour)}
+	rec := &session.Record{Data: []byte(`{"hobby":"` + string(noise(5000, 1)) + `"}`),
+		Expires: time.Now().Add(time.Hour)}
 	_, err := store.Save(t.Context(), "", rec)
 	if err == nil || strings.Contains(err.Error(), "hobby") || strings.Contains(err.Error(), string(rec.Data[10:30])) {
 		t.Errorf("Save of too much gave %v", err)
@@ -591,7 +610,8 @@ func TestCacheKnowsExactTokensOnly(t *testing.T) {
 	store := newStore(t, signedcookie.Options{})
 	token := save(t, store, "{}")
 	wantLoad(t, store, token, "{}")
-	for _, other := range []string{token + "=", token[:len(token)-1], strings.ToLower(token), token + "\n", " " + token} {
+	for _, other := range []string{token + "=", token[:len(token)-1], strings.ToLower(token), token + "\n",
+		" " + token} {
 		wantInvalid(t, store, other)
 	}
 	// Nor does it take forgeries for known because it has seen them.
@@ -620,7 +640,8 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 	for _, scheme := range schemes {
-		store := newStore(t, signedcookie.Options{Scheme: scheme, CacheBytes: 20 << 10, Dictionary: []byte(`{"session":"of goroutine"}`)})
+		store := newStore(t, signedcookie.Options{Scheme: scheme, CacheBytes: 20 << 10,
+			Dictionary: []byte(`{"session":"of goroutine"}`)})
 		tokens := make([]string, 20)
 		for i := range tokens {
 			tokens[i] = save(t, store, fmt.Sprintf(`{"shared":%d}`, i))
@@ -633,7 +654,8 @@ func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 					n := (g + i) % len(tokens)
 					wantLoad(t, store, tokens[n], fmt.Sprintf(`{"shared":%d}`, n))
 					data := fmt.Sprintf(`{"session":"of goroutine %d","n":%d,"token":"%s"}`, g, i, noise(i, uint64(i)))
-					token, err := store.Save(t.Context(), "", &session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
+					token, err := store.Save(t.Context(), "",
+						&session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)})
 					if err != nil {
 						t.Errorf("Save: %v", err)
 						return
@@ -712,7 +734,8 @@ func TestCookieSizes(t *testing.T) {
 		first, mean := len(save(t, store, string(measured[0]))), total/len(measured)
 		t.Logf("%s %v, trained on others %v: %d bytes, %d on average", tc.kind, tc.scheme, tc.trained, first, mean)
 		if max(first, mean) > tc.max {
-			t.Errorf("%s %v, trained on others %v: %d bytes, %d on average, want at most %d", tc.kind, tc.scheme, tc.trained, first, mean, tc.max)
+			t.Errorf("%s %v, trained on others %v: %d bytes, %d on average, want at most %d", tc.kind, tc.scheme,
+				tc.trained, first, mean, tc.max)
 		}
 	}
 }

@@ -49,13 +49,15 @@ var segmentLens = []int{16, 24, 32, 48, 64, 96, 128}
 func TrainDictionary(samples [][]byte, opts TrainOptions) ([]byte, error) {
 	size := cmp.Or(opts.MaxBytes, defaultTrainBytes)
 	if size < 0 || size > MaxDictionaryBytes {
-		return nil, fmt.Errorf("signedcookie: TrainOptions.MaxBytes is %d; it can be up to %d", size, MaxDictionaryBytes)
+		return nil, fmt.Errorf("signedcookie: TrainOptions.MaxBytes is %d; it can be up to %d", size,
+			MaxDictionaryBytes)
 	}
 	if opts.MinSessions < 0 {
 		return nil, fmt.Errorf("signedcookie: TrainOptions.MinSessions is negative: %d", opts.MinSessions)
 	}
 	if len(samples) < minSamples {
-		return nil, fmt.Errorf("signedcookie: %d sessions are too few to train a dictionary; use at least %d, better some hundreds", len(samples), minSamples)
+		return nil, fmt.Errorf("signedcookie: %d sessions are too few to train a dictionary; use at least %d, better "+
+			"some hundreds", len(samples), minSamples)
 	}
 	minSessions := cmp.Or(opts.MinSessions, max(defaultMinimum, len(samples)/defaultMinShare))
 

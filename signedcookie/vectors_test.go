@@ -20,7 +20,8 @@ import (
 	"sessionengine/signedcookie"
 )
 
-var addVectors = flag.Bool("add-vectors", false, "write the vectors of vectorMakers that have no file in testdata/vectors yet")
+var addVectors = flag.Bool("add-vectors", false,
+	"write the vectors of vectorMakers that have no file in testdata/vectors yet")
 
 func TestVectors(t *testing.T) {
 	if *addVectors {
@@ -45,7 +46,8 @@ func TestVectors(t *testing.T) {
 // testStore runs in a bubble, so that the clock can be set.
 func (v vector) testStore(t *testing.T) {
 	time.Sleep(time.Until(time.Unix(v.now, 0)))
-	opts := signedcookie.Options{FallbackSecrets: v.secrets[1:], FallbackDictionaries: v.dictionaries, MaxDataBytes: v.limit}
+	opts := signedcookie.Options{FallbackSecrets: v.secrets[1:], FallbackDictionaries: v.dictionaries,
+		MaxDataBytes: v.limit}
 	for _, scheme := range schemes {
 		if scheme.String() == v.scheme {
 			opts.Scheme = scheme
@@ -70,7 +72,8 @@ func (v vector) testStore(t *testing.T) {
 				t.Fatalf("Load: %v", err)
 			}
 			if string(rec.Data) != v.session || rec.Expires.Unix() != v.expires {
-				t.Errorf("Load gave %d bytes that expire at %d, want %d bytes and %d", len(rec.Data), rec.Expires.Unix(), len(v.session), v.expires)
+				t.Errorf("Load gave %d bytes that expire at %d, want %d bytes and %d", len(rec.Data),
+					rec.Expires.Unix(), len(v.session), v.expires)
 			}
 		case "expired":
 			if !errors.Is(err, session.ErrExpired) {
@@ -99,7 +102,8 @@ func (v vector) testReader(t *testing.T) {
 		t.Fatalf("reading it as FORMAT.md says: %v", err)
 	}
 	if string(data) != v.session || expires != v.expires {
-		t.Errorf("reading it as FORMAT.md says gave %d bytes that expire at %d, want %d bytes and %d", len(data), expires, len(v.session), v.expires)
+		t.Errorf("reading it as FORMAT.md says gave %d bytes that expire at %d, want %d bytes and %d", len(data),
+			expires, len(v.session), v.expires)
 	}
 }
 
@@ -127,8 +131,12 @@ const (
 	vectorNow    = 1764500000
 	vectorCookie = "sessionid"
 
-	loginSession = `{"_auth_user_id":"20","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"9b5d8a2c4f6e70315263748596a7b8c9dae1f2031425364758697a8b9cadbecf","_csrftoken":"Zq7VtE2nXo9LrYb4KdW8mJ1uHs6GcPf3"}`
-	runsSession  = `{"uuid":"0190a6e2-7b1c-7def-8a12-3c4d5e6f7081","again":"0190a6e2-7b1c-7def-8a12-3c4d5e6f7081","url":"3q2-7wD_x9Kf8QaZb1Yw5R","std":"3q2+7wD/x9Kf8QaZb1Yw5R==","hex":"00112233445566778899aabbccddeeff0","jwt":"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL3Nzby5leGFtcGxlLm9yZyIsInN1YiI6IjIwIn0.x"}`
+	loginSession = `{"_auth_user_id":"20","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
+		`"_auth_user_hash":"9b5d8a2c4f6e70315263748596a7b8c9dae1f2031425364758697a8b9cadbecf",` +
+		`"_csrftoken":"Zq7VtE2nXo9LrYb4KdW8mJ1uHs6GcPf3"}`
+	runsSession = `{"uuid":"0190a6e2-7b1c-7def-8a12-3c4d5e6f7081","again":"0190a6e2-7b1c-7def-8a12-3c4d5e6f7081",` +
+		`"url":"3q2-7wD_x9Kf8QaZb1Yw5R","std":"3q2+7wD/x9Kf8QaZb1Yw5R==","hex":"00112233445566778899aabbccddeeff0",` +
+		`"jwt":"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL3Nzby5leGFtcGxlLm9yZyIsInN1YiI6IjIwIn0.x"}`
 )
 
 var vectorMakers = func() []vectorMaker {
@@ -178,13 +186,18 @@ var vectorMakers = func() []vectorMaker {
 		add("login", "a login, packed and deflated", vectorMaker{session: loginSession})
 		add("empty", "an empty object, written as it is", vectorMaker{session: "{}"})
 		add("runs", "runs of every kind, one of them repeated", vectorMaker{session: runsSession})
-		add("binary", "a session that contains a mark is not packed", vectorMaker{session: "\xf8 00112233445566778899aabbccddeeff"})
+		add("binary", "a session that contains a mark is not packed",
+			vectorMaker{session: "\xf8 00112233445566778899aabbccddeeff"})
 		add("last-second", "in the second before it expires", vectorMaker{session: "{}", expires: vectorNow + 1})
-		add("expired", "in the second in which it expires", vectorMaker{session: "{}", expires: vectorNow, expect: "expired"})
+		add("expired", "in the second in which it expires",
+			vectorMaker{session: "{}", expires: vectorNow, expect: "expired"})
 		add("year-2200", "an expiry in eight bytes", vectorMaker{session: "{}", expires: 7258118400})
-		add("fallback-secret", "made with the second secret", vectorMaker{session: loginSession, savedWith: secret(8), fallback: true})
-		add("other-secret", "made with an unknown secret", vectorMaker{session: loginSession, savedWith: secret(8), expect: "forged"})
-		add("other-cookie", "made for another cookie", vectorMaker{session: loginSession, savedFor: "sessionid2", expect: "forged"})
+		add("fallback-secret", "made with the second secret",
+			vectorMaker{session: loginSession, savedWith: secret(8), fallback: true})
+		add("other-secret", "made with an unknown secret",
+			vectorMaker{session: loginSession, savedWith: secret(8), expect: "forged"})
+		add("other-cookie", "made for another cookie",
+			vectorMaker{session: loginSession, savedFor: "sessionid2", expect: "forged"})
 		for _, wrong := range schemes {
 			if wrong != scheme {
 				// Both uses of securecookie have the same encoding, and sealed has
@@ -193,50 +206,91 @@ var vectorMakers = func() []vectorMaker {
 				if scheme == signedcookie.Sealed || wrong == signedcookie.Sealed {
 					expect = "not canonical"
 				}
-				add("from-"+wrong.String(), "a cookie of another scheme, from the same secret", vectorMaker{session: loginSession, as: wrong, asOther: true, expect: expect})
+				add("from-"+wrong.String(), "a cookie of another scheme, from the same secret",
+					vectorMaker{session: loginSession, as: wrong, asOther: true, expect: expect})
 			}
 		}
-		add("first-character", "the first character changed", vectorMaker{session: loginSession, change: flip(first, other), expect: "forged"})
-		add("middle-character", "a character in the middle changed", vectorMaker{session: loginSession, change: flip(middle, other), expect: "forged"})
-		add("mac-character", "a character of the MAC or tag changed", vectorMaker{session: loginSession, change: flip(inMAC, other), expect: "forged"})
-		add("cut-off", "the last four characters cut off", vectorMaker{session: loginSession, change: func(s string) string {
-			s = strings.TrimRight(s, "=")
-			return s[:(len(s)-4)/4*4]
-		}, expect: "forged"})
-		add("line-break", "a line break in the middle", vectorMaker{session: loginSession, change: func(s string) string { return s[:40] + "\n" + s[40:] }, expect: "not canonical"})
-		add("standard-alphabet", "a character of the other base64", vectorMaker{session: loginSession, change: flip(middle, func(byte) byte { return '+' }), expect: "not canonical"})
-		add("surplus-padding", "padding that does not belong there", vectorMaker{session: loginSession, change: func(s string) string { return s + "=" }, expect: "not canonical"})
-		add("unused-bits", "unused bits of the last character are not zero", vectorMaker{session: loginSession, change: func(s string) string {
-			body := strings.TrimRight(s, "=")
-			if len(body)%4 == 0 {
-				panic("the value has no unused bits")
-			}
-			return flip(func(string) int { return len(body) - 1 }, next)(s)
-		}, expect: "not canonical"})
-		add("long-value", "more than 4096 bytes with the cookie's name", vectorMaker{session: "{}", change: func(string) string { return strings.Repeat("QUJD", 1022) }, expect: "too long"})
+		add("first-character", "the first character changed",
+			vectorMaker{session: loginSession, change: flip(first, other), expect: "forged"})
+		add("middle-character", "a character in the middle changed",
+			vectorMaker{session: loginSession, change: flip(middle, other), expect: "forged"})
+		add("mac-character", "a character of the MAC or tag changed",
+			vectorMaker{session: loginSession, change: flip(inMAC, other), expect: "forged"})
+		add("cut-off", "the last four characters cut off",
+			vectorMaker{session: loginSession, change: func(s string) string {
+				s = strings.TrimRight(s, "=")
+				return s[:(len(s)-4)/4*4]
+			}, expect: "forged"})
+		add("line-break", "a line break in the middle",
+			vectorMaker{session: loginSession, change: func(s string) string { return s[:40] + "\n" + s[40:] },
+				expect: "not canonical"})
+		add("standard-alphabet", "a character of the other base64",
+			vectorMaker{session: loginSession, change: flip(middle, func(byte) byte { return '+' }),
+				expect: "not canonical"})
+		add("surplus-padding", "padding that does not belong there",
+			vectorMaker{session: loginSession, change: func(s string) string { return s + "=" },
+				expect: "not canonical"})
+		add("unused-bits", "unused bits of the last character are not zero",
+			vectorMaker{session: loginSession, change: func(s string) string {
+				body := strings.TrimRight(s, "=")
+				if len(body)%4 == 0 {
+					panic("the value has no unused bits")
+				}
+				return flip(func(string) int { return len(body) - 1 }, next)(s)
+			}, expect: "not canonical"})
+		add("long-value", "more than 4096 bytes with the cookie's name",
+			vectorMaker{session: "{}", change: func(string) string { return strings.Repeat("QUJD", 1022) },
+				expect: "too long"})
 
-		add("dictionary", "with a dictionary of the site's own", vectorMaker{session: `{"team":"red","quests":["cave","tower"],"level":7}`, dictionary: own})
-		add("unknown-dictionary", "with a dictionary that the reader does not have", vectorMaker{payload: head(0x0c, append([]byte{1, 2, 3}, deflated([]byte("{}"), own)...)...), expect: "malformed"})
-		add("dictionary-not-deflated", "the flag for a dictionary without the one for deflate", vectorMaker{payload: head(0x08, append(ownID[:3:3], "{}"...)...), dictionary: own, expect: "malformed"})
-		add("version-0", "version 0 of the payload", vectorMaker{payload: append([]byte{0}, head(0, '{', '}')[1:]...), expect: "malformed"})
-		add("version-2", "version 2 of the payload", vectorMaker{payload: append([]byte{2 << 5}, head(0, '{', '}')[1:]...), expect: "malformed"})
-		add("short-payload", "a payload that ends within the expiry", vectorMaker{payload: head(0)[:4], expect: "malformed"})
-		add("short-raw", "fewer raw bytes than announced", vectorMaker{payload: head(0x02, 9, 1, 2, 3), expect: "malformed"})
-		add("two-byte-length", "the length of the raw bytes in two bytes", vectorMaker{session: `"` + strings.Repeat("00112233445566778899aabbccddeef", 17) + `"`})
-		add("three-byte-length", "the length of the raw bytes in three bytes", vectorMaker{payload: head(0x02, 0x82, 0x80, 0x00, 1, 2, 0xf8, 2), expect: "malformed"})
-		add("surplus-raw", "raw bytes that no run uses", vectorMaker{payload: head(0x02, 2, 1, 2, '{', '}'), expect: "malformed"})
-		add("missing-raw", "a run that needs more raw bytes than there are", vectorMaker{payload: head(0x02, 2, 1, 2, 0xf8, 3), expect: "malformed"})
-		add("unknown-mark", "a mark that stands for nothing", vectorMaker{payload: head(0x02, 0, 0xfe, 0), expect: "malformed"})
-		add("repeat-nothing", "a repeat of a run that was not there yet", vectorMaker{payload: head(0x02, 1, 1, 0xf8, 1, 0xfd, 1), expect: "malformed"})
-		add("mark-at-the-end", "a mark without its number", vectorMaker{payload: head(0x02, 0, '{', '}', 0xf8), expect: "malformed"})
-		add("not-deflate", "text that is not DEFLATE", vectorMaker{payload: head(0x04, 0x07, 0xff, 0xff), expect: "malformed"})
-		add("deflate-cut-off", "DEFLATE that ends too early", vectorMaker{payload: head(0x04, deflated([]byte(loginSession), builtin)[:60]...), expect: "malformed"})
-		add("after-deflate", "bytes after the end of the DEFLATE data", vectorMaker{payload: head(0x04, append(deflated([]byte("{}"), builtin), 0)...), expect: "malformed"})
-		add("at-the-limit", "a session as long as the limit", vectorMaker{session: loginSession, limit: len(loginSession)})
-		add("above-the-limit", "a session one byte longer than the limit", vectorMaker{session: loginSession, limit: len(loginSession) - 1, expect: "too large"})
-		add("bomb", "a megabyte in a kilobyte of DEFLATE", vectorMaker{payload: head(0x04, deflated(bytes.Repeat([]byte("a"), 1<<20), builtin)...), expect: "too large"})
-		add("repeat-bomb", "runs that are repeated until the session is too large", vectorMaker{payload: head(0x06, append([]byte{255, 1}, append(bytes.Repeat([]byte{7}, 255), deflated(append([]byte{0xf8, 255}, bytes.Repeat([]byte{0xfd, 0}, 1<<14)...), builtin)...)...)...), expect: "too large"})
-		add("padding-without-end", "padding that is not marked", vectorMaker{payload: head(0x10, '{', '}', 0, 0), expect: "malformed"})
+		add("dictionary", "with a dictionary of the site's own",
+			vectorMaker{session: `{"team":"red","quests":["cave","tower"],"level":7}`, dictionary: own})
+		add("unknown-dictionary", "with a dictionary that the reader does not have",
+			vectorMaker{payload: head(0x0c, append([]byte{1, 2, 3}, deflated([]byte("{}"), own)...)...),
+				expect: "malformed"})
+		add("dictionary-not-deflated", "the flag for a dictionary without the one for deflate",
+			vectorMaker{payload: head(0x08, append(ownID[:3:3], "{}"...)...), dictionary: own, expect: "malformed"})
+		add("version-0", "version 0 of the payload",
+			vectorMaker{payload: append([]byte{0}, head(0, '{', '}')[1:]...), expect: "malformed"})
+		add("version-2", "version 2 of the payload",
+			vectorMaker{payload: append([]byte{2 << 5}, head(0, '{', '}')[1:]...), expect: "malformed"})
+		add("short-payload", "a payload that ends within the expiry",
+			vectorMaker{payload: head(0)[:4], expect: "malformed"})
+		add("short-raw", "fewer raw bytes than announced",
+			vectorMaker{payload: head(0x02, 9, 1, 2, 3), expect: "malformed"})
+		add("two-byte-length", "the length of the raw bytes in two bytes",
+			vectorMaker{session: `"` + strings.Repeat("00112233445566778899aabbccddeef", 17) + `"`})
+		add("three-byte-length", "the length of the raw bytes in three bytes",
+			vectorMaker{payload: head(0x02, 0x82, 0x80, 0x00, 1, 2, 0xf8, 2), expect: "malformed"})
+		add("surplus-raw", "raw bytes that no run uses",
+			vectorMaker{payload: head(0x02, 2, 1, 2, '{', '}'), expect: "malformed"})
+		add("missing-raw", "a run that needs more raw bytes than there are",
+			vectorMaker{payload: head(0x02, 2, 1, 2, 0xf8, 3), expect: "malformed"})
+		add("unknown-mark", "a mark that stands for nothing",
+			vectorMaker{payload: head(0x02, 0, 0xfe, 0), expect: "malformed"})
+		add("repeat-nothing", "a repeat of a run that was not there yet",
+			vectorMaker{payload: head(0x02, 1, 1, 0xf8, 1, 0xfd, 1), expect: "malformed"})
+		add("mark-at-the-end", "a mark without its number",
+			vectorMaker{payload: head(0x02, 0, '{', '}', 0xf8), expect: "malformed"})
+		add("not-deflate", "text that is not DEFLATE",
+			vectorMaker{payload: head(0x04, 0x07, 0xff, 0xff), expect: "malformed"})
+		add("deflate-cut-off", "DEFLATE that ends too early",
+			vectorMaker{payload: head(0x04, deflated([]byte(loginSession), builtin)[:60]...), expect: "malformed"})
+		add("after-deflate", "bytes after the end of the DEFLATE data",
+			vectorMaker{payload: head(0x04, append(deflated([]byte("{}"), builtin), 0)...), expect: "malformed"})
+		add("at-the-limit", "a session as long as the limit",
+			vectorMaker{session: loginSession, limit: len(loginSession)})
+		add("above-the-limit", "a session one byte longer than the limit",
+			vectorMaker{session: loginSession, limit: len(loginSession) - 1, expect: "too large"})
+		add("bomb", "a megabyte in a kilobyte of DEFLATE",
+			vectorMaker{payload: head(0x04, deflated(bytes.Repeat([]byte("a"), 1<<20), builtin)...),
+				expect: "too large"})
+		add("repeat-bomb", "runs that are repeated until the session is too large",
+			vectorMaker{payload: head(0x06, append([]byte{255, 1},
+				append(bytes.Repeat([]byte{7}, 255),
+					deflated(append([]byte{0xf8, 255}, bytes.Repeat([]byte{0xfd, 0}, 1<<14)...),
+						builtin)...)...)...), expect: "too large"})
+		add("padding-without-end", "padding that is not marked",
+			vectorMaker{payload: head(0x10, '{', '}', 0, 0), expect: "malformed"})
 		if scheme != signedcookie.Signed {
 			add("padded", "padded to a multiple of 64 bytes", vectorMaker{session: loginSession, padTo: 64})
 		}
@@ -273,7 +327,8 @@ func (m vectorMaker) make(t *testing.T) string {
 	if m.payload != nil {
 		value, err = signedcookie.SealPayload(store, m.payload)
 	} else {
-		value, err = store.Save(t.Context(), "", &session.Record{Data: []byte(m.session), Expires: time.Unix(m.expires, 0)})
+		value, err = store.Save(t.Context(), "",
+			&session.Record{Data: []byte(m.session), Expires: time.Unix(m.expires, 0)})
 	}
 	if err != nil {
 		t.Fatal(err)

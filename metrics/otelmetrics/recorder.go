@@ -105,8 +105,10 @@ func (r *Recorder) makeInstruments() error {
 		metric.WithDescription("Duration of the operations of the session engine."),
 		metric.WithExplicitBucketBoundaries(durationBounds...))
 	errs = append(errs, err)
-	r.dataSize = size("sessionengine.data.size", "Size of the serialized sessions that were loaded or stored.", dataBounds)
-	r.tokenSize = size("sessionengine.token.size", "Size of the tokens of the sessions that were loaded or stored.", tokenBounds)
+	r.dataSize = size("sessionengine.data.size", "Size of the serialized sessions that were loaded or stored.",
+		dataBounds)
+	r.tokenSize = size("sessionengine.token.size", "Size of the tokens of the sessions that were loaded or stored.",
+		tokenBounds)
 	r.rejected = count("sessionengine.token.rejected", "{token}", "Tokens of clients that stand for no session.")
 	r.created = count("sessionengine.session.created", "{session}", "Sessions that were stored for the first time.")
 	r.renewed = count("sessionengine.session.renewed", "{session}", "Sessions that were given a fresh token.")

@@ -238,7 +238,8 @@ func TestDocumentation(t *testing.T) {
 			delete(keys, "type")
 			keys["error.type"] = true
 		}
-		got = append(got, strings.Join([]string{name, kind, m.Unit, strings.Join(slices.Sorted(maps.Keys(keys)), ", ")}, "  "))
+		got = append(got, strings.Join([]string{name, kind, m.Unit, strings.Join(slices.Sorted(maps.Keys(keys)), ", ")},
+			"  "))
 	}
 	slices.Sort(got)
 
@@ -247,7 +248,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, row := range regexp.MustCompile(`(?m)^//\t(sessionengine\.\S+) +(histogram|counter|gauge) +(\S+)(?: +(.*))?$`).FindAllStringSubmatch(string(doc), -1) {
+	rows := regexp.MustCompile(`(?m)^//\t(sessionengine\.\S+) +(histogram|counter|gauge) +(\S+)(?: +(.*))?$`)
+	for _, row := range rows.FindAllStringSubmatch(string(doc), -1) {
 		attrs := strings.Split(row[4], ", ")
 		slices.Sort(attrs)
 		want = append(want, strings.Join([]string{row[1], row[2], row[3], strings.Join(attrs, ", ")}, "  "))

@@ -112,7 +112,8 @@ var benchmarks = []benchmark{
 	}},
 }
 
-func benchWrite(b *testing.B, write func(context.Context, string, *session.Record) (string, error), store session.SessionStore, size, worker int) func() error {
+func benchWrite(b *testing.B, write func(context.Context, string, *session.Record) (string, error),
+	store session.SessionStore, size, worker int) func() error {
 	ctx := context.Background()
 	rec := benchRecord(size, worker)
 	token := benchCreate(b, store, rec)

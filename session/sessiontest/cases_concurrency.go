@@ -51,7 +51,9 @@ const rounds = 20
 var concurrencyCases = []testCase{
 	{
 		name: "fifty writers of one session lose no update",
-		rule: "Fifty goroutines load a counter, add one and save, and start again on session.ErrConflict: the counter ends at fifty. Without DetectsConflicts none of them fails, and what is loaded in the end was saved by one of them, whole.",
+		rule: "Fifty goroutines load a counter, add one and save, and start again on session.ErrConflict: the " +
+			"counter ends at fifty. Without DetectsConflicts none of them fails, and what is loaded in the end was " +
+			"saved by one of them, whole.",
 		run: func(c *check) {
 			const writers = 50
 			ctx, cancel := context.WithTimeout(c.ctx, patience)
@@ -111,17 +113,23 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name: "of many who renew one token one wins",
-		rule: "Renew is one atomic step: of concurrent Renews of one loaded state exactly one succeeds and the others get session.ErrConflict or session.ErrGone, so that a session never splits in two. All succeed in a store that neither DetectsConflicts nor is Revocable.",
-		run:  func(c *check) { c.race("Renew", 8, 0) },
+		rule: "Renew is one atomic step: of concurrent Renews of one loaded state exactly one succeeds and the " +
+			"others get session.ErrConflict or session.ErrGone, so that a session never splits in two. All succeed " +
+			"in a store that neither DetectsConflicts nor is Revocable.",
+		run: func(c *check) { c.race("Renew", 8, 0) },
 	},
 	{
 		name: "of one who renews and one who saves one wins",
-		rule: "Of a Save and a Renew of one loaded state exactly one succeeds: data saved under the old token is not left behind by the new one. Without DetectsConflicts both may succeed. If the store is Revocable, Renew always does then, and its token is the only one that is alive: Save gives session.ErrGone or was there before.",
-		run:  func(c *check) { c.race("Renew and Save", 1, 1) },
+		rule: "Of a Save and a Renew of one loaded state exactly one succeeds: data saved under the old token is not " +
+			"left behind by the new one. Without DetectsConflicts both may succeed. If the store is Revocable, Renew " +
+			"always does then, and its token is the only one that is alive: Save gives session.ErrGone or was " +
+			"there before.",
+		run: func(c *check) { c.race("Renew and Save", 1, 1) },
 	},
 	{
 		name: "a save that races with a logout does not undo it",
-		rule: "Whatever comes first, Save or Delete, the session is dead when both are done, in a store that is Revocable: Save gives session.ErrGone or was there before.",
+		rule: "Whatever comes first, Save or Delete, the session is dead when both are done, in a store that is " +
+			"Revocable: Save gives session.ErrGone or was there before.",
 		run: func(c *check) {
 			for round := range rounds {
 				token, rec := c.create(payload(round), inSeconds(3600))
@@ -153,7 +161,8 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name: "a touch that races with a save loses no data",
-		rule: "When Save succeeds beside a Touch of the same state, its data is there in the end: Touch writes no data, not even what it has read.",
+		rule: "When Save succeeds beside a Touch of the same state, its data is there in the end: Touch writes no " +
+			"data, not even what it has read.",
 		run: func(c *check) {
 			if !c.touches() {
 				return
@@ -181,7 +190,8 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name: "of one who saves and one who deletes what is unchanged one wins",
-		rule: "Of a Save and a DeleteUnchanged of one loaded state exactly one succeeds: what was saved is not deleted, and what was deleted stays so.",
+		rule: "Of a Save and a DeleteUnchanged of one loaded state exactly one succeeds: what was saved is not " +
+			"deleted, and what was deleted stays so.",
 		run: func(c *check) {
 			if !c.deletesUnchanged() {
 				return
@@ -204,14 +214,16 @@ var concurrencyCases = []testCase{
 				case errs[1] == nil && errors.Is(errs[0], session.ErrConflict):
 					c.wantData("after Save won", token, rec.Data)
 				default:
-					c.Errorf("DeleteUnchanged gave the error %v and Save beside it %v, want one success and session.ErrGone for Save or session.ErrConflict for DeleteUnchanged", errs[0], errs[1])
+					c.Errorf("DeleteUnchanged gave the error %v and Save beside it %v, want one success and "+
+						"session.ErrGone for Save or session.ErrConflict for DeleteUnchanged", errs[0], errs[1])
 				}
 			}
 		},
 	},
 	{
 		name: "many sessions are used at once",
-		rule: "A store is safe for concurrent use: goroutines that create, load, save, renew and delete sessions of their own do not see each other's.",
+		rule: "A store is safe for concurrent use: goroutines that create, load, save, renew and delete sessions of " +
+			"their own do not see each other's.",
 		run: func(c *check) {
 			const workers, lives = 16, 10
 			ctx, cancel := context.WithTimeout(c.ctx, patience)
@@ -334,7 +346,8 @@ func count(data []byte) int {
 var peerCases = []testCase{
 	{
 		name: "processes that share a database or keys share their sessions",
-		rule: "What one process saved another one loads, and the rules hold between them as within one: an engine that keeps copies in its memory must not show old ones.",
+		rule: "What one process saved another one loads, and the rules hold between them as within one: an engine " +
+			"that keeps copies in its memory must not show old ones.",
 		run: func(c *check) {
 			if c.f.Peer == nil {
 				return

@@ -13,8 +13,9 @@ import (
 
 var contextCases = []testCase{
 	{
-		name: "a context that is over ends the call without an effect",
-		rule: "With a context that was cancelled, or whose deadline has passed, a store gives the context's error, wrapped or not, and has done nothing. A store that declares IgnoresContext does its work.",
+		name: "a context that is done ends the call without an effect",
+		rule: "With a context that was cancelled, or whose deadline has passed, a store gives the context's error, " +
+			"wrapped or not, and has done nothing. A store that declares IgnoresContext does its work.",
 		run: func(c *check) {
 			cancelled, cancel := context.WithCancel(c.ctx)
 			cancel()
@@ -25,11 +26,11 @@ var contextCases = []testCase{
 				want := func(call string, err error) {
 					switch {
 					case c.f.IgnoresContext && err != nil:
-						c.Errorf("%s with a context that is over gave %v, want success with IgnoresContext", call, err)
+						c.Errorf("%s with a context that is done gave %v, want success with IgnoresContext", call, err)
 					case !c.f.IgnoresContext && !errors.Is(err, over.Err()):
-						c.Errorf("%s with a context that is over gave %v, want %v", call, err, over.Err())
+						c.Errorf("%s with a context that is done gave %v, want %v", call, err, over.Err())
 					case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrGone):
-						c.Errorf("%s with a context that is over gave %v, which logs the visitor out", call, err)
+						c.Errorf("%s with a context that is done gave %v, which logs the visitor out", call, err)
 					}
 				}
 				_, err := oc.save("", record(payload(1)))
@@ -40,7 +41,7 @@ var contextCases = []testCase{
 					_, err := op.write(token, rec)
 					want(op.name, err)
 					if err != nil {
-						c.wantData("after "+op.name+" with a context that is over", token, payload(1))
+						c.wantData("after "+op.name+" with a context that is done", token, payload(1))
 						c.wantData("after Save of the same record", c.mustSave(token, rec), payload(2))
 					}
 				}
@@ -50,14 +51,14 @@ var contextCases = []testCase{
 				err = oc.delete(token)
 				want("Delete", err)
 				if err != nil {
-					c.wantData("after Delete with a context that is over", token, payload(1))
+					c.wantData("after Delete with a context that is done", token, payload(1))
 				}
 				if c.deletesUnchanged() {
 					token, rec := c.create(payload(1), inSeconds(3600))
 					err = oc.deleteUnchanged(token, rec)
 					want("DeleteUnchanged", err)
 					if err != nil {
-						c.wantData("after DeleteUnchanged with a context that is over", token, payload(1))
+						c.wantData("after DeleteUnchanged with a context that is done", token, payload(1))
 					}
 				}
 			}
@@ -68,7 +69,8 @@ var contextCases = []testCase{
 var sizeCases = []testCase{
 	{
 		name: "a record of 1 MiB is stored or refused with its size",
-		rule: "A store without a limit takes 1 MiB. One with MaxBytes refuses it with a *session.TooLargeError that tells the size and a limit, " +
+		rule: "A store without a limit takes 1 MiB. One with MaxBytes refuses it with a *session.TooLargeError that " +
+			"tells the size and a limit, " +
 			"MaxBytes or a greater one of the session as it comes, and has stored nothing.",
 		run: func(c *check) {
 			if c.f.MaxBytes != 0 {
@@ -102,7 +104,8 @@ var sizeCases = []testCase{
 	},
 	{
 		name: "the limit is a sharp one",
-		rule: "There is a size up to which every record is stored and loaded back whole, and from which on it is refused: nothing is cut off, and a token that Save gave is good.",
+		rule: "There is a size up to which every record is stored and loaded back whole, and from which on it is " +
+			"refused: nothing is cut off, and a token that Save gave is good.",
 		run: func(c *check) {
 			if c.f.MaxBytes == 0 {
 				return
@@ -113,8 +116,10 @@ var sizeCases = []testCase{
 				copy(data[n-2:], `"}`)
 				token, err := c.save("", record(data))
 				if err != nil {
-					if tooLarge := c.wantTooLarge("Save of a new session", err); tooLarge != nil && tooLarge.Limit != c.f.MaxBytes {
-						c.Errorf("Save told of a limit of %d bytes, want MaxBytes, which is %d", tooLarge.Limit, c.f.MaxBytes)
+					if tooLarge := c.wantTooLarge("Save of a new session", err); tooLarge != nil &&
+						tooLarge.Limit != c.f.MaxBytes {
+						c.Errorf("Save told of a limit of %d bytes, want MaxBytes, which is %d", tooLarge.Limit,
+							c.f.MaxBytes)
 					}
 					return false
 				}
@@ -161,10 +166,12 @@ func (c *check) wantTooLarge(call string, err error) *session.TooLargeError {
 		return nil
 	}
 	if tooLarge.Limit < c.f.MaxBytes {
-		c.Errorf("%s of too much told of a limit of %d bytes, want at least MaxBytes, which is %d", call, tooLarge.Limit, c.f.MaxBytes)
+		c.Errorf("%s of too much told of a limit of %d bytes, want at least MaxBytes, which is %d", call,
+			tooLarge.Limit, c.f.MaxBytes)
 	}
 	if tooLarge.Size <= tooLarge.Limit {
-		c.Errorf("%s of too much told of %d bytes, which a limit of %d does not refuse", call, tooLarge.Size, tooLarge.Limit)
+		c.Errorf("%s of too much told of %d bytes, which a limit of %d does not refuse", call, tooLarge.Size,
+			tooLarge.Limit)
 	}
 	return tooLarge
 }

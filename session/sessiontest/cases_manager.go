@@ -17,7 +17,8 @@ func (c *check) managed() *session.Manager {
 	if !c.f.DetectsConflicts || !c.f.StableToken {
 		return nil
 	}
-	m, err := session.NewManager(c.store, session.Options{CommitTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	m, err := session.NewManager(c.store, session.Options{CommitTimeout: time.Minute,
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		c.Fatalf("NewManager: %v", err)
 	}
@@ -50,7 +51,9 @@ func (c *check) request(m *session.Manager, cookie *http.Cookie, f func(s *sessi
 var managerCases = []testCase{
 	{
 		name: "what a request set holds after a conflict",
-		rule: "A request sets a tenant that is there already, and a role. One that chose another tenant meanwhile was faster: in the end the first tenant is there beside the role, and all else that the other request set.",
+		rule: "A request sets a tenant that is there already, and a role. One that chose another tenant meanwhile " +
+			"was faster: in the end the first tenant is there beside the role, and all else that the other " +
+			"request set.",
 		run: func(c *check) {
 			m := c.managed()
 			if m == nil {
@@ -69,14 +72,16 @@ var managerCases = []testCase{
 				tenant, _ := session.Get[int](s, "tenant")
 				role, _ := session.Get[string](s, "role")
 				if status != http.StatusOK || tenant != 1 || role != "admin" || !s.Has("seen") {
-					c.Errorf("the status is %d, the tenant %d, the role %q, and what the other request set is there: %v; want 200, 1, \"admin\", true", status, tenant, role, s.Has("seen"))
+					c.Errorf("the status is %d, the tenant %d, the role %q, and what the other request set is there: "+
+						"%v; want 200, 1, \"admin\", true", status, tenant, role, s.Has("seen"))
 				}
 			})
 		},
 	},
 	{
 		name: "of two requests that take a value one is saved",
-		rule: "Of two requests that Pop one value, or that SetDefault one, the slower one is answered with 409 and not saved.",
+		rule: "Of two requests that Pop one value, or that SetDefault one, the slower one is answered with 409 and " +
+			"not saved.",
 		run: func(c *check) {
 			m := c.managed()
 			if m == nil {
@@ -98,14 +103,16 @@ var managerCases = []testCase{
 					faster, _ = c.request(m, cookie, func(s *session.Session) { take(s) })
 				})
 				if faster != http.StatusOK || slower != http.StatusConflict {
-					c.Errorf("two requests that take a value with %s have the status %d and %d, want 200 and 409", name, faster, slower)
+					c.Errorf("two requests that take a value with %s have the status %d and %d, want 200 and 409", name,
+						faster, slower)
 				}
 			}
 		},
 	},
 	{
 		name: "of twenty requests that Change a value all count",
-		rule: "Twenty requests load a session before one of them is saved, and add to a list with session.Change: all have added.",
+		rule: "Twenty requests load a session before one of them is saved, and add to a list with session.Change: " +
+			"all have added.",
 		run: func(c *check) {
 			m := c.managed()
 			if m == nil {

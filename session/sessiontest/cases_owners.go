@@ -102,7 +102,9 @@ func (c *check) wantLabels(when, owner string, want ...string) []session.Session
 var ownerCases = []testCase{
 	{
 		name: "EndSessions ends the sessions of the owner and of nobody else",
-		rule: "All sessions whose last state had the owner are dead at once, saved again, renewed or given to the owner since they began; others are not, and one that begins afterwards is not. An empty owner is session.ErrNoOwner: it must not pass for one who has no sessions.",
+		rule: "All sessions whose last state had the owner are dead at once, saved again, renewed or given to the " +
+			"owner since they began; others are not, and one that begins afterwards is not. An empty owner is " +
+			"session.ErrNoOwner: it must not pass for one who has no sessions.",
 		run: func(c *check) {
 			if !c.f.OwnerEnder {
 				return
@@ -130,14 +132,16 @@ var ownerCases = []testCase{
 			sloppy, _ := c.begin(ann+" ", "")
 
 			c.endSessions(ann, 4)
-			for name, token := range map[string]string{"the first": first, "one saved again": saved, "one renewed": renewed, "one given to the owner": given} {
+			for name, token := range map[string]string{"the first": first, "one saved again": saved,
+				"one renewed": renewed, "one given to the owner": given} {
 				c.wantDead("after EndSessions, "+name, token)
 			}
 			_, err = c.save(first, firstRec)
 			c.wantErr("Save of an ended session", err, session.ErrGone)
 			_, err = c.renew(renewed, renewedRec)
 			c.wantErr("Renew of an ended session", err, session.ErrGone)
-			for name, token := range map[string]string{"of whom it was given to": taken, "of nobody": nobodys, "of a name that is similar": sloppy} {
+			for name, token := range map[string]string{"of whom it was given to": taken, "of nobody": nobodys,
+				"of a name that is similar": sloppy} {
 				if _, err := c.load(token); err != nil {
 					c.Errorf("after EndSessions, a session %s: %v", name, err)
 				}
@@ -152,7 +156,9 @@ var ownerCases = []testCase{
 	},
 	{
 		name: "EndOtherSessions keeps one session under a fresh token",
-		rule: "The session goes on as it is stored, and all else of the owner's is dead: the others, the token it had, and what is saved or renewed under that. A session that is dead already keeps nothing alive, itself included, and the error is session.ErrGone.",
+		rule: "The session goes on as it is stored, and all else of the owner's is dead: the others, the token it " +
+			"had, and what is saved or renewed under that. A session that is dead already keeps nothing alive, " +
+			"itself included, and the error is session.ErrGone.",
 		run: func(c *check) {
 			if !c.f.OwnerEnder {
 				return
@@ -180,7 +186,8 @@ var ownerCases = []testCase{
 			kept = c.mustSave(kept, again)
 			c.wantData("saved after EndOtherSessions", kept, again.Data)
 			if _, err = c.endOtherSessions(ann, token); !errors.Is(err, session.ErrGone) {
-				c.Errorf("EndOtherSessions with a dead token gave the error %v, want one that matches %v", err, session.ErrGone)
+				c.Errorf("EndOtherSessions with a dead token gave the error %v, want one that matches %v", err,
+					session.ErrGone)
 			}
 			c.wantDead("after EndOtherSessions with a dead token", kept)
 
@@ -205,7 +212,8 @@ var ownerCases = []testCase{
 	},
 	{
 		name: "whoever changes and renews a session does not keep it from being ended",
-		rule: "EndSessions does not depend on the cooperation of those whom it ends: sessions that are saved and renewed all the time are dead when it returns, under whatever token they go on.",
+		rule: "EndSessions does not depend on the cooperation of those whom it ends: sessions that are saved and " +
+			"renewed all the time are dead when it returns, under whatever token they go on.",
 		run: func(c *check) {
 			if !c.f.OwnerEnder {
 				return
@@ -252,7 +260,9 @@ var ownerCases = []testCase{
 	},
 	{
 		name: "a copy that is renewed beside EndOtherSessions does not live on",
-		rule: "When one who has a copy of the token renews it at the moment at which the owner ends the others, either the copy gets session.ErrGone or what it got is dead; and if EndOtherSessions succeeds, its session is alive.",
+		rule: "When one who has a copy of the token renews it at the moment at which the owner ends the others, " +
+			"either the copy gets session.ErrGone or what it got is dead; and if EndOtherSessions succeeds, its " +
+			"session is alive.",
 		run: func(c *check) {
 			if !c.f.OwnerEnder {
 				return
@@ -270,7 +280,8 @@ var ownerCases = []testCase{
 					mine := *rec
 					var renewErr error
 					stolen, renewErr = c.renew(token, &mine)
-					if renewErr != nil && !errors.Is(renewErr, session.ErrGone) && !errors.Is(renewErr, session.ErrConflict) {
+					if renewErr != nil && !errors.Is(renewErr, session.ErrGone) &&
+						!errors.Is(renewErr, session.ErrConflict) {
 						c.Errorf("Renew beside EndOtherSessions: %v", renewErr)
 					}
 				})
@@ -293,7 +304,9 @@ var ownerCases = []testCase{
 	},
 	{
 		name: "whoever ends the other sessions all the time does not keep its own from being ended",
-		rule: "A session that has been ended does not go on by EndOtherSessions, also if that was called at the same moment: after EndSessions, or EndOtherSessions with another session, it is dead under whatever token it goes on.",
+		rule: "A session that has been ended does not go on by EndOtherSessions, also if that was called at the same " +
+			"moment: after EndSessions, or EndOtherSessions with another session, it is dead under whatever token it " +
+			"goes on.",
 		run: func(c *check) {
 			if !c.f.OwnerEnder {
 				return
@@ -335,8 +348,10 @@ var ownerCases = []testCase{
 		},
 	},
 	{
-		name:  "Sessions lists the living sessions of the owner in pages",
-		rule:  "The pages together are the owner's living sessions, the one created last first. A session keeps its id when it is saved or renewed; what was deleted, ended, given to somebody else or has expired is not listed. An id is no token.",
+		name: "Sessions lists the living sessions of the owner in pages",
+		rule: "The pages together are the owner's living sessions, the one created last first. A session keeps its " +
+			"id when it is saved or renewed; what was deleted, ended, given to somebody else or has expired is not " +
+			"listed. An id is no token.",
 		waits: true,
 		run: func(c *check) {
 			if !c.f.OwnerLister {
@@ -356,7 +371,8 @@ var ownerCases = []testCase{
 			for _, info := range before {
 				c.wantDead("the id of a session as a token", info.ID)
 				if info.Created.IsZero() || info.LastSeen.Before(info.Created) || !info.Expires.After(info.LastSeen) {
-					c.Errorf("the times of a session are out of order: %v, %v, %v", info.Created, info.LastSeen, info.Expires)
+					c.Errorf("the times of a session are out of order: %v, %v, %v", info.Created, info.LastSeen,
+						info.Expires)
 				}
 			}
 			rec := c.mustLoad(tokens["a"])
@@ -408,7 +424,8 @@ var ownerCases = []testCase{
 			c.wantLabels("when it has expired", ann, "e", "A")
 			_, _, err = c.store.(session.OwnerLister).Sessions(c.ctx, "", "", 0)
 			c.wantErr("Sessions of an empty owner", err, session.ErrNoOwner)
-			c.wantErr("EndSession of an empty owner", c.store.(session.OwnerLister).EndSession(c.ctx, "", before[0].ID), session.ErrNoOwner)
+			c.wantErr("EndSession of an empty owner", c.store.(session.OwnerLister).EndSession(c.ctx, "", before[0].ID),
+				session.ErrNoOwner)
 		},
 	},
 	{

@@ -12,14 +12,16 @@ import (
 var saveCases = []testCase{
 	{
 		name: "what was saved is loaded",
-		rule: "Load gives the data byte for byte and the expiry to the second: a store does not parse, re-encode, fold or cut the data. What takes more than half of MaxBytes may be refused.",
+		rule: "Load gives the data byte for byte and the expiry to the second: a store does not parse, re-encode, " +
+			"fold or cut the data. What takes more than half of MaxBytes may be refused.",
 		run: func(c *check) {
 			for _, d := range documents {
 				for _, life := range []time.Duration{time.Minute, 14 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
 					rec := newRecord([]byte(d.data), inSeconds(int(life/time.Second)))
 					expires := rec.Expires
 					token, err := c.save("", rec)
-					if _, ok := errors.AsType[*session.TooLargeError](err); ok && len(d.data) > c.f.MaxBytes/2 && c.f.MaxBytes > 0 {
+					if _, ok := errors.AsType[*session.TooLargeError](err); ok && len(d.data) > c.f.MaxBytes/2 &&
+						c.f.MaxBytes > 0 {
 						continue // base64, twice, takes nearly twice the bytes
 					}
 					if err != nil {
@@ -39,7 +41,8 @@ var saveCases = []testCase{
 	},
 	{
 		name: "Save updates the session",
-		rule: "After Save of a loaded record the session holds the new data and the new expiry, under the token that Save gave.",
+		rule: "After Save of a loaded record the session holds the new data and the new expiry, under the token that " +
+			"Save gave.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			rec := c.mustLoad(token)
@@ -64,7 +67,8 @@ var saveCases = []testCase{
 	},
 	{
 		name: "a record can be saved again and again",
-		rule: "Save sets the record's Version to the state that it stored: whoever saved a record may change it and save it again without loading it.",
+		rule: "Save sets the record's Version to the state that it stored: whoever saved a record may change it and " +
+			"save it again without loading it.",
 		run: func(c *check) {
 			token, rec := c.create(payload(0), inSeconds(3600))
 			for i := 1; i <= 5; i++ {
@@ -83,7 +87,8 @@ var saveCases = []testCase{
 	},
 	{
 		name: "a Save that changes nothing succeeds",
-		rule: "Saving the data and the expiry that are there already is no conflict, and no sign of a session that is gone: some databases count such a row as not affected.",
+		rule: "Saving the data and the expiry that are there already is no conflict, and no sign of a session that " +
+			"is gone: some databases count such a row as not affected.",
 		run: func(c *check) {
 			expires := inSeconds(3600)
 			token, _ := c.create(payload(1), expires)
@@ -109,7 +114,8 @@ var saveCases = []testCase{
 	},
 	{
 		name: "saving a stale record is a conflict",
-		rule: "Save, Renew and Touch of a record that someone else has changed since it was loaded give session.ErrConflict, and the newer state stays. Without DetectsConflicts the last save wins.",
+		rule: "Save, Renew and Touch of a record that someone else has changed since it was loaded give " +
+			"session.ErrConflict, and the newer state stays. Without DetectsConflicts the last save wins.",
 		run: func(c *check) {
 			for _, op := range c.writers() {
 				token, _ := c.create(payload(1), inSeconds(3600))
@@ -145,14 +151,17 @@ var saveCases = []testCase{
 	},
 	{
 		name: "a record without its own version is a conflict",
-		rule: "Version is not optional: Save, Renew and Touch of a live session with no version, or with that of another session, give session.ErrConflict. Otherwise a caller that forgets it overwrites what others saved.",
+		rule: "Version is not optional: Save, Renew and Touch of a live session with no version, or with that of " +
+			"another session, give session.ErrConflict. Otherwise a caller that forgets it overwrites what others " +
+			"saved.",
 		run: func(c *check) {
 			if !c.f.DetectsConflicts {
 				return
 			}
 			_, other := c.create(payload(9), inSeconds(3600))
 			for _, op := range c.writers() {
-				for what, version := range map[string]string{"without a version": "", "with another session's version": other.Version, "with a made-up version": "made up"} {
+				for what, version := range map[string]string{"without a version": "",
+					"with another session's version": other.Version, "with a made-up version": "made up"} {
 					token, _ := c.create(payload(1), inSeconds(3600))
 					rec := record(payload(2))
 					rec.Version = version
@@ -189,7 +198,8 @@ var saveCases = []testCase{
 	},
 	{
 		name: "a loaded record belongs to the caller",
-		rule: "Load gives a record of the caller's own: changing it, or appending to its data, changes nothing in the store and in no other record.",
+		rule: "Load gives a record of the caller's own: changing it, or appending to its data, changes nothing in " +
+			"the store and in no other record.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			one, two := c.mustLoad(token), c.mustLoad(token)
@@ -208,7 +218,8 @@ var saveCases = []testCase{
 var renewCases = []testCase{
 	{
 		name: "Renew moves the session to a fresh token",
-		rule: "After Renew the session goes on under a new token, with the new data. The old token is dead at once in a store that is Revocable; in one that is not it stands for the old state until that expires.",
+		rule: "After Renew the session goes on under a new token, with the new data. The old token is dead at once " +
+			"in a store that is Revocable; in one that is not it stands for the old state until that expires.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			rec := c.mustLoad(token)
@@ -248,7 +259,8 @@ var renewCases = []testCase{
 	},
 	{
 		name: "a renewed token cannot be used again",
-		rule: "Save, Renew and Touch with a token that Renew replaced give session.ErrGone in a store that is Revocable: a request that was under way does not bring the old token back.",
+		rule: "Save, Renew and Touch with a token that Renew replaced give session.ErrGone in a store that is " +
+			"Revocable: a request that was under way does not bring the old token back.",
 		run: func(c *check) {
 			for _, op := range c.writers() {
 				token, _ := c.create(payload(1), inSeconds(3600))
@@ -276,7 +288,8 @@ var renewCases = []testCase{
 var deleteCases = []testCase{
 	{
 		name: "a deleted session is dead",
-		rule: "After Delete the token stands for nothing in a store that is Revocable. In one that is not the token goes on until it expires, which its documentation must say.",
+		rule: "After Delete the token stands for nothing in a store that is Revocable. In one that is not the token " +
+			"goes on until it expires, which its documentation must say.",
 		run: func(c *check) {
 			token, rec := c.create(payload(1), inSeconds(3600))
 			earlier := token
@@ -297,7 +310,8 @@ var deleteCases = []testCase{
 	},
 	{
 		name: "a deleted session is not resurrected",
-		rule: "Save, Renew and Touch of a session that was deleted meanwhile give session.ErrGone in a store that is Revocable, and it stays deleted: a slow request does not undo a logout.",
+		rule: "Save, Renew and Touch of a session that was deleted meanwhile give session.ErrGone in a store that is " +
+			"Revocable, and it stays deleted: a slow request does not undo a logout.",
 		run: func(c *check) {
 			for _, op := range c.writers() {
 				token, _ := c.create(payload(1), inSeconds(3600))
@@ -324,7 +338,8 @@ var deleteCases = []testCase{
 	},
 	{
 		name: "deleting what is not there is no error",
-		rule: "Delete of a token that is deleted already, was never issued, is malformed or empty does nothing and gives nil: logging out twice is no failure.",
+		rule: "Delete of a token that is deleted already, was never issued, is malformed or empty does nothing and " +
+			"gives nil: logging out twice is no failure.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			live, _ := c.create(payload(2), inSeconds(3600))
@@ -351,7 +366,8 @@ var deleteCases = []testCase{
 var deleteUnchangedCases = []testCase{
 	{
 		name: "DeleteUnchanged deletes what nobody has changed",
-		rule: "DeleteUnchanged of a session as it was loaded or saved deletes it, and only it; of one that is deleted already it gives session.ErrGone.",
+		rule: "DeleteUnchanged of a session as it was loaded or saved deletes it, and only it; of one that is " +
+			"deleted already it gives session.ErrGone.",
 		run: func(c *check) {
 			if !c.deletesUnchanged() {
 				return
@@ -376,7 +392,8 @@ var deleteUnchangedCases = []testCase{
 	},
 	{
 		name: "DeleteUnchanged leaves what somebody has changed",
-		rule: "DeleteUnchanged of a session that was changed since the record's Version gives session.ErrConflict, as it does without the session's own version, and the session stays as it is.",
+		rule: "DeleteUnchanged of a session that was changed since the record's Version gives session.ErrConflict, " +
+			"as it does without the session's own version, and the session stays as it is.",
 		run: func(c *check) {
 			if !c.deletesUnchanged() {
 				return
@@ -387,12 +404,15 @@ var deleteUnchangedCases = []testCase{
 			token = c.mustSave(token, rec)
 			c.wantErr("DeleteUnchanged of a stale record", c.deleteUnchanged(token, &stale), session.ErrConflict)
 			c.wantData("after DeleteUnchanged of a stale record", token, payload(2))
-			c.wantErr("DeleteUnchanged without a version", c.deleteUnchanged(token, record(payload(2))), session.ErrConflict)
+			c.wantErr("DeleteUnchanged without a version", c.deleteUnchanged(token, record(payload(2))),
+				session.ErrConflict)
 			c.wantData("after DeleteUnchanged without a version", token, payload(2))
 
 			chosen := reversed(token)
-			if err := c.deleteUnchanged(chosen, rec); !errors.Is(err, session.ErrGone) && !errors.Is(err, session.ErrNotFound) {
-				c.Errorf("DeleteUnchanged of a token that was never issued gave %v, want an error that matches session.ErrGone or session.ErrNotFound", err)
+			if err := c.deleteUnchanged(chosen, rec); !errors.Is(err, session.ErrGone) &&
+				!errors.Is(err, session.ErrNotFound) {
+				c.Errorf("DeleteUnchanged of a token that was never issued gave %v, want an error that matches "+
+					"session.ErrGone or session.ErrNotFound", err)
 			}
 			c.wantData("after DeleteUnchanged of another token", token, payload(2))
 		},
@@ -442,15 +462,18 @@ func scribble(b []byte) {
 // compress, so that they fit into a cookie.
 var documents = []struct{ what, data string }{
 	{"an empty object", `{}`},
-	{"a login", `{"_auth_user_id":"42","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","` + marker + `":"` + marker + `"}`},
+	{"a login", `{"_auth_user_id":"42","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
+		`"` + marker + `":"` + marker + `"}`},
 	{"unicode", `{"tên":"Nguyễn Thị Ánh","имя":"Мария","名前":"太郎","🍪":"🥠","combining":"e\u0301é"}`},
 	{"escapes", `{"a":"\u0000\u001f\u2028\"\\\/\b\f\n\r\t","\ud83c\udf6a":"\ud800"}`},
 	{"white space outside and inside of strings", " { \"a\" : \"  b  \" , \r\n\t\"c\":[ 1 , 2 ] } \n"},
 	{"nesting", `{"a":{"b":{"c":[[[{"d":[1,{"e":null}]}]],[],{}]}}}` + strings.Repeat(" ", 10)},
-	{"numbers that a float would change", `{"big":9223372036854775807,"bigger":123456789012345678901234567890,"small":1e-400,"zero":-0.0,"one":1.00}`},
+	{"numbers that a float would change", `{"big":9223372036854775807,"bigger":123456789012345678901234567890,` +
+		`"small":1e-400,"zero":-0.0,"one":1.00}`},
 	{"the same key twice", `{"a":1,"b":2,"a":3}`},
 	{"keys in their order", `{"z":1,"a":2,"m":3}`},
-	{"what SQL, HTML and cookies treat specially", `{"q":"'; DROP TABLE django_session; -- \" ; , = % _ \\ ? $1 :a @b <b>&amp;</b>"}`},
+	{"what SQL, HTML and cookies treat specially",
+		`{"q":"'; DROP TABLE django_session; -- \" ; , = % _ \\ ? $1 :a @b <b>&amp;</b>"}`},
 	{"3 kB", cart(3000)},
 }
 
@@ -459,7 +482,8 @@ func cart(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"cart":[`)
 	for i := 0; b.Len() < n-150; i++ {
-		fmt.Fprintf(&b, `{"sku":"SKU-%05d","name":"Article %d","quantity":%d,"price":"%d.90"},`, i*7919%100000, i, i%5+1, i*31%90+9)
+		fmt.Fprintf(&b, `{"sku":"SKU-%05d","name":"Article %d","quantity":%d,"price":"%d.90"},`, i*7919%100000, i,
+			i%5+1, i*31%90+9)
 	}
 	b.WriteString(`{}],"note":"`)
 	for b.Len() < n-2 {

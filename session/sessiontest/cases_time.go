@@ -9,7 +9,7 @@ import (
 )
 
 // A session that a case waits for lives between two and three seconds: enough
-// for a slow machine to use it before it is over, where time is real.
+// for a slow machine to use it before it ends, where time is real.
 func soon() time.Time { return inSeconds(3) }
 
 // wantAlive is wantData for a session that expires at expires: it tells nothing
@@ -29,8 +29,9 @@ func (c *check) wantAlive(when, token string, data []byte, expires time.Time) {
 
 var timeCases = []testCase{
 	{
-		name:  "a session is loaded until it expires, and not a moment longer",
-		rule:  "Load gives the session before Expires, and an error that matches session.ErrNotFound at Expires and after it, cleaned up or not.",
+		name: "a session is loaded until it expires, and not a moment longer",
+		rule: "Load gives the session before Expires, and an error that matches session.ErrNotFound at Expires and " +
+			"after it, cleaned up or not.",
 		waits: true,
 		run: func(c *check) {
 			expires := soon()
@@ -47,12 +48,14 @@ var timeCases = []testCase{
 		},
 	},
 	{
-		name:  "a fraction of a second is dropped and never rounded up",
-		rule:  "A store may drop the fraction of a second of Expires. It never gives back a later expiry, and never loads the session after the moment that was asked for.",
+		name: "a fraction of a second is dropped and never rounded up",
+		rule: "A store may drop the fraction of a second of Expires. It never gives back a later expiry, and never " +
+			"loads the session after the moment that was asked for.",
 		waits: true,
 		run: func(c *check) {
 			whole := soon()
-			for _, fraction := range []time.Duration{time.Nanosecond, 499 * time.Millisecond, 500 * time.Millisecond, 999_999_999} {
+			for _, fraction := range []time.Duration{time.Nanosecond, 499 * time.Millisecond, 500 * time.Millisecond,
+				999_999_999} {
 				expires := whole.Add(fraction)
 				token, _ := c.create(payload(1), expires)
 				rec, err := c.load(token)
@@ -71,8 +74,9 @@ var timeCases = []testCase{
 		},
 	},
 	{
-		name: "a session that is over when it is saved is never loaded",
-		rule: "A record whose Expires has passed may be refused or stored. It is not loaded, and the token it was saved under does not fall back to an older state.",
+		name: "a session that has expired when it is saved is never loaded",
+		rule: "A record whose Expires has passed may be refused or stored. It is not loaded, and the token it was " +
+			"saved under does not fall back to an older state.",
 		run: func(c *check) {
 			past := record(payload(1))
 			past.Expires = inSeconds(-10)
@@ -126,8 +130,10 @@ var timeCases = []testCase{
 		},
 	},
 	{
-		name:  "an expired session is over for writers too",
-		rule:  "Save, Renew, Touch and DeleteUnchanged of a session that has expired since it was loaded give session.ErrGone in a store that is Revocable, the same whether or not it was cleaned up meanwhile. Delete of it gives nil.",
+		name: "an expired session has ended for writers too",
+		rule: "Save, Renew, Touch and DeleteUnchanged of a session that has expired since it was loaded give " +
+			"session.ErrGone in a store that is Revocable, the same whether or not it was cleaned up meanwhile. " +
+			"Delete of it gives nil.",
 		waits: true,
 		run: func(c *check) {
 			expires := soon()
@@ -165,15 +171,17 @@ var timeCases = []testCase{
 		},
 	},
 	{
-		name:  "what cannot be revoked ends when it expires",
-		rule:  "The only end of a token in a store that is not Revocable is its expiry: it must not be moved by what happens to the session under other tokens.",
+		name: "what cannot be revoked ends when it expires",
+		rule: "The only end of a token in a store that is not Revocable is its expiry: it must not be moved by what " +
+			"happens to the session under other tokens.",
 		waits: true,
 		run: func(c *check) {
 			if c.f.Revocable {
 				return
 			}
 			expires := soon()
-			for _, op := range []writer{{"Save", c.save}, {"Renew", c.renew}, {"Delete", func(token string, _ *session.Record) (string, error) { return "", c.delete(token) }}} {
+			for _, op := range []writer{{"Save", c.save}, {"Renew", c.renew},
+				{"Delete", func(token string, _ *session.Record) (string, error) { return "", c.delete(token) }}} {
 				token, rec := c.create(payload(1), expires)
 				rec.Data = payload(2)
 				rec.Expires = inSeconds(3600)
@@ -193,8 +201,9 @@ var timeCases = []testCase{
 
 var touchCases = []testCase{
 	{
-		name:  "Touch moves the expiry and nothing else",
-		rule:  "After Touch the session has the new expiry, be it later or earlier, the same token and the same data, whatever data is in the record. The record can be saved afterwards.",
+		name: "Touch moves the expiry and nothing else",
+		rule: "After Touch the session has the new expiry, be it later or earlier, the same token and the same " +
+			"data, whatever data is in the record. The record can be saved afterwards.",
 		waits: true,
 		run: func(c *check) {
 			if !c.touches() {
@@ -246,7 +255,8 @@ var touchCases = []testCase{
 	},
 	{
 		name: "what cannot be done for a session leaves it as it is",
-		rule: "A store that can touch only some sessions, or delete only some on condition, does it or gives errors.ErrUnsupported and has done nothing: the middleware then saves, or deletes.",
+		rule: "A store that can touch only some sessions, or delete only some on condition, does it or gives " +
+			"errors.ErrUnsupported and has done nothing: the middleware then saves, or deletes.",
 		run: func(c *check) {
 			if toucher, ok := c.store.(session.Toucher); ok && !c.touches() {
 				token, rec := c.create(payload(1), inSeconds(3600))
@@ -259,7 +269,8 @@ var touchCases = []testCase{
 					want = before
 				}
 				if loaded := c.mustLoad(token); !loaded.Expires.Equal(want) {
-					c.Errorf("after Touch, which gave the error %v, the session expires at %v, want %v", err, loaded.Expires, want)
+					c.Errorf("after Touch, which gave the error %v, the session expires at %v, want %v", err,
+						loaded.Expires, want)
 				}
 				c.wantData("after Touch and Save", c.mustSave(token, rec), payload(1))
 			}
@@ -276,7 +287,8 @@ var touchCases = []testCase{
 	},
 	{
 		name: "Touch by another request loses nothing",
-		rule: "A session that another request touched has the same data as before: Save of a record loaded before that may succeed or give session.ErrConflict, and what it then holds is what was saved or what was there.",
+		rule: "A session that another request touched has the same data as before: Save of a record loaded before " +
+			"that may succeed or give session.ErrConflict, and what it then holds is what was saved or what was there.",
 		run: func(c *check) {
 			if !c.touches() {
 				return
@@ -307,8 +319,9 @@ var touchCases = []testCase{
 
 var cleanupCases = []testCase{
 	{
-		name:  "DeleteExpired deletes what is expired and nothing else",
-		rule:  "DeleteExpired returns the number of sessions that it deleted: all that are expired and still there. Live sessions stay as they are.",
+		name: "DeleteExpired deletes what is expired and nothing else",
+		rule: "DeleteExpired returns the number of sessions that it deleted: all that are expired and still there. " +
+			"Live sessions stay as they are.",
 		waits: true,
 		run: func(c *check) {
 			if !c.cleans() {
@@ -370,8 +383,9 @@ var cleanupCases = []testCase{
 		},
 	},
 	{
-		name:  "DeleteExpired stops when its context ends",
-		rule:  "With a context that is over DeleteExpired returns the context's error and the number of sessions that it did delete; the rest is there for the next one.",
+		name: "DeleteExpired stops when its context ends",
+		rule: "With a context that is done DeleteExpired returns the context's error and the number of sessions " +
+			"that it did delete; the rest is there for the next one.",
 		waits: true,
 		run: func(c *check) {
 			if !c.cleans() || c.f.IgnoresContext {
@@ -392,13 +406,15 @@ var cleanupCases = []testCase{
 				c.Fatalf("DeleteExpired: %v", err)
 			}
 			if c.f.StableToken && stopped+rest != expired {
-				c.Errorf("DeleteExpired deleted %d sessions when it was stopped and %d afterwards, want %d in all", stopped, rest, expired)
+				c.Errorf("DeleteExpired deleted %d sessions when it was stopped and %d afterwards, want %d in all",
+					stopped, rest, expired)
 			}
 		},
 	},
 	{
-		name:  "two DeleteExpired at once share the work",
-		rule:  "DeleteExpired may run on several machines at once: each expired session is counted once, and none of the calls fails.",
+		name: "two DeleteExpired at once share the work",
+		rule: "DeleteExpired may run on several machines at once: each expired session is counted once, and none of " +
+			"the calls fails.",
 		waits: true,
 		run: func(c *check) {
 			if !c.cleans() {

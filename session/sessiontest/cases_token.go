@@ -12,7 +12,8 @@ import (
 var featureCases = []testCase{
 	{
 		name: "the optional interfaces are those that are declared",
-		rule: "Features say what a store can do; a store that loses an optional interface, in a wrapper for example, loses what the middleware does with it.",
+		rule: "Features say what a store can do; a store that loses an optional interface, in a wrapper for example, " +
+			"loses what the middleware does with it.",
 		run: func(c *check) {
 			if _, ok := c.store.(session.Toucher); ok != c.f.Toucher {
 				c.Errorf("the store is a session.Toucher: %v, declared: %v", ok, c.f.Toucher)
@@ -23,10 +24,12 @@ var featureCases = []testCase{
 			if _, ok := c.store.(session.ExpiredDeleter); ok != c.f.ExpiredDeleter {
 				c.Errorf("the store is a session.ExpiredDeleter: %v, declared: %v", ok, c.f.ExpiredDeleter)
 			}
-			if _, err := session.EndSessions(c.ctx, c.store, "nobody"); errors.Is(err, errors.ErrUnsupported) == c.f.OwnerEnder {
+			_, err := session.EndSessions(c.ctx, c.store, "nobody")
+			if errors.Is(err, errors.ErrUnsupported) == c.f.OwnerEnder {
 				c.Errorf("OwnerEnder is declared: %v, and EndSessions gave the error %v", c.f.OwnerEnder, err)
 			}
-			if _, _, err := session.Sessions(c.ctx, c.store, "nobody", "", 0); errors.Is(err, errors.ErrUnsupported) == c.f.OwnerLister {
+			_, _, err = session.Sessions(c.ctx, c.store, "nobody", "", 0)
+			if errors.Is(err, errors.ErrUnsupported) == c.f.OwnerLister {
 				c.Errorf("OwnerLister is declared: %v, and Sessions gave the error %v", c.f.OwnerLister, err)
 			}
 			if _, ok := c.store.(session.CookieNamer); !ok && c.f.CookieBound {
@@ -36,7 +39,9 @@ var featureCases = []testCase{
 	},
 	{
 		name: "a store bound to a cookie name is a store of its own",
-		rule: "ForCookie returns a store for that name and leaves the receiver as it is. With CookieBound a token moved to another cookie is worth nothing; without it the token is the same session everywhere, and a second name may be refused.",
+		rule: "ForCookie returns a store for that name and leaves the receiver as it is. With CookieBound a token " +
+			"moved to another cookie is worth nothing; without it the token is the same session everywhere, and a " +
+			"second name may be refused.",
 		run: func(c *check) {
 			namer, ok := c.store.(session.CookieNamer)
 			if !ok {
@@ -67,7 +72,8 @@ var featureCases = []testCase{
 	},
 	{
 		name: "after Close there are errors and no logouts",
-		rule: "A store that implements io.Closer gives session.ErrClosed after its Close: not session.ErrNotFound, which would log the visitor out.",
+		rule: "A store that implements io.Closer gives session.ErrClosed after its Close: not session.ErrNotFound, " +
+			"which would log the visitor out.",
 		run: func(c *check) {
 			closer, ok := c.store.(io.Closer)
 			if !ok {
@@ -103,7 +109,8 @@ var featureCases = []testCase{
 var tokenCases = []testCase{
 	{
 		name: "a token that was never issued stands for nothing",
-		rule: "Load gives an error that matches session.ErrNotFound for a token that is empty, unknown, malformed or very long. Whatever a client sends is no system failure.",
+		rule: "Load gives an error that matches session.ErrNotFound for a token that is empty, unknown, malformed or " +
+			"very long. Whatever a client sends is no system failure.",
 		run: func(c *check) {
 			c.create(payload(1), inSeconds(3600))
 			for _, g := range garbage {
@@ -113,13 +120,15 @@ var tokenCases = []testCase{
 	},
 	{
 		name: "a token that was tampered with stands for nothing",
-		rule: "A token is compared exactly: with any byte changed, in its letter case too, cut off, added, or repeated it is another token, and one that was never issued.",
+		rule: "A token is compared exactly: with any byte changed, in its letter case too, cut off, added, or " +
+			"repeated it is another token, and one that was never issued.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			for what, forged := range tampered(token) {
 				rec, err := c.load(forged)
 				if err == nil {
-					c.Errorf("%s: Load gave a record of %d bytes, want an error that matches session.ErrNotFound", what, len(rec.Data))
+					c.Errorf("%s: Load gave a record of %d bytes, want an error that matches session.ErrNotFound", what,
+						len(rec.Data))
 				} else if !errors.Is(err, session.ErrNotFound) {
 					c.Errorf("%s: Load gave %v, want an error that matches session.ErrNotFound", what, err)
 				}
@@ -129,7 +138,8 @@ var tokenCases = []testCase{
 	},
 	{
 		name: "each session has a token of its own",
-		rule: "Save with an empty token makes a fresh token every time, also for the same data where the store can tell sessions apart, and a session under one token has nothing to do with that under another.",
+		rule: "Save with an empty token makes a fresh token every time, also for the same data where the store can " +
+			"tell sessions apart, and a session under one token has nothing to do with that under another.",
 		run: func(c *check) {
 			seen := make(map[string]bool)
 			var tokens []string
@@ -160,7 +170,8 @@ var tokenCases = []testCase{
 	},
 	{
 		name: "a token is long enough and fit for a cookie",
-		rule: "A token is at least 128 bits that nobody can guess, which are 22 characters in base64, and consists of characters that RFC 6265, section 4.1.1, allows in a cookie's value without quotes.",
+		rule: "A token is at least 128 bits that nobody can guess, which are 22 characters in base64, and consists " +
+			"of characters that RFC 6265, section 4.1.1, allows in a cookie's value without quotes.",
 		run: func(c *check) {
 			for i := range 20 {
 				token, _ := c.create(payload(i), inSeconds(3600))
@@ -175,7 +186,8 @@ var tokenCases = []testCase{
 	},
 	{
 		name: "a token that the client chose is never adopted",
-		rule: "Save, Renew and Touch with a token that was never issued create nothing under it, whatever version comes with it: otherwise an attacker plants a session whose token he knows.",
+		rule: "Save, Renew and Touch with a token that was never issued create nothing under it, whatever version " +
+			"comes with it: otherwise an attacker plants a session whose token he knows.",
 		run: func(c *check) {
 			live, liveRec := c.create(payload(1), inSeconds(3600))
 			chosen := append([]garbled{
@@ -188,24 +200,30 @@ var tokenCases = []testCase{
 					continue
 				}
 				for _, version := range []string{"", "0", "1", liveRec.Version} {
-					for name, op := range map[string]func(string, *session.Record) (string, error){"Save": c.save, "Renew": c.renew} {
+					for name, op := range map[string]func(string, *session.Record) (string, error){
+						"Save": c.save, "Renew": c.renew,
+					} {
 						rec := record(payload(2))
 						rec.Version = version
 						newToken, err := op(g.token, rec)
 						switch {
 						case err == nil && c.f.Revocable:
-							c.Errorf("%s with %s succeeded, want an error that matches session.ErrGone or session.ErrNotFound", name, g.what)
+							c.Errorf("%s with %s succeeded, want an error that matches session.ErrGone or "+
+								"session.ErrNotFound", name, g.what)
 						case err == nil && newToken == g.token:
 							c.Errorf("%s with %s gave back that token", name, g.what)
 						case err != nil && !errors.Is(err, session.ErrGone) && !errors.Is(err, session.ErrNotFound):
-							c.Errorf("%s with %s gave %v, want an error that matches session.ErrGone or session.ErrNotFound", name, g.what, err)
+							c.Errorf("%s with %s gave %v, want an error that matches session.ErrGone or "+
+								"session.ErrNotFound", name, g.what, err)
 						}
 					}
 					if c.touches() {
 						rec := record(payload(2))
 						rec.Version = version
-						if err := c.touch(g.token, rec); !errors.Is(err, session.ErrGone) && !errors.Is(err, session.ErrNotFound) {
-							c.Errorf("Touch with %s gave %v, want an error that matches session.ErrGone or session.ErrNotFound", g.what, err)
+						if err := c.touch(g.token, rec); !errors.Is(err, session.ErrGone) &&
+							!errors.Is(err, session.ErrNotFound) {
+							c.Errorf("Touch with %s gave %v, want an error that matches session.ErrGone or "+
+								"session.ErrNotFound", g.what, err)
 						}
 					}
 				}
@@ -254,7 +272,8 @@ func tampered(token string) map[string]string {
 			add(fmt.Sprintf("without its first %d of %d bytes", i, len(token)), token[i:])
 		}
 	}
-	for _, more := range []string{"a", "A", "0", "=", "==", ".", "-", " ", "\t", "\n", "\r\n", "\x00", "%", "%00", ";", `"`, "é", "\xff"} {
+	for _, more := range []string{"a", "A", "0", "=", "==", ".", "-", " ", "\t", "\n", "\r\n", "\x00", "%", "%00", ";",
+		`"`, "é", "\xff"} {
 		add(fmt.Sprintf("extended by %q", more), token+more)
 		add(fmt.Sprintf("preceded by %q", more), more+token)
 	}

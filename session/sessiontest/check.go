@@ -103,13 +103,15 @@ func (c *check) renew(token string, rec *session.Record) (string, error) {
 	return c.write("Renew", c.store.Renew, token, rec)
 }
 
-func (c *check) write(name string, op func(context.Context, string, *session.Record) (string, error), token string, rec *session.Record) (string, error) {
+func (c *check) write(name string, op func(context.Context, string, *session.Record) (string, error), token string,
+	rec *session.Record) (string, error) {
 	c.Helper()
 	before := *rec
 	data := string(rec.Data)
 	newToken, err := op(c.ctx, token, rec)
 	c.inspect(name, err, token, rec)
-	if string(rec.Data) != data || !rec.Expires.Equal(before.Expires) || rec.Owner != before.Owner || rec.Label != before.Label {
+	if string(rec.Data) != data || !rec.Expires.Equal(before.Expires) || rec.Owner != before.Owner ||
+		rec.Label != before.Label {
 		c.Errorf("%s changed more than the version of the record it was given", name)
 	}
 	switch {
@@ -131,20 +133,20 @@ func (c *check) delete(token string) error {
 	return err
 }
 
-// touches tells whether the store must be able to touch every session.
+// touches reports whether the store must be able to touch every session.
 func (c *check) touches() bool {
 	_, ok := c.store.(session.Toucher)
 	return ok && c.f.Toucher && c.f.StableToken
 }
 
-// deletesUnchanged tells whether the store must be able to delete every session
+// deletesUnchanged reports whether the store must be able to delete every session
 // on condition.
 func (c *check) deletesUnchanged() bool {
 	_, ok := c.store.(session.UnchangedDeleter)
 	return ok && c.f.UnchangedDeleter && c.f.Revocable && c.f.DetectsConflicts
 }
 
-// cleans tells whether to go on with a case about DeleteExpired.
+// cleans reports whether to go on with a case about DeleteExpired.
 func (c *check) cleans() bool {
 	_, ok := c.store.(session.ExpiredDeleter)
 	return ok && c.f.ExpiredDeleter
@@ -253,7 +255,9 @@ func (c *check) wantDead(when, token string) {
 	rec, err := c.load(token)
 	switch {
 	case err == nil:
-		c.Errorf("%s: Load gave a record of %d bytes that expires at %v, want an error that matches session.ErrNotFound", when, len(rec.Data), rec.Expires)
+		c.Errorf("%s: Load gave a record of %d bytes that expires at %v, want an error that matches "+
+			"session.ErrNotFound",
+			when, len(rec.Data), rec.Expires)
 	case !errors.Is(err, session.ErrNotFound):
 		c.Errorf("%s: Load gave %v, want an error that matches session.ErrNotFound", when, err)
 	}

@@ -34,7 +34,8 @@ func Cookie(t testing.TB, m *session.Manager, begin func(s *session.Session)) *h
 	}
 	cookies := w.Result().Cookies()
 	if len(cookies) != 1 || cookies[0].Value == "" {
-		t.Fatalf("sessiontest: Cookie: the response has the status %d and %d cookies; is there anything in the session?", w.Code, len(cookies))
+		t.Fatalf("sessiontest: Cookie: the response has the status %d and %d cookies; "+
+			"is there anything in the session?", w.Code, len(cookies))
 	}
 	return cookies[0]
 }

@@ -16,7 +16,8 @@ func TestCookie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, store := range map[string]session.SessionStore{"memory": sessiontest.NewMemory(), "signedcookie": signed} {
+	for name, store := range map[string]session.SessionStore{"memory": sessiontest.NewMemory(),
+		"signedcookie": signed} {
 		m, err := session.NewManager(store, session.Options{Cookie: session.CookieOptions{Name: "sid"}})
 		if err != nil {
 			t.Fatal(err)

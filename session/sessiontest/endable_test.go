@@ -118,7 +118,7 @@ func (e *endable) alive(token string) (id string, err error) {
 	return id, nil
 }
 
-// end tells whether the session was not ended before.
+// end reports whether the session was not ended before.
 func (e *endable) end(id string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -370,7 +370,8 @@ func TestSuiteCatchesEndableMutants(t *testing.T) {
 			if len(reports) == 0 {
 				t.Fatal("2000 random operations do not find it")
 			}
-			if last := reports[len(reports)-1]; !strings.Contains(last, "mutant: ") || strings.Contains(last, "endable: ") {
+			if last := reports[len(reports)-1]; !strings.Contains(last, "mutant: ") ||
+				strings.Contains(last, "endable: ") {
 				t.Errorf("the report is not of the mutant alone:\n%s", last)
 			}
 		})

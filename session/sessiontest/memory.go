@@ -179,7 +179,7 @@ func (m *Memory) DeleteExpired(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// check tells whether rec may take the place of what token stands for.
+// check reports whether rec may take the place of what token stands for.
 // The caller holds m.mu.
 func (m *Memory) check(token string, rec *session.Record) error {
 	s, ok := m.sessions[token]
@@ -244,7 +244,8 @@ func (m *Memory) EndOtherSessions(ctx context.Context, owner, token string) (new
 }
 
 // Sessions implements [session.OwnerLister].
-func (m *Memory) Sessions(ctx context.Context, owner, after string, limit int) (page []session.SessionInfo, next string, err error) {
+func (m *Memory) Sessions(ctx context.Context, owner, after string,
+	limit int) (page []session.SessionInfo, next string, err error) {
 	if err := m.owners(ctx, owner, "sessions"); err != nil {
 		return nil, "", err
 	}
@@ -252,7 +253,8 @@ func (m *Memory) Sessions(ctx context.Context, owner, after string, limit int) (
 	defer m.mu.Unlock()
 	for _, s := range m.sessions {
 		if s.owner == owner && !s.expired() {
-			page = append(page, session.SessionInfo{ID: s.id, Owner: owner, Label: s.label, Created: s.created, LastSeen: s.seen, Expires: s.expires})
+			page = append(page, session.SessionInfo{ID: s.id, Owner: owner, Label: s.label, Created: s.created,
+				LastSeen: s.seen, Expires: s.expires})
 		}
 	}
 	slices.SortFunc(page, func(a, b session.SessionInfo) int {

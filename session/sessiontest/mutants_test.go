@@ -196,9 +196,9 @@ const (
 	caseSameRace    = "of one who saves and one who deletes what is unchanged one wins"
 	caseExpiry      = "a session is loaded until it expires, and not a moment longer"
 	caseFraction    = "a fraction of a second is dropped and never rounded up"
-	casePast        = "a session that is over when it is saved is never loaded"
+	casePast        = "a session that has expired when it is saved is never loaded"
 	caseMoves       = "Save and Renew move the expiry"
-	caseOverWriters = "an expired session is over for writers too"
+	caseOverWriters = "an expired session has ended for writers too"
 	caseUnrevocable = "what cannot be revoked ends when it expires"
 	caseTouch       = "Touch moves the expiry and nothing else"
 	caseTouchAgain  = "a session can be touched again and again"
@@ -207,7 +207,7 @@ const (
 	caseCleanup     = "DeleteExpired deletes what is expired and nothing else"
 	caseCleanupStop = "DeleteExpired stops when its context ends"
 	caseCleanupTwo  = "two DeleteExpired at once share the work"
-	caseContext     = "a context that is over ends the call without an effect"
+	caseContext     = "a context that is done ends the call without an effect"
 	caseLarge       = "a record of 1 MiB is stored or refused with its size"
 	caseLimit       = "the limit is a sharp one"
 	caseFifty       = "fifty writers of one session lose no update"
@@ -431,7 +431,8 @@ var mutants = []mutant{
 		}
 	}, []string{caseOwnToken}, false},
 	{"tokens are short", renamed(func(token string) string { return token[:16] }), []string{caseTokenForm}, false},
-	{"tokens have blanks", renamed(func(token string) string { return token[:13] + " " + token[13:] }), []string{caseTokenForm}, false},
+	{"tokens have blanks", renamed(func(token string) string { return token[:13] + " " + token[13:] }),
+		[]string{caseTokenForm}, false},
 	{"an unknown token is adopted", func(b *broken) {
 		issued := make(map[string]bool)
 		b.save = func(ctx context.Context, token string, rec *session.Record) (string, error) {
@@ -505,7 +506,8 @@ var mutants = []mutant{
 	}, []string{caseAgain}, true},
 	{"a row that did not change counts as gone", func(b *broken) {
 		b.save = func(ctx context.Context, token string, rec *session.Record) (string, error) {
-			if now, err := b.Memory.Load(ctx, token); err == nil && bytes.Equal(now.Data, rec.Data) && now.Expires.Equal(rec.Expires) {
+			if now, err := b.Memory.Load(ctx, token); err == nil && bytes.Equal(now.Data, rec.Data) &&
+				now.Expires.Equal(rec.Expires) {
 				return "", session.ErrGone
 			}
 			return b.Memory.Save(ctx, token, rec)
@@ -1059,17 +1061,25 @@ func lies() []lie {
 			[]string{caseStale, caseFifty, caseRenewSave}},
 		{"Memory changes tokens", newMemory, memory(func(f *sessiontest.Features) { f.StableToken = false }),
 			[]string{caseUpdate}},
-		{"Memory is no Toucher", newMemory, memory(func(f *sessiontest.Features) { f.Toucher = false }), []string{caseFeatures}},
-		{"Memory is no UnchangedDeleter", newMemory, memory(func(f *sessiontest.Features) { f.UnchangedDeleter = false }), []string{caseFeatures}},
-		{"Memory cannot end the sessions of an owner", newMemory, memory(func(f *sessiontest.Features) { f.OwnerEnder = false }), []string{caseFeatures}},
-		{"Memory cannot list the sessions of an owner", newMemory, memory(func(f *sessiontest.Features) { f.OwnerLister = false }), []string{caseFeatures}},
-		{"Memory is no ExpiredDeleter", newMemory, memory(func(f *sessiontest.Features) { f.ExpiredDeleter = false }), []string{caseFeatures}},
+		{"Memory is no Toucher", newMemory, memory(func(f *sessiontest.Features) { f.Toucher = false }),
+			[]string{caseFeatures}},
+		{"Memory is no UnchangedDeleter", newMemory,
+			memory(func(f *sessiontest.Features) { f.UnchangedDeleter = false }), []string{caseFeatures}},
+		{"Memory cannot end the sessions of an owner", newMemory,
+			memory(func(f *sessiontest.Features) { f.OwnerEnder = false }), []string{caseFeatures}},
+		{"Memory cannot list the sessions of an owner", newMemory,
+			memory(func(f *sessiontest.Features) { f.OwnerLister = false }), []string{caseFeatures}},
+		{"Memory is no ExpiredDeleter", newMemory, memory(func(f *sessiontest.Features) { f.ExpiredDeleter = false }),
+			[]string{caseFeatures}},
 		{"a wrapper hides what Memory can do", func(*testing.T) session.SessionStore {
 			return struct{ session.SessionStore }{sessiontest.NewMemory()}
 		}, memory(func(*sessiontest.Features) {}), []string{caseFeatures}},
-		{"Memory is bound to a cookie", newMemory, memory(func(f *sessiontest.Features) { f.CookieBound = true }), []string{caseFeatures}},
-		{"Memory ignores contexts", newMemory, memory(func(f *sessiontest.Features) { f.IgnoresContext = true }), []string{caseContext}},
-		{"Memory has a limit", newMemory, memory(func(f *sessiontest.Features) { f.MaxBytes = 4096 }), []string{caseLarge, caseLimit}},
+		{"Memory is bound to a cookie", newMemory, memory(func(f *sessiontest.Features) { f.CookieBound = true }),
+			[]string{caseFeatures}},
+		{"Memory ignores contexts", newMemory, memory(func(f *sessiontest.Features) { f.IgnoresContext = true }),
+			[]string{caseContext}},
+		{"Memory has a limit", newMemory, memory(func(f *sessiontest.Features) { f.MaxBytes = 4096 }),
+			[]string{caseLarge, caseLimit}},
 		{"another process cannot see what Memory keeps", newMemory,
 			memory(func(f *sessiontest.Features) {
 				f.Peer = func(t *testing.T, _ session.SessionStore) session.SessionStore { return newMemory(t) }
@@ -1085,13 +1095,18 @@ func lies() []lie {
 		}, memory(func(*sessiontest.Features) {}), []string{caseClosed}},
 
 		{"a token can be revoked", newStateless, cookie(func(f *sessiontest.Features) { f.Revocable = true }),
-			[]string{caseDeleted, caseResurrected, caseRenew, caseRenewedUsed, caseOverWriters, caseAdopted, caseLogoutRace, caseRenewRace, caseRenewSave}},
-		{"a token knows of conflicts", newStateless, cookie(func(f *sessiontest.Features) { f.DetectsConflicts = true }),
+			[]string{caseDeleted, caseResurrected, caseRenew, caseRenewedUsed, caseOverWriters, caseAdopted,
+				caseLogoutRace, caseRenewRace, caseRenewSave}},
+		{"a token knows of conflicts", newStateless,
+			cookie(func(f *sessiontest.Features) { f.DetectsConflicts = true }),
 			[]string{caseStale, caseNoVersion, caseRenewRace, caseRenewSave}},
-		{"a token that is the session is stable", newStateless, cookie(func(f *sessiontest.Features) { f.StableToken = true }),
+		{"a token that is the session is stable", newStateless,
+			cookie(func(f *sessiontest.Features) { f.StableToken = true }),
 			[]string{caseUpdate}},
-		{"a cookie holds everything", newStateless, cookie(func(f *sessiontest.Features) { f.MaxBytes = 0 }), []string{caseLarge}},
-		{"the limit is another one", newStateless, cookie(func(f *sessiontest.Features) { f.MaxBytes = 4093 }), []string{caseLimit}},
+		{"a cookie holds everything", newStateless, cookie(func(f *sessiontest.Features) { f.MaxBytes = 0 }),
+			[]string{caseLarge}},
+		{"the limit is another one", newStateless, cookie(func(f *sessiontest.Features) { f.MaxBytes = 4093 }),
+			[]string{caseLimit}},
 		{"some sizes are refused", func(*testing.T) session.SessionStore {
 			return picky{stateless{limit: 4096}}
 		}, statelessFeatures, []string{caseLimit}},
@@ -1101,7 +1116,8 @@ func lies() []lie {
 		{"a Touch that cannot be done is a failure of the store", func(*testing.T) session.SessionStore {
 			return touching{stateless{limit: 4096}, errors.New("cannot")}
 		}, cookie(func(f *sessiontest.Features) { f.Toucher = true }), []string{caseUnsupported}},
-		{"no I/O and no context asked", newStateless, cookie(func(f *sessiontest.Features) { f.IgnoresContext = false }), []string{caseContext}},
+		{"no I/O and no context asked", newStateless,
+			cookie(func(f *sessiontest.Features) { f.IgnoresContext = false }), []string{caseContext}},
 		{"a cookie's name does not matter", func(*testing.T) session.SessionStore {
 			return named{stateless{limit: 4096}}
 		}, cookie(func(f *sessiontest.Features) { f.CookieBound = true }), []string{caseCookieName}},
@@ -1213,7 +1229,8 @@ func TestEveryCaseCanFail(t *testing.T) {
 	}
 	want := slices.Sorted(slices.Values(sessiontest.CaseNames()))
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
-		t.Errorf("the mutants are for these cases:\n%s\nand the suite has these:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("the mutants are for these cases:\n%s\nand the suite has these:\n%s", strings.Join(got, "\n"),
+			strings.Join(want, "\n"))
 	}
 }
 
@@ -1235,7 +1252,8 @@ func TestRandomOperationsCatchMutants(t *testing.T) {
 				t.Fatalf("2000 operations did not find it")
 			}
 			last := reports[len(reports)-1]
-			for _, part := range []string{"mutant: ", "SESSIONTEST_SEED=1 go test -run '^TestRandomOperationsCatchMutants$/", "sessionengine/session/sessiontest"} {
+			for _, part := range []string{"mutant: ", "SESSIONTEST_SEED=1 go test -run " +
+				"'^TestRandomOperationsCatchMutants$/", "sessionengine/session/sessiontest"} {
 				if !strings.Contains(last, part) {
 					t.Errorf("the report does not contain %q:\n%s", part, last)
 				}

@@ -190,7 +190,8 @@ func (r *randomRun) run(ops int) {
 			return
 		}
 		if op.name != "wait" && r.expiredIn(before, time.Now()) {
-			r.tb.Logf("stopped after %d of %d operations, since a session expired during the last one and could be seen in both states", n+1, ops)
+			r.tb.Logf("stopped after %d of %d operations, since a session expired during the last one and could be "+
+				"seen in both states", n+1, ops)
 			return
 		}
 	}
@@ -295,7 +296,7 @@ func (r *randomRun) avoidExpiry() {
 	}
 }
 
-// expiredIn tells whether a session expires after from and not after to.
+// expiredIn reports whether a session expires after from and not after to.
 func (r *randomRun) expiredIn(from, to time.Time) bool {
 	in := func(t time.Time) bool { return t.After(from) && !t.After(to) }
 	for _, a := range r.actors {
@@ -327,7 +328,7 @@ func (a *actor) do(op operation) (answer, problem string) {
 	case "touch":
 		return a.doTouch(op, s)
 	case "delete":
-		// A token that is over ends nothing, but an only one takes what is left
+		// A token that has ended ends nothing, but an only one takes what is left
 		// of its session along, which DeleteExpired does not count then.
 		if a.f.StableToken || !a.over(s) {
 			s.life.dead = true
@@ -403,7 +404,8 @@ func (a *actor) doLoad(op operation, s *slot) (answer, problem string) {
 }
 
 // doWrite does Save or Renew.
-func (a *actor) doWrite(op operation, s *slot, write func(string, *session.Record) (string, error)) (answer, problem string) {
+func (a *actor) doWrite(op operation, s *slot,
+	write func(string, *session.Record) (string, error)) (answer, problem string) {
 	rec := s.rec
 	rec.Data, rec.Expires = []byte(op.data), op.expires
 	newToken, err := write(s.token, &rec)
@@ -504,7 +506,7 @@ func (a *actor) stateOf(s *slot) state {
 	return s.issued
 }
 
-// over tells whether the token in s stands for nothing any more.
+// over reports whether the token in s stands for nothing any more.
 func (a *actor) over(s *slot) bool {
 	return a.f.Revocable && s.life.dead || !time.Now().Before(a.stateOf(s).expires)
 }

@@ -56,7 +56,7 @@ type Features struct {
 	CookieBound bool
 
 	// IgnoresContext says that the engine does no I/O, and does its work
-	// without asking whether the context is over.
+	// without asking whether the context is done.
 	IgnoresContext bool
 
 	// MaxBytes is the Limit of the [session.TooLargeError] that the engine

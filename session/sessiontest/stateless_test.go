@@ -19,7 +19,8 @@ type stateless struct{ limit int }
 
 func newStateless(*testing.T) session.SessionStore { return stateless{limit: 4096} }
 
-var statelessFeatures = sessiontest.Features{IgnoresContext: true, MaxBytes: 4096, SynctestBubble: true, Peer: newStatelessPeer}
+var statelessFeatures = sessiontest.Features{IgnoresContext: true, MaxBytes: 4096, SynctestBubble: true,
+	Peer: newStatelessPeer}
 
 func newStatelessPeer(t *testing.T, _ session.SessionStore) session.SessionStore {
 	return newStateless(t)

@@ -17,8 +17,10 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{}`, ` { } `, `{"a":1}`, `{"a":1,"a":2}`, `{"a" : [1, {"b": "\u00e9\\"}] , "c":null}`, `{"\u0061":-0.5e+10}`,
-		`{"a":01}`, `{"a":.5}`, `{"a":1,}`, `[]`, `null`, ``, `{"a":"` + "\x01" + `"}`, `{"a":tru}`, `{"a":1}x`, `{"a":"\ud800"}`,
-		`{"` + "\xff" + `":1}`, `{"a":1e}`, `{"a\ud83d":1,"a\ud83e":2}`, `{"\ud83d\ude00":1,"a\ufffd":2,"a\udead":3}`, `{"a":-}`, `{"a":[}`, strings.Repeat(`{"a":`, 50) + "1" + strings.Repeat("}", 50),
+		`{"a":01}`, `{"a":.5}`, `{"a":1,}`, `[]`, `null`, ``, `{"a":"` + "\x01" + `"}`, `{"a":tru}`, `{"a":1}x`,
+		`{"a":"\ud800"}`,
+		`{"` + "\xff" + `":1}`, `{"a":1e}`, `{"a\ud83d":1,"a\ud83e":2}`, `{"\ud83d\ude00":1,"a\ufffd":2,"a\udead":3}`,
+		`{"a":-}`, `{"a":[}`, strings.Repeat(`{"a":`, 50) + "1" + strings.Repeat("}", 50),
 	} {
 		f.Add([]byte(s))
 	}
@@ -89,7 +91,8 @@ func replaceSurrogates(s string) string {
 
 func TestKeysThatNobodyTouchedStayByteForByte(t *testing.T) {
 	for _, text := range []string{
-		`{"a\ud83d":1,"a\ud83e":2}`, `{"\u00e9":1,"\u0061":2}`, `{"\ud83d\ude00":1,"\ud83d\ud83d\ude00":2,"\ude00\ud83d":3}`,
+		`{"a\ud83d":1,"a\ud83e":2}`, `{"\u00e9":1,"\u0061":2}`,
+		`{"\ud83d\ude00":1,"\ud83d\ud83d\ude00":2,"\ude00\ud83d":3}`,
 		`{"a\ufffd":1,"a\ud800":2,"a` + "\xff" + `":3}`, `{"\/":1,"\"\\\b\f\n\r\t":2}`, `{"\u2028":1}`,
 	} {
 		o, ok := Parse([]byte(text))
@@ -121,7 +124,8 @@ func TestDeeplyNestedDataIsRefusedNotRun(t *testing.T) {
 
 // FuzzUnmarshal holds the short ways of Unmarshal against encoding/json.
 func FuzzUnmarshal(f *testing.F) {
-	for _, s := range []string{`1`, `-0`, `01`, `"a"`, `"\n"`, `true`, `1.0`, `1e3`, `9223372036854775808`, `"é"`, `null`, `"` + "\xff" + `"`} {
+	for _, s := range []string{`1`, `-0`, `01`, `"a"`, `"\n"`, `true`, `1.0`, `1e3`, `9223372036854775808`, `"é"`,
+		`null`, `"` + "\xff" + `"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
