@@ -156,3 +156,46 @@ func TestREADMECommands(t *testing.T) {
 		}
 	}
 }
+
+// The README's table of behaviours says what was found when they were tried.
+func TestREADMEBehaviours(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := os.ReadFile("bench/results/behaviours.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string][]string) // by trial, in the order of the libraries there
+	for line := range strings.Lines(string(results)) {
+		if fields := regexp.MustCompile(`  +`).Split(strings.TrimSpace(line), -1); len(fields) == 7 {
+			found[fields[0]] = append(fields[1:3:3], fields[4:]...)
+		}
+	}
+	trials := map[string]string{
+		"of 50 parallel writers, kept": "parallel writers", "a logged-out session stays dead": "replay after logout",
+		"… while a slow request saves": "resurrection", "old values stay away when an old cookie is sent": "old cookie",
+		"`http.Flusher` before the first write: the session is saved": "flush first",
+		"103 Early Hints, and then a change: it is saved":             "early hints",
+		"a failing store gives one response":                          "failing store",
+	}
+	words := map[string]string{"yes": "yes", "50": "yes", "no": "NO", "1": "NO", "lost": "NO"}
+	rows := 0
+	for line := range strings.Lines(string(readme)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "| "), " | ")
+		trial, ok := trials[cells[0]]
+		if !ok {
+			continue
+		}
+		rows++
+		for i, cell := range cells[1:] {
+			if words[cell] != found[trial][i] {
+				t.Errorf("%s: README says %q of library %d, and the trial %q", cells[0], cell, i, found[trial][i])
+			}
+		}
+	}
+	if rows != len(trials) {
+		t.Errorf("%d rows of the table were looked up, of %d", rows, len(trials))
+	}
+}
