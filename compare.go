@@ -377,12 +377,12 @@ func (o *options) chooseEngines(engines, database string, isSet map[string]bool)
 // chooseWork sets for how long to measure, and what unless the user has sessions
 // of their own. The rounds are as they are if they were given.
 func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
-	kinds, rounds, round := bench.DefaultKinds(), 10, 4*quickRound
+	kinds, rounds, round := bench.DefaultShapes(), 10, 4*quickRound
 	switch {
 	case quick:
-		kinds, rounds, round = bench.QuickKinds(), 8, quickRound
+		kinds, rounds, round = bench.QuickShapes(), 8, quickRound
 	case o.full:
-		kinds, rounds, round = bench.CorpusKinds(), 12, 6*quickRound
+		kinds, rounds, round = bench.CorpusShapes(), 12, 6*quickRound
 	}
 	if !roundsGiven {
 		o.rounds = rounds

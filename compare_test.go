@@ -77,7 +77,7 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal(content, &raw); err != nil {
 		t.Fatal(err)
 	}
-	if want := len(bench.DefaultEngines()) * len(bench.QuickKinds()) * len(bench.Kinds()); len(raw.Requests) != want {
+	if want := len(bench.DefaultEngines()) * len(bench.QuickShapes()) * len(bench.Kinds()); len(raw.Requests) != want {
 		t.Errorf("%d kinds of request in %s, want %d", len(raw.Requests), out, want)
 	}
 	for _, r := range raw.Requests {

@@ -16,7 +16,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sessions, err := bench.Corpus(bench.DefaultKinds()...)
+	sessions, err := bench.Corpus(bench.DefaultShapes()...)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 //go:embed testdata/corpus/*.jsonl
 var corpusFiles embed.FS
 
-// corpusKinds are the files of the corpus, in the order of the tables.
-var corpusKinds = []string{
+// corpusShapes are the files of the corpus, in the order of the tables.
+var corpusShapes = []string{
 	"visitor", "login", "flashes", "checkout", "cart", "oidc", "large-cart", "token-cache",
 	"cart-vi", "checkout-ja", "rails", "laravel", "express",
 }
@@ -63,23 +63,23 @@ func (s Session) ReadEntry() Entry {
 	return s.Entries[0]
 }
 
-// CorpusKinds returns the names of the kinds of session in the built-in corpus.
-func CorpusKinds() []string { return slices.Clone(corpusKinds) }
+// CorpusShapes returns the names of the kinds of session in the built-in corpus.
+func CorpusShapes() []string { return slices.Clone(corpusShapes) }
 
-// DefaultKinds returns the kinds of session that are compared unless others are
+// DefaultShapes returns the kinds of session that are compared unless others are
 // asked for: shapes whose sizes go from a few bytes to more than a cookie holds.
-func DefaultKinds() []string {
+func DefaultShapes() []string {
 	return []string{"visitor", "login", "flashes", "checkout", "cart", "oidc", "large-cart", "token-cache"}
 }
 
-// QuickKinds returns those that are compared in a hurry.
-func QuickKinds() []string { return []string{"login", "cart", "large-cart"} }
+// QuickShapes returns those that are compared in a hurry.
+func QuickShapes() []string { return []string{"login", "cart", "large-cart"} }
 
 // Corpus returns the session of each of the named kinds that is measured, or of
 // all kinds without a name.
 func Corpus(kinds ...string) ([]Session, error) {
 	if len(kinds) == 0 {
-		kinds = corpusKinds
+		kinds = corpusShapes
 	}
 	var sessions []Session
 	for _, kind := range kinds {
@@ -95,8 +95,8 @@ func Corpus(kinds ...string) ([]Session, error) {
 // CorpusSessions returns all the sessions of one kind of the built-in corpus,
 // each under the kind's name. The first is the one that Corpus returns.
 func CorpusSessions(kind string) ([]Session, error) {
-	if !slices.Contains(corpusKinds, kind) {
-		return nil, fmt.Errorf("bench: no session kind %q; there are %s", kind, strings.Join(corpusKinds, ", "))
+	if !slices.Contains(corpusShapes, kind) {
+		return nil, fmt.Errorf("bench: no session kind %q; there are %s", kind, strings.Join(corpusShapes, ", "))
 	}
 	text, err := corpusFiles.ReadFile("testdata/corpus/" + kind + ".jsonl")
 	if err != nil {

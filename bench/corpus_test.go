@@ -77,7 +77,7 @@ func TestCorpusSizes(t *testing.T) {
 }
 
 func TestCorpusSessionsOfAKindDiffer(t *testing.T) {
-	for _, kind := range bench.CorpusKinds() {
+	for _, kind := range bench.CorpusShapes() {
 		content, err := os.ReadFile(filepath.Join(corpusDir, kind+".jsonl"))
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +110,7 @@ func TestCorpusReadmeTellsWhereEachFileComesFrom(t *testing.T) {
 }
 
 func TestCorpusHasEveryFile(t *testing.T) {
-	kinds := bench.CorpusKinds()
+	kinds := bench.CorpusShapes()
 	if len(kinds) != len(corpusPaths(t)) {
 		t.Errorf("%d kinds, %d files", len(kinds), len(corpusPaths(t)))
 	}

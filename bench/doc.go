@@ -41,6 +41,10 @@
 // What no figure shows, such as whether a copied cookie survives the logout, is
 // tried as well: see [Behaviour].
 //
+// In the code, a figure goes this way: run.go has it measured (site.go, client.go,
+// workload.go), results.go subtracts the empty handler, analyze.go compares, and
+// package bench/report draws it up as a table or plot and writes it.
+//
 // # What a figure is worth
 //
 // Everything is measured once in each of a fixed number of rounds, in random

@@ -6,7 +6,7 @@ import (
 )
 
 func TestVariantsDifferAndAreOfOneSizeAndKind(t *testing.T) {
-	for _, kind := range corpusKinds {
+	for _, kind := range corpusShapes {
 		sessions, err := Corpus(kind)
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func TestReadEntryIsShort(t *testing.T) {
 
 func TestVisitorsOutnumberWhatAnEngineRemembers(t *testing.T) {
 	const cache = 1 << 20
-	for _, kind := range corpusKinds {
+	for _, kind := range corpusShapes {
 		sessions, err := Corpus(kind)
 		if err != nil {
 			t.Fatal(err)

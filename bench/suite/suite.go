@@ -74,7 +74,7 @@ func (c *Config) AddAll() {
 func (c *Config) few() []bench.Session {
 	var few []bench.Session
 	for _, s := range c.Sessions {
-		if slices.Contains(bench.QuickKinds(), s.Name) {
+		if slices.Contains(bench.QuickShapes(), s.Name) {
 			few = append(few, s)
 		}
 	}

@@ -94,7 +94,7 @@ func TestDictionariesOnSessionsTheyHaveNotSeen(t *testing.T) {
 	}
 	var kinds []string
 	all := make(map[string][][]byte) // for the dictionaries of many kinds
-	for _, kind := range bench.CorpusKinds() {
+	for _, kind := range bench.CorpusShapes() {
 		training, _ := texts(t, kind)
 		if len(training) < 10 {
 			continue // too few for a dictionary of their own
