@@ -199,12 +199,18 @@ func (p *pair) endOtherSessions(ctx context.Context, owner, token string, save s
 	}
 	// What a move has left behind goes on in its right place.
 	rec, err := p.Load(ctx, token)
-	if err != nil || !retired(rec) {
-		return token, err
+	switch {
+	case errors.Is(err, session.ErrNotFound): // ended since
+		return "", session.ErrGone
+	case err != nil:
+		return "", err
+	case !retired(rec):
+		return token, nil
 	}
 	if rec.Owner, _ = session.OwnerOf(rec.Data); rec.Owner == "" {
 		rec.Owner = owner
 	}
+	rec.Label = session.LabelOf(rec.Data)
 	return save(ctx, token, rec)
 }
 
@@ -217,7 +223,8 @@ func (p *pair) canEnd(owner string) error {
 	}
 	for _, at := range []place{p.from, p.to} {
 		if _, ok := at.store.(session.OwnerEnder); !ok {
-			return fmt.Errorf("combined: %w: one of the engines cannot end the sessions of an owner: %w",
+			return fmt.Errorf("combined: %w: one of the engines cannot end the sessions of an owner; "+
+				"put package revocation around both: %w",
 				session.ErrMisuse, errors.ErrUnsupported)
 		}
 	}

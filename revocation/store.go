@@ -357,15 +357,30 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 }
 
 // EndSessions implements [session.OwnerEnder]: it raises the owner's generation
-// on the list. How many sessions that ends nobody knows.
+// on the list, and has an engine that can end an owner's sessions do so, too. How
+// many sessions that ends nobody knows.
 func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 	if owner == "" {
 		return 0, session.ErrNoOwner
 	}
-	if _, err := s.endOwner(ctx, validOwner(owner), time.Now().UnixMilli()); err != nil {
+	owner = validOwner(owner)
+	if _, err := s.endOwner(ctx, owner, time.Now().UnixMilli()); err != nil {
+		return 0, err
+	}
+	if err := s.endInEngine(ctx, owner); err != nil {
 		return 0, err
 	}
 	return -1, nil
+}
+
+// endInEngine ends an owner's sessions in the engine, too, if it can, so that it
+// does not list what has ended.
+func (s *Store) endInEngine(ctx context.Context, owner string) error {
+	_, err := session.EndSessions(ctx, s.engine, owner)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // endOwner ends all sessions of an owner that are of an older generation than the
@@ -417,9 +432,16 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 		}
 	}
 	if gone {
+		if err := s.endInEngine(ctx, owner); err != nil {
+			return "", err
+		}
 		return "", session.ErrGone
 	}
-	return newToken, nil
+	kept, err := session.EndOtherSessions(ctx, s.engine, owner, newToken)
+	if errors.Is(err, errors.ErrUnsupported) { // it lists nothing either
+		return newToken, nil
+	}
+	return kept, err
 }
 
 // inGeneration makes a session one of a generation of its owner, as it is stored,
@@ -445,7 +467,7 @@ func (s *Store) inGeneration(ctx context.Context, owner string, generation int64
 		if m.owner == owner {
 			m.generation = generation
 		}
-		rec.Owner = old.owner // of the stored state, for an engine that notes it
+		rec.Owner, rec.Label = old.owner, session.LabelOf(rec.Data) // as stored, for an engine that notes them
 		newToken, err = s.write(ctx, s.engine.Renew, token, rec, m)
 		if errors.Is(err, session.ErrConflict) && ctx.Err() == nil {
 			continue // changed since it was loaded: it goes on as it is now

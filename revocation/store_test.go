@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"sessionengine/combined"
+	"sessionengine/dbstore"
+	"sessionengine/dbstore/sqlite"
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
@@ -1126,4 +1129,55 @@ func TestRememberMe(t *testing.T) {
 	store := wrap(t, cookies(t), revocation.NewMemoryList(), revocation.Options{})
 	token, _ := begin(t, store, "alice", time.Now().UTC().Add(30*24*time.Hour))
 	wantAlive(t, "a session of thirty days", store, token)
+}
+
+// An engine that lists an owner's sessions does not list those that have ended,
+// and has the label of the one that is kept.
+func TestTheEnginesListKnowsOfTheEnd(t *testing.T) {
+	ctx := t.Context()
+	rows, err := sqlite.Open(ctx, sqlitePath(t), sqlite.Options{Options: dbstore.Options{Owners: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	store := wrap(t, rows, revocation.NewMemoryList(), revocation.Options{})
+	login := func(label string) string {
+		data := []byte(`{"_session_owner":"alice","_session_label":"` + label + `"}`)
+		rec := &session.Record{Data: data, Owner: "alice", Label: label, Expires: inAnHour()}
+		token, err := store.Save(ctx, "", rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	want := func(when string, labels ...string) {
+		t.Helper()
+		infos, _, err := session.Sessions(ctx, rows, "alice", "", 0)
+		var got []string
+		for _, info := range infos {
+			got = append(got, info.Label)
+		}
+		if err != nil || !slices.Equal(got, labels) {
+			t.Errorf("%s: %q, %v; want %q", when, got, err, labels)
+		}
+	}
+	laptop, phone := login("laptop"), login("phone")
+	kept, err := store.EndOtherSessions(ctx, "alice", phone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("after the others were ended", "phone")
+	wantAlive(t, "the one that is kept", store, kept)
+	if _, err := store.Load(ctx, laptop); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("the other one: %v", err)
+	}
+	if err := endAll(ctx, store, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	want("after all were ended")
+	login("tablet")
+	if _, err := store.EndOtherSessions(ctx, "alice", kept); !errors.Is(err, session.ErrGone) {
+		t.Errorf("by one that is gone: %v", err)
+	}
+	want("after the others were ended by one that is gone")
 }

@@ -83,7 +83,7 @@ func EndSessions(ctx context.Context, store SessionStore, owner string) (ended i
 	if e, ok := store.(OwnerEnder); ok {
 		return e.EndSessions(ctx, owner)
 	}
-	return 0, unsupported("end the sessions of an owner")
+	return 0, unsupported("end the sessions of an owner; dbstore can with Options.Owners, and others in package revocation")
 }
 
 // EndOtherSessions calls the method of an engine that is an [OwnerEnder]. For
@@ -95,7 +95,8 @@ func EndOtherSessions(ctx context.Context, store SessionStore, owner, token stri
 	if e, ok := store.(OwnerEnder); ok {
 		return e.EndOtherSessions(ctx, owner, token)
 	}
-	return "", unsupported("end the other sessions of an owner")
+	return "", unsupported(
+		"end the other sessions of an owner; dbstore can with Options.Owners, and others in package revocation")
 }
 
 // Sessions calls the method of an engine that is an [OwnerLister]. For any other
@@ -108,7 +109,7 @@ func Sessions(ctx context.Context, store SessionStore, owner, after string,
 	if l, ok := store.(OwnerLister); ok {
 		return l.Sessions(ctx, owner, after, limit)
 	}
-	return nil, "", unsupported("list the sessions of an owner")
+	return nil, "", unsupported("list the sessions of an owner; dbstore can with Options.Owners")
 }
 
 // EndSession calls the method of an engine that is an [OwnerLister]. For any
@@ -120,7 +121,7 @@ func EndSession(ctx context.Context, store SessionStore, owner, id string) error
 	if l, ok := store.(OwnerLister); ok {
 		return l.EndSession(ctx, owner, id)
 	}
-	return unsupported("end one session of an owner")
+	return unsupported("end one session of an owner; dbstore can with Options.Owners")
 }
 
 // unsupported is a mistake in the set-up of a site: its engine cannot do what it
@@ -133,12 +134,23 @@ func unsupported(what string) error {
 // none, and false if data is no session. Engines read the owner with it, so that
 // no two parts of a site take one session for those of two people.
 func OwnerOf(data []byte) (owner string, ok bool) {
+	return textOf(data, ownerKey)
+}
+
+// LabelOf returns the label that a serialized session has, or "". An engine that
+// saves a session which it has loaded itself takes it for Record.Label.
+func LabelOf(data []byte) string {
+	label, _ := textOf(data, labelKey)
+	return label
+}
+
+func textOf(data []byte, key string) (text string, ok bool) {
 	obj, err := parseObject(data)
 	if err != nil {
 		return "", false
 	}
 	s := Session{obj: obj}
-	return s.text(ownerKey), true
+	return s.text(key), true
 }
 
 // EndSessions ends all sessions of an owner at once, when an account is closed
