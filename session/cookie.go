@@ -186,7 +186,7 @@ func (o CookieOptions) template() (http.Cookie, error) {
 		return fail("a path or domain of more than %d bytes, which browsers ignore", maxAttributeBytes)
 	}
 	if err := c.Valid(); err != nil {
-		return fail("%w", err)
+		return fail("the name %q, or another attribute: %w", c.Name, err)
 	}
 	return c, nil
 }

@@ -61,5 +61,6 @@
 // between the two must not answer by itself where a handler returns without an
 // answer because [Load] failed: a compressor that always writes a trailer makes
 // an empty page of it. Where there is such a thing, answer with
-// [ErrorStatus](err).
+// [ErrorStatus](err). [http.MaxBytesHandler] goes around the Manager: it can close
+// the connection only where it has the server's own ResponseWriter.
 package session

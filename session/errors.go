@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"sessionengine/session/internal/jsonobject"
 )
 
 // Errors that engines return, wrapped or as they are. Compare with [errors.Is].
@@ -42,7 +44,7 @@ var (
 
 	// ErrHeadersSent says that a session was changed after the response's
 	// headers had gone out, so that the client cannot learn of it.
-	ErrHeadersSent = errors.New("session: changed after the response headers were sent")
+	ErrHeadersSent = errors.New("session: changed after the response headers were sent; change it before the first byte")
 
 	// ErrReservedKey says that a key begins with "_session_", which is kept for
 	// the package's own use.
@@ -117,7 +119,11 @@ func (e *ValueError) Error() string {
 	if e.reading {
 		return "session: the stored value cannot be read as " + e.Type
 	}
-	return "session: a value of type " + e.Type + " cannot be stored as JSON"
+	text := "session: a value of type " + e.Type + " cannot be stored as JSON"
+	if errors.Is(e.Err, jsonobject.ErrNotUTF8) { // which says nothing of the value
+		text += ": " + jsonobject.ErrNotUTF8.Error()
+	}
+	return text
 }
 
 func (e *ValueError) Unwrap() error { return e.Err }

@@ -47,3 +47,19 @@ func TestAMistakeOfTheApplicationIs500AndLogged(t *testing.T) {
 		t.Errorf("logged: %s", l)
 	}
 }
+
+// The operator has to find the handler and the mistake, and nothing of the
+// visitor's.
+func TestTheLogSaysWhereAndWhyARequestFailed(t *testing.T) {
+	s := newSite(t, newProbe(), session.Options{}, map[string]http.HandlerFunc{
+		"/names/{id}": func(w http.ResponseWriter, r *http.Request) { mustLoad(t, r).Set("name", "J\xfcrgen") },
+	})
+	if res := s.get("/names/4711"); res.StatusCode != 500 {
+		t.Error(res.StatusCode)
+	}
+	l := s.logs.String()
+	if !strings.Contains(l, "pattern=/names/{id}") || !strings.Contains(l, "not valid UTF-8") ||
+		strings.Contains(l, "4711") || strings.Contains(l, "rgen") {
+		t.Errorf("logged: %s", l)
+	}
+}

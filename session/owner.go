@@ -16,10 +16,12 @@ const (
 
 // SetOwner says whose session this is: the application's name for the user,
 // given at login, "" for nobody. One of more than [MaxOwnerBytes] or that is not
-// valid UTF-8 is an error that [Session.Err] tells. Engines that can list ([OwnerLister]) or end
-// ([OwnerEnder]) the sessions of an owner go by it: dbstore with Options.Owners
-// does both, revocation ends them. With others it is kept in the session and
-// does nothing, and [Session.EndOthers] and the like say that they cannot.
+// valid UTF-8 is an error that [Session.Err] reports. Engines that can list
+// ([OwnerLister]) or end ([OwnerEnder]) the sessions of an owner go by it: dbstore
+// with Options.Owners does both, revocation ends them. With others it is kept in
+// the session and does nothing, and [Session.EndOthers] and the like say that they
+// cannot. A session that has an owner and no values is still empty, and not
+// stored: see [Session.IsEmpty].
 func (s *Session) SetOwner(owner string) {
 	if len(owner) > MaxOwnerBytes {
 		s.req.mu.Lock()

@@ -170,7 +170,7 @@ func (req *request) beforeHeader(status int) error {
 		s.discard()
 	} else if err = s.commit(req.Context); err != nil {
 		req.m.log.LogAttrs(req.Context, slog.LevelError, "session: answering with an error",
-			slog.Int("status", ErrorStatus(err)), slog.Any("err", err))
+			slog.Int("status", ErrorStatus(err)), slog.String("pattern", req.inner.Pattern), slog.Any("err", err))
 		s.discarded = true
 		req.w.resetHeader()
 	}

@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -92,7 +91,7 @@ func encodeEntry(key string, v any) (raw string, err error) {
 	case reserved(key):
 		return "", ErrReservedKey
 	case !utf8.ValidString(key):
-		return "", &ValueError{Key: key, Type: "string (as a key)", Err: errors.New("not valid UTF-8")}
+		return "", &ValueError{Key: key, Type: "string (as a key)", Err: jsonobject.ErrNotUTF8}
 	}
 	return encodeValue(key, v)
 }

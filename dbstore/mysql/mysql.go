@@ -52,6 +52,9 @@ type Options struct {
 //
 // Open does not create the table: [dbstore.Store.Migrate] does.
 func Open(ctx context.Context, dsn string, opts Options) (*dbstore.Store, error) {
+	if dsn == "" {
+		return nil, errors.New("mysql: the data source name is empty")
+	}
 	if opts.MaxConns < 0 {
 		return nil, fmt.Errorf("mysql: the number of connections is negative: %d", opts.MaxConns)
 	}

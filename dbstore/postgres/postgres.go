@@ -69,7 +69,11 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	}
 	db := open(config, opts.MaxConns)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...)), db.Close())
+		err = fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...))
+		if connString == "" {
+			err = fmt.Errorf("%w (the connection string is empty, so the environment decided)", err)
+		}
+		return nil, errors.Join(err, db.Close())
 	}
 	if err := checkPooler(ctx, db, config); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...)), db.Close())

@@ -117,7 +117,7 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 		}
 	}}
 	// The cleaner is the one to look for a deadlock soon, and so to be chosen.
-	cleaner := sql.OpenDB(calls.Wrap(backend.Connector(t, url+"&deadlock_timeout=200ms")))
+	cleaner := sql.OpenDB(calls.Wrap(backend.Connector(t, url+"&deadlock_timeout=4s")))
 	defer cleaner.Close()
 	store, err := dbstore.New(cleaner, dbstore.Postgres, opts)
 	if err != nil {

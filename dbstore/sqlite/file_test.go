@@ -181,6 +181,8 @@ func TestOpenErrors(t *testing.T) {
 		{text, "the file holds something else"},
 		{filepath.Join(text, "a.db"), "not a directory"},
 		{"/proc/a.db", "/proc"},
+		{"sqlite:" + filepath.Join(dir, "a.db"), "without the scheme"},
+		{"file:a.db?mode=ro", "without the scheme"},
 	} {
 		_, err := sqlite.Open(t.Context(), tc.path, sqlite.Options{})
 		if err == nil || !strings.Contains(err.Error(), tc.want) ||

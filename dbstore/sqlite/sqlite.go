@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -57,6 +58,9 @@ type Options struct {
 func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error) {
 	if opts.Reader != nil {
 		return nil, errors.New("sqlite: the store opens its own readers")
+	}
+	if strings.HasPrefix(path, "sqlite:") || strings.HasPrefix(path, "file:") {
+		return nil, fmt.Errorf("sqlite: open %s: that is a URL; give the path of the file, without the scheme", path)
 	}
 	if opts.Readers < 0 {
 		return nil, fmt.Errorf("sqlite: the number of readers is negative: %d", opts.Readers)

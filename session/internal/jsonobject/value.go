@@ -20,7 +20,7 @@ func Marshal(v any) (string, error) {
 			return `"` + v + `"`, nil
 		}
 		if !utf8.ValidString(v) {
-			return "", errNotUTF8
+			return "", ErrNotUTF8
 		}
 	case bool:
 		if v {
@@ -46,7 +46,7 @@ func Marshal(v any) (string, error) {
 	// valid by an escape that it writes for nothing else, but which those may
 	// give too.
 	if !utf8.ValidString(raw) || strings.Contains(raw, `\ufffd`) && !validStrings(reflect.ValueOf(v)) {
-		return "", errNotUTF8
+		return "", ErrNotUTF8
 	}
 	if p := (parser{s: raw}); !p.value(2) {
 		return "", errors.New("nested too deeply")
@@ -54,7 +54,8 @@ func Marshal(v any) (string, error) {
 	return raw, nil
 }
 
-var errNotUTF8 = errors.New("not valid UTF-8; store it as []byte")
+// ErrNotUTF8 says that there is a string in a value that JSON cannot hold.
+var ErrNotUTF8 = errors.New("not valid UTF-8; store it as []byte")
 
 // validStrings reports whether the strings that encoding/json takes out of v
 // are valid UTF-8.
