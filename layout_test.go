@@ -132,7 +132,7 @@ func TestBoundsNameTheirTests(t *testing.T) {
 			t.Errorf("a row without its four columns: %s", line)
 			continue
 		}
-		for _, part := range strings.Split(strings.TrimSuffix(column[3], " |"), "; ") {
+		for part := range strings.SplitSeq(strings.TrimSuffix(column[3], " |"), "; ") {
 			folder, names, ok := strings.Cut(strings.ReplaceAll(part, "`", ""), ": ")
 			files, err := filepath.Glob(folder + "/*_test.go")
 			if !ok || err != nil || len(files) == 0 {

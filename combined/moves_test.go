@@ -297,7 +297,6 @@ func TestALostAnswerOfAMoveIsMadeUpFor(t *testing.T) {
 // loaded it before does not bring it back.
 func TestWhatIsLeftBehindCanBeEnded(t *testing.T) {
 	ctx := t.Context()
-	type store = session.SessionStore
 	from := rows(t)
 	for name, s := range moving(t, from) {
 		for how, end := range map[string]func(token string, rec *session.Record) error{
