@@ -67,10 +67,7 @@ type owners struct {
 }
 
 const (
-	// maxOwner is the width of the column, and maxLabel how much of a label is
-	// kept, in bytes.
-	maxOwner = session.MaxOwnerBytes
-	maxLabel = session.MaxLabelBytes
+	maxOwner = session.MaxOwnerBytes // the width of the column
 
 	idPrefix    = "-"
 	completeKey = "*"
@@ -321,18 +318,9 @@ func checkOwner(owner string) error {
 	return nil
 }
 
-// storedLabel returns what is kept of a label: what every database can hold, up
-// to maxLabel bytes of whole characters.
+// storedLabel returns what is kept of a label. PostgreSQL has no NUL in a text.
 func storedLabel(label string) string {
-	label = strings.ReplaceAll(strings.ToValidUTF8(label, ""), "\x00", "")
-	if len(label) <= maxLabel {
-		return label
-	}
-	end := maxLabel
-	for !utf8.RuneStart(label[end]) {
-		end--
-	}
-	return label[:end]
+	return strings.ReplaceAll(session.CleanLabel(label), "\x00", "")
 }
 
 // deleteExpired deletes the rows whose session has expired and is gone. One

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sessionengine/dbstore"
 	"sessionengine/internal/sqlkit"
 	"sessionengine/session"
 )
@@ -377,10 +378,16 @@ func (s *Store) EndSessions(ctx context.Context, owner string) (int64, error) {
 // does not list what has ended.
 func (s *Store) endInEngine(ctx context.Context, owner string) error {
 	_, err := session.EndSessions(ctx, s.engine, owner)
-	if errors.Is(err, errors.ErrUnsupported) {
+	if listsNone(err) {
 		return nil
 	}
 	return err
+}
+
+// listsNone reports whether an engine has refused to end an owner's sessions since
+// it does not list them, or may not know all of them: the revocation list does.
+func listsNone(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, dbstore.ErrOwnersIncomplete)
 }
 
 // endOwner ends all sessions of an owner that are of an older generation than the
@@ -438,7 +445,7 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 		return "", session.ErrGone
 	}
 	kept, err := session.EndOtherSessions(ctx, s.engine, owner, newToken)
-	if errors.Is(err, errors.ErrUnsupported) { // it lists nothing either
+	if listsNone(err) {
 		return newToken, nil
 	}
 	return kept, err

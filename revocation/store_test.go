@@ -1181,3 +1181,44 @@ func TestTheEnginesListKnowsOfTheEnd(t *testing.T) {
 	}
 	want("after the others were ended by one that is gone")
 }
+
+// An engine whose list may lack sessions does not keep the revocation list from
+// ending all of them.
+func TestAnIncompleteListOfTheEngineDoesNotMatter(t *testing.T) {
+	ctx := t.Context()
+	path := sqlitePath(t)
+	made, err := sqlite.Open(ctx, path, sqlite.Options{Options: dbstore.Options{Owners: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := openSQLite(t, path)
+	if _, err := db.ExecContext(ctx, "DELETE FROM django_session_owner"); err != nil { // as before Migrate
+		t.Fatal(err)
+	}
+	rows, err := dbstore.New(db, dbstore.SQLite, dbstore.Options{Owners: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if _, err := session.EndSessions(ctx, rows, "alice"); !errors.Is(err, dbstore.ErrOwnersIncomplete) {
+		t.Fatalf("EndSessions of the engine: %v", err)
+	}
+	store := wrap(t, rows, revocation.NewMemoryList(), revocation.Options{})
+	mine, _ := begin(t, store, "alice", inAnHour())
+	other, _ := begin(t, store, "alice", inAnHour())
+	kept, err := store.EndOtherSessions(ctx, "alice", mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAlive(t, "the one that is kept", store, kept)
+	wantEnded(t, "the other one", store, other)
+	if err := endAll(ctx, store, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(ctx, kept); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("after all were ended: %v", err)
+	}
+}

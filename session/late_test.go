@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -313,4 +314,51 @@ func TestALateExtensionKeepsTheToken(t *testing.T) {
 			t.Error("the session has moved without the client")
 		}
 	})
+}
+
+// slowStore takes its time to save.
+type slowStore struct {
+	*probe
+	saving, done chan struct{}
+}
+
+func (s slowStore) Save(ctx context.Context, token string, rec *session.Record) (string, error) {
+	if token != "" {
+		close(s.saving)
+		<-s.done
+	}
+	return s.probe.Save(ctx, token, rec)
+}
+
+// The rest of a body is not held up while a goroutine saves a late change.
+func TestABodyGoesOnWhileALateChangeIsSaved(t *testing.T) {
+	store := slowStore{newProbe(), make(chan struct{}), make(chan struct{})}
+	token := stored(t, store, `{"team":"red"}`)
+	w := inRequestOf(t, manager(t, store, session.Options{}), token, func(w http.ResponseWriter, s *session.Session) {
+		io.WriteString(w, "first, ")
+		saved := make(chan error)
+		go func() {
+			s.Set("team", "blue")
+			saved <- s.Save(context.Background())
+		}()
+		<-store.saving
+		written := make(chan struct{})
+		go func() {
+			io.WriteString(w, "second")
+			close(written)
+		}()
+		select {
+		case <-written:
+		case <-time.After(10 * time.Second):
+			t.Error("the body waits for the store")
+		}
+		close(store.done)
+		<-written
+		if err := <-saved; err != nil {
+			t.Error(err)
+		}
+	})
+	if w.Body.String() != "first, second" {
+		t.Errorf("%q", w.Body)
+	}
 }

@@ -36,7 +36,11 @@ func (s *Session) SetOwner(owner string) {
 // sessions, the device for example; "" for nothing. What is not valid UTF-8 in
 // it, as in a User-Agent that somebody made up, is left out, and what is beyond
 // [MaxLabelBytes] is cut off, at the beginning of a character.
-func (s *Session) SetLabel(label string) {
+func (s *Session) SetLabel(label string) { s.setText(labelKey, CleanLabel(label)) }
+
+// CleanLabel returns what is kept of a label, see [Session.SetLabel]. Engines that
+// keep labels call it for records that have not come from the middleware.
+func CleanLabel(label string) string {
 	if len(label) > 4*MaxLabelBytes { // no need to look at all of a megabyte
 		label = label[:4*MaxLabelBytes]
 	}
@@ -48,7 +52,7 @@ func (s *Session) SetLabel(label string) {
 		}
 		label = label[:n]
 	}
-	s.setText(labelKey, label)
+	return label
 }
 
 // Owner returns what [Session.SetOwner] said last, or "".

@@ -24,6 +24,13 @@ import (
 // returns the response.
 func inRequest(t testing.TB, m *session.Manager, token string, f func(*session.Session)) *httptest.ResponseRecorder {
 	t.Helper()
+	return inRequestOf(t, m, token, func(_ http.ResponseWriter, s *session.Session) { f(s) })
+}
+
+// inRequestOf is inRequest for an f that writes the response.
+func inRequestOf(t testing.TB, m *session.Manager, token string,
+	f func(http.ResponseWriter, *session.Session)) *httptest.ResponseRecorder {
+	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
 	if token != "" {
 		r.Header.Set("Cookie", "sessionid="+token)
@@ -35,7 +42,7 @@ func inRequest(t testing.TB, m *session.Manager, token string, f func(*session.S
 			t.Errorf("Load: %v", err)
 			return
 		}
-		f(s)
+		f(w, s)
 	})).ServeHTTP(w, r)
 	return w
 }
