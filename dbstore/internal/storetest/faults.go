@@ -125,13 +125,18 @@ func (w *writer) save(ctx context.Context, n int) error {
 }
 
 // write lets writers save until each has seen want acknowledgements, and checks
-// what there is in the end. progress counts acknowledgements.
+// what there is in the end. progress counts acknowledgements; it stays 0 until
+// the sessions of all are there.
 func write(t *testing.T, ctx context.Context, stores []*dbstore.Store, writers, want int, progress *atomic.Int64) {
 	t.Helper()
-	var wg sync.WaitGroup
+	var all []*writer
 	for i := range writers {
-		w := writer{store: stores[i%len(stores)], rec: record("0")}
+		w := &writer{store: stores[i%len(stores)], rec: record("0")}
 		w.token = create(t, w.store, w.rec)
+		all = append(all, w)
+	}
+	var wg sync.WaitGroup
+	for _, w := range all {
 		wg.Go(func() {
 			for n := 1; w.saves < want; n++ {
 				saves := w.saves
@@ -224,7 +229,7 @@ func (f faults) testCut(t *testing.T) {
 	var progress, cuts atomic.Int64
 	// The connection holds until the sessions are there.
 	go func() {
-		for progress.Load() < writers && ctx.Err() == nil {
+		for progress.Load() == 0 && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		proxy.SetFilter(func(bool, []byte) bool {
