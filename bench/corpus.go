@@ -19,7 +19,7 @@ var corpusFiles embed.FS
 // corpusShapes are the files of the corpus, in the order of the tables.
 var corpusShapes = []string{
 	"visitor", "login", "flashes", "checkout", "cart", "oidc", "large-cart", "token-cache",
-	"cart-vi", "checkout-ja", "rails", "laravel", "express",
+	"cart-vi", "checkout-ja", "rails", "laravel", "express", "flask", "spring", "aspnet", "auth0", "checkout-de",
 }
 
 // A Session is one session to measure.

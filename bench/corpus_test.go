@@ -21,12 +21,18 @@ func TestCorpusIsWhatItsGeneratorMakes(t *testing.T) {
 	if out, err := exec.Command("go", "run", "./"+corpusDir+"/gen", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	made, err := os.ReadDir(dir)
-	if err != nil || len(made) != len(corpusPaths(t)) {
-		t.Errorf("gen makes %d files, %v; the corpus has %d", len(made), err, len(corpusPaths(t)))
+	made, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	madeHeldOut, err2 := filepath.Glob(filepath.Join(dir, "heldout", "*.jsonl"))
+	paths := slices.Concat(corpusPaths(t), heldOutPaths(t))
+	if n := len(made) + len(madeHeldOut); n != len(paths) || err != nil || err2 != nil {
+		t.Errorf("gen makes %d files, %v, %v; the corpus has %d", n, err, err2, len(paths))
 	}
-	for _, path := range corpusPaths(t) {
-		want, err := os.ReadFile(filepath.Join(dir, filepath.Base(path)))
+	for _, path := range paths {
+		name, err := filepath.Rel(corpusDir, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Error(err)
 			continue
@@ -38,7 +44,7 @@ func TestCorpusIsWhatItsGeneratorMakes(t *testing.T) {
 }
 
 func TestCorpusLinesAreCompactJSONObjects(t *testing.T) {
-	for _, path := range corpusPaths(t) {
+	for _, path := range slices.Concat(corpusPaths(t), heldOutPaths(t)) {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -77,15 +83,15 @@ func TestCorpusSizes(t *testing.T) {
 }
 
 func TestCorpusSessionsOfAKindDiffer(t *testing.T) {
-	for _, kind := range bench.CorpusShapes() {
-		content, err := os.ReadFile(filepath.Join(corpusDir, kind+".jsonl"))
+	for _, path := range slices.Concat(corpusPaths(t), heldOutPaths(t)) {
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 		slices.Sort(lines)
 		if n := len(slices.Compact(slices.Clone(lines))); n != len(lines) || n < 8 {
-			t.Errorf("%s: %d lines, %d different", kind, len(lines), n)
+			t.Errorf("%s: %d lines, %d different", path, len(lines), n)
 		}
 	}
 }
@@ -100,10 +106,15 @@ func TestCorpusReadmeTellsWhereEachFileComesFrom(t *testing.T) {
 		sections = append(sections, string(m[1]))
 	}
 	var files []string
-	for _, path := range corpusPaths(t) {
-		files = append(files, filepath.Base(path))
+	for _, path := range slices.Concat(corpusPaths(t), heldOutPaths(t)) {
+		name, err := filepath.Rel(corpusDir, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, filepath.ToSlash(name))
 	}
 	slices.Sort(sections)
+	slices.Sort(files)
 	if !slices.Equal(sections, files) {
 		t.Errorf("README.md has sections on %q, and the files are %q", sections, files)
 	}
@@ -133,6 +144,16 @@ func corpusPaths(t *testing.T) []string {
 	paths, err := filepath.Glob(filepath.Join(corpusDir, "*.jsonl"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no corpus: %v", err)
+	}
+	return paths
+}
+
+// heldOutPaths are the files that no dictionary was made from.
+func heldOutPaths(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(corpusDir, "heldout", "*.jsonl"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no sessions that are held out: %v", err)
 	}
 	return paths
 }

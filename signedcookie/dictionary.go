@@ -41,6 +41,11 @@ func newDictionary(words []byte) (*dictionary, error) {
 // the dictionary only. Where a key is commonly followed by a packed run, its
 // mark is there too.
 //
+// What is in it are public facts: keys that frameworks and standards document,
+// and common words. Nothing is taken from the sessions of a site, and nothing
+// from those of bench/testdata/corpus/heldout, which tell what the dictionary is
+// worth to sessions that nobody thought of.
+//
 // It is part of the format and must never change: FORMAT.md gives its hash.
 var builtinWords = strings.Join([]string{
 	// Words of messages, names and addresses.

@@ -1,8 +1,8 @@
 // Gen makes the files of bench/testdata/corpus in the folder that its argument
 // names: go generate ./bench runs it.
 //
-// The shapes are those of real applications, as the corpus's README tells; the
-// values are made up here. Whatever is random in a real session (hashes,
+// The shapes are those of real applications, as the corpus's README tells; those
+// of heldout.go are in the folder heldout. The values are made up here. Whatever is random in a real session (hashes,
 // tokens, signatures, identifiers) comes from ChaCha8 seeded with the file's
 // name, so that the files are the same whenever and wherever they are made.
 package main
@@ -18,9 +18,18 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 func main() {
+	write(os.Args[1], kinds)
+	write(filepath.Join(os.Args[1], "heldout"), heldOut)
+}
+
+func write(dir string, kinds []kind) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		log.Fatal(err)
+	}
 	for _, kind := range kinds {
 		name := kind.name + ".jsonl"
 		g := &generator{src: rand.NewChaCha8(sha256.Sum256([]byte(name)))}
@@ -29,17 +38,19 @@ func main() {
 			b.Write(kind.make(g))
 			b.WriteByte('\n')
 		}
-		if err := os.WriteFile(filepath.Join(os.Args[1], name), b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-var kinds = []struct {
+type kind struct {
 	name  string
 	lines int
 	make  func(*generator) []byte
-}{
+}
+
+var kinds = []kind{
 	{"visitor", 20, visitor},
 	{"login", 40, login},
 	{"cart", 60, cart},
@@ -53,6 +64,11 @@ var kinds = []struct {
 	{"rails", 40, rails},
 	{"laravel", 40, laravel},
 	{"express", 40, express},
+	{"flask", 40, flask},
+	{"spring", 40, spring},
+	{"aspnet", 40, aspnet},
+	{"auth0", 20, auth0},
+	{"checkout-de", 40, checkoutDe},
 }
 
 // visitor is somebody who only looked at a form, on a Django site with
@@ -282,10 +298,15 @@ func rails(g *generator) []byte {
 
 // laravel is a login on a Laravel site.
 func laravel(g *generator) []byte {
+	token := g.alphanumeric(40)
+	page := g.pick("", "dashboard", "orders", "orders/"+g.number(100, 9999), "profile")
+	route := map[string]any{"": "home", "dashboard": "dashboard", "orders": "orders.index", "profile": "profile.edit"}
+	if route[page] == nil {
+		route[page] = "orders.show"
+	}
 	return object(
-		"_token", g.alphanumeric(40),
-		"_previous", object("url", "https://shop.example.com/"+
-			g.pick("", "dashboard", "orders", "orders/"+g.number(100, 9999), "profile")),
+		"_token", token,
+		"_previous", object("url", "https://shop.example.com/"+page, "route", route[page]),
 		"_flash", object("old", []string{}, "new", []string{}),
 		"url", []string{},
 		// The suffix is the SHA-1 of the guard's class name, the same everywhere.
@@ -305,6 +326,110 @@ func express(g *generator) []byte {
 		"flash", object(),
 		"returnTo", g.pick("/", "/account", "/orders", "/settings/profile"),
 		"csrfSecret", g.base64(18))
+}
+
+// flask is a login on a Flask site with Flask-Login and Flask-WTF, and sometimes
+// a message.
+func flask(g *generator) []byte {
+	fields := []any{"_fresh", g.between(0, 3) > 0, "_id", g.hex(128), "_user_id", fmt.Sprint(g.between(1, 99999)),
+		"csrf_token", g.hex(40)}
+	if g.between(0, 1) == 1 {
+		fields = append(fields, "_flashes", []any{object(" t", []string{g.pick("message", "success", "error"),
+			g.pick("Welcome back.", "Your post is now live!", "Your changes have been saved.")})})
+	}
+	return object(fields...)
+}
+
+// spring is a login on a site with Spring Security, whose objects Spring Session
+// keeps as the JSON of Spring Security's own modules for Jackson.
+func spring(g *generator) []byte {
+	const pkg = "org.springframework.security."
+	role := func(name string) json.RawMessage {
+		return object("@class", pkg+"core.authority.SimpleGrantedAuthority", "authority", name)
+	}
+	roles := []any{role("ROLE_USER")}
+	if g.between(0, 4) == 0 {
+		roles = append(roles, role("ROLE_ADMIN"))
+	}
+	return object(
+		pkg+"web.csrf.HttpSessionCsrfTokenRepository.CSRF_TOKEN", object(
+			"@class", pkg+"web.csrf.DefaultCsrfToken", "token", g.uuid(), "parameterName", "_csrf",
+			"headerName", "X-CSRF-TOKEN"),
+		"SPRING_SECURITY_CONTEXT", object(
+			"@class", pkg+"core.context.SecurityContextImpl",
+			"authentication", object(
+				"@class", pkg+"authentication.UsernamePasswordAuthenticationToken",
+				"authorities", []any{"java.util.Collections$UnmodifiableRandomAccessList", roles},
+				"details", object("@class", pkg+"web.authentication.WebAuthenticationDetails",
+					"remoteAddress", fmt.Sprintf("198.51.100.%d", g.between(1, 254)), "sessionId", g.uuid()),
+				"authenticated", true,
+				"principal", object(
+					"@class", pkg+"core.userdetails.User", "password", nil, "username", "user"+g.number(100, 9999),
+					"authorities", []any{"java.util.Collections$UnmodifiableSet", roles},
+					"accountNonExpired", true, "accountNonLocked", true, "credentialsNonExpired", true,
+					"enabled", true),
+				"credentials", nil)))
+}
+
+// aspnet is a login on a site with ASP.NET Core Identity, by its claims.
+func aspnet(g *generator) []byte {
+	const soap = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
+	name := "user" + g.number(100, 9999) + "@example.com"
+	claims := []any{
+		object("Type", soap+"nameidentifier", "Value", g.uuid()),
+		object("Type", soap+"name", "Value", name),
+		object("Type", soap+"emailaddress", "Value", name),
+		object("Type", "AspNet.Identity.SecurityStamp", "Value", g.from(upper+"234567", 32)),
+		object("Type", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "Value",
+			g.pick("Admin", "Manager", "Member")),
+	}
+	return object("AuthenticationType", "Identity.Application", "IsPersistent", g.between(0, 1) == 1,
+		"IssuedUtc", g.time("Mon, 02 Jan 2006 15:04:05 GMT"), "Claims", claims)
+}
+
+// auth0 is a login at Auth0 with express-openid-connect.
+func auth0(g *generator) []byte {
+	now := 1767225600 + g.between(0, 1<<20)
+	claims := object(
+		"nickname", "jane.doe", "name", "jane.doe@example.com", "picture", "https://s.gravatar.com/avatar/"+g.hex(32)+
+			"?s=480&r=pg&d=https%3A%2F%2Fcdn.auth0.com%2Favatars%2Fja.png",
+		"updated_at", g.time("2006-01-02T15:04:05.000Z"), "email", "jane.doe@example.com", "email_verified", true,
+		"iss", "https://example.eu.auth0.com/", "aud", g.alphanumeric(32), "sub", "auth0|"+g.hex(24), "iat", now,
+		"exp", now+36000, "sid", g.alphanumeric(32), "nonce", g.base64(32))
+	return object(
+		"id_token", g.jwt(claims), "access_token", g.alphanumeric(32), "refresh_token", "v1."+g.base64(40),
+		"token_type", "Bearer", "expires_at", now+86400)
+}
+
+// checkoutDe is the cart of a shop with WooCommerce in German, whose payment has
+// begun with Stripe.
+func checkoutDe(g *generator) []byte {
+	var items []any
+	total := 0
+	for _, at := range g.distinct(g.between(1, 3), len(catalogueDe)) {
+		p, key, n := catalogueDe[at], g.hex(32), g.between(1, 4)
+		var euros, cents int
+		fmt.Sscanf(p.price, "%d.%d", &euros, &cents)
+		line := n * (100*euros + cents)
+		total += line
+		items = append(items, key, object(
+			"key", key, "product_id", 200+at, "variation_id", 0, "variation", []any{}, "quantity", n,
+			"data_hash", g.hex(32), "name", p.name, "line_subtotal", float64(line)/100, "line_tax", 0,
+			"line_total", float64(line)/100))
+	}
+	return object(
+		"cart", object(items...),
+		"applied_coupons", []any{},
+		"chosen_shipping_methods", []string{g.pick("flat_rate:1", "free_shipping:2", "local_pickup:3")},
+		"chosen_payment_method", "stripe",
+		"customer", object("first_name", "Erika", "last_name", "Mustermann", "address_1",
+			g.pick("Hauptstraße", "Bahnhofstraße", "Gartenweg", "Schulstraße")+" "+g.number(1, 120),
+			"postcode", g.number(10000, 99999), "city", g.pick("Berlin", "Köln", "München", "Leipzig"),
+			"country", "DE", "email", "erika@example.com"),
+		"stripe", object("customer", "cus_"+g.alphanumeric(14), "payment_intent", "pi_3"+g.alphanumeric(23)),
+		"wc_notices", object("success", []any{object("notice", g.pick(
+			"Der Artikel wurde deinem Warenkorb hinzugefügt.", "Der Gutschein wurde erfolgreich angewendet.",
+			"Der Warenkorb wurde aktualisiert."), "data", []any{})}))
 }
 
 // A product of a shop that is made up.
@@ -335,6 +460,11 @@ var catalogueVi = variants([]product{
 	{"Khăn lụa Vạn Phúc", "420000"},
 	{"Bánh đậu xanh, hộp 300 g", "55000"},
 }, "", ", loại lớn", ", màu xanh")
+
+var catalogueDe = variants([]product{
+	{"Wanderrucksack 30 Liter", "89.95"}, {"Trinkflasche aus Edelstahl", "24.90"}, {"Stirnlampe", "34.50"},
+	{"Wollsocken, grau", "12.90"}, {"Taschenmesser", "29.00"}, {"Regenjacke für Damen", "119.00"},
+}, "", ", groß", ", klein")
 
 // variants returns each article in each variant.
 func variants(articles []product, variants ...string) []product {
@@ -453,6 +583,12 @@ func (g *generator) hex(n int) string { return hex.EncodeToString(g.bytes(n / 2)
 
 // base64 returns n random bytes in base64url.
 func (g *generator) base64(n int) string { return base64.RawURLEncoding.EncodeToString(g.bytes(n)) }
+
+// time returns a moment of the year 2026 in a layout of package time.
+func (g *generator) time(layout string) string {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(g.between(0, 365*86400*1000-1)) *
+		time.Millisecond).Format(layout)
+}
 
 func (g *generator) uuid() string {
 	h := g.hex(32)
