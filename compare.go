@@ -431,7 +431,8 @@ func checkTrain(opts *options, isSet map[string]bool) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(isSet)) {
 		switch name {
-		case "train", "seed", "sessions", "scheme", "cookie", "table", "secret-file", "secret-encoding", "dictionary":
+		case "train", "seed", "sessions", "scheme", "cookie", "table", "context", "secret-file", "secret-encoding",
+			"dictionary":
 		default:
 			return fmt.Errorf("-train measures nothing, so that -%s has no meaning with it", name)
 		}

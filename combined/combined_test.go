@@ -232,7 +232,7 @@ func TestASessionThatOutgrowsTheCookieMovesAndComesBack(t *testing.T) {
 	s.keys("user cart")
 	s.get("/set?k=cart&n=5001")
 	s.keys("user cart")
-	s.get("/set?k=cart&n=2300") // would fit, but not well
+	s.get("/set?k=cart&n=2900") // would fit, but not well
 	if !s.inRow() {
 		t.Error("a session near the limit moves to and fro")
 	}

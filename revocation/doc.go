@@ -48,9 +48,9 @@
 // if the session is saved: with [SQLList] a query by primary key each, with
 // [MemoryList] less than a microsecond. [Options].MaxStale saves most lookups of
 // the first kind, and tells what that can miss. A login, a renewal and a logout
-// write to the list or read it once more. The cookie of signedcookie grows by 30
-// to 55 bytes, or 20 to 40 if it is sealed, and by ten more in sessions that begin
-// after their owner's others were ended.
+// write to the list or read it once more. The cookie of signedcookie grows by 20
+// to 40 bytes, and by ten more in sessions that begin after their owner's others
+// were ended.
 //
 // The list has a row of about 100 bytes for each session that was ended, for as
 // long as such a session lives or a little longer, and one for each owner whose

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,8 +107,8 @@ func appendHex(b []byte, n int64, digits int) []byte {
 	return append(b, text...)
 }
 
-// cut takes the mark out of data, which it overwrites. It is false, and has done
-// nothing, if there is none.
+// cut returns the mark that is in data, and a copy of data without it. It reports
+// false, and returns data itself, if there is none.
 func cut(data []byte) (mark, []byte, bool) {
 	open := openBrace(data)
 	if open < 0 || !bytes.HasPrefix(data[open+1:], []byte(markPrefix)) {
@@ -135,10 +136,7 @@ func cut(data []byte) (mark, []byte, bool) {
 	case !closes(data[rest:]):
 		return mark{}, data, false
 	}
-	// What is before the mark moves up to what is after it.
-	from := rest - (open + 1)
-	copy(data[from:], data[:open+1])
-	return m, data[from:], true
+	return m, slices.Concat(data[:open+1], data[rest:]), true
 }
 
 // parseMark reads what is between the quotes.

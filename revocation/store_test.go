@@ -822,8 +822,7 @@ func TestCookiesGrowALittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for scheme, bounds := range map[signedcookie.Scheme][2]int{signedcookie.Signed: {30, 55},
-			signedcookie.Sealed: {20, 40}} {
+		for _, scheme := range []signedcookie.Scheme{signedcookie.Signed, signedcookie.Sealed} {
 			engine, err := signedcookie.New([]byte("kPz0Yt1Xo3mB8vQ5rWn2sLd7fGh4jKc9aEu6iOxT0wM="),
 				signedcookie.Options{Scheme: scheme})
 			if err != nil {
@@ -844,8 +843,8 @@ func TestCookiesGrowALittle(t *testing.T) {
 				}
 				n++
 			}
-			if mean := growth / n; mean < bounds[0] || mean > bounds[1] {
-				t.Errorf("%s, %v: grows by %d bytes, want %v", kind, scheme, mean, bounds)
+			if mean := growth / n; mean < 20 || mean > 40 {
+				t.Errorf("%s, %v: grows by %d bytes, want 20 to 40", kind, scheme, mean)
 			}
 		}
 	}

@@ -37,7 +37,7 @@ type SessionStore interface {
 	// matches [ErrNotFound]; [ErrInvalidToken] and [ErrExpired], which match it
 	// too, tell why, for logs only. Load never returns a record together with
 	// an error, nor a record at or after its Expires. The record belongs to the
-	// caller.
+	// caller, except for the bytes of its Data, which nobody may change.
 	Load(ctx context.Context, token string) (*Record, error)
 
 	// Save stores the record and returns the token to give to the client, which
@@ -74,6 +74,11 @@ type SessionStore interface {
 type Record struct {
 	// Data is the serialized session. The engine treats it as opaque; it may
 	// rely on its being valid UTF-8 without NUL bytes, as JSON is.
+	//
+	// What Load gave stays as it is: neither the engine nor the caller writes to
+	// it, so that an engine may give it to several callers, and a caller may
+	// keep parts of it. To append to it is safe: an engine that shares it clips
+	// its capacity. Who wants other data in a record gives it another slice.
 	Data []byte
 
 	// Expires is the moment from which the session is no longer valid, in UTC.

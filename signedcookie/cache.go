@@ -23,7 +23,7 @@ type cache struct {
 }
 
 type cacheEntry struct {
-	data    string
+	data    []byte
 	expires time.Time
 }
 
@@ -61,10 +61,10 @@ func (c *cache) load(token string) *session.Record {
 	if !ok {
 		return nil
 	}
-	return &session.Record{Data: []byte(e.data), Expires: e.expires}
+	return &session.Record{Data: e.data, Expires: e.expires}
 }
 
-// store remembers what a token holds.
+// store remembers what a token holds. It keeps data.
 func (c *cache) store(token string, data []byte, expires time.Time) {
 	if c == nil {
 		return
@@ -72,7 +72,7 @@ func (c *cache) store(token string, data []byte, expires time.Time) {
 	// A clone, since token is part of a request's header, which it would keep in
 	// memory as a whole.
 	token = strings.Clone(token)
-	e := cacheEntry{data: string(data), expires: expires}
+	e := cacheEntry{data, expires}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cookies.Put(token, e)

@@ -2,21 +2,22 @@ package signedcookie
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"sessionengine/session"
 )
 
-// envelope protects a payload with one key.
+// envelope protects a payload with the keys of one secret.
 type envelope interface {
-	// seal returns a cookie's value. It may overwrite payload, and keeps no
-	// reference to it.
-	seal(s *scratch, cookie string, payload []byte) (string, error)
+	// seal returns what a cookie's value has in base64. It may overwrite payload,
+	// and keeps no reference to it. What it returns may be a part of s.
+	seal(s *scratch, cookie string, payload []byte) ([]byte, error)
 
-	// open returns the payload of a value, which is canonical base64, if it was
-	// sealed with this key for this cookie. The payload may be a part of s.
-	open(s *scratch, cookie, value string) (payload []byte, ok bool)
+	// open returns the payload that was sealed with these keys for this cookie.
+	// It leaves what was sealed as it is. The payload may be a part of s.
+	open(s *scratch, cookie string, sealed []byte) (payload []byte, ok bool)
 }
 
 // scratch is what encoding or decoding one cookie needs besides its result.
@@ -25,9 +26,13 @@ type scratch struct {
 	payload  buffer
 	deflated buffer
 	inflater inflater
+	unpacked buffer
+	value    buffer // in base64
 	sealed   buffer
-	key      [keySize]byte
-	cookie   []byte
+	cookie   buffer
+	joined   buffer // securecookie's, without the outer base64
+	text     buffer // securecookie's
+	opened   []byte // the payload that securecookie gives, which is none of ours
 }
 
 // buffer is an io.Writer that appends to itself.
@@ -44,7 +49,6 @@ func (b *buffer) Write(p []byte) (int, error) {
 type codec struct {
 	payloads  *payloads
 	envelopes []envelope // one for each secret; the first one seals
-	padded    bool       // whether the base64 of a value is padded
 	pool      sync.Pool  // of *scratch
 }
 
@@ -60,73 +64,38 @@ func (c *codec) scratch() *scratch {
 func (c *codec) encode(cookie string, data []byte, expires time.Time) (string, error) {
 	s := c.scratch()
 	defer c.pool.Put(s)
-	value, err := c.envelopes[0].seal(s, cookie, c.payloads.encode(s, data, expires))
+	sealed, err := c.envelopes[0].seal(s, cookie, c.payloads.encode(s, data, expires))
 	if err != nil {
 		return "", errors.New("signedcookie: the cookie could not be sealed") // err might tell of its content
 	}
-	return value, nil
+	s.value = base64URL.AppendEncode(s.value[:0], sealed)
+	return string(s.value), nil
 }
 
 // decode returns what was given to encode; data is the caller's. Whether it has
 // expired is not looked at.
 func (c *codec) decode(cookie, value string) ([]byte, time.Time, error) {
-	if !canonicalBase64(value, c.padded) {
-		return nil, time.Time{}, session.ErrInvalidToken
-	}
 	s := c.scratch()
 	defer c.pool.Put(s)
-	for _, e := range c.envelopes {
-		if payload, ok := e.open(s, cookie, value); ok {
-			return c.payloads.decode(s, payload)
+	if sealed, ok := s.decodeBase64(value); ok {
+		for _, e := range c.envelopes {
+			if payload, ok := e.open(s, cookie, sealed); ok {
+				return c.payloads.decode(s, payload)
+			}
 		}
 	}
 	return nil, time.Time{}, session.ErrInvalidToken
 }
 
-// canonicalBase64 reports whether s is what an encoder of base64url (RFC 4648,
-// section 5) writes. Decoders of encoding/base64 skip line breaks, and unless
-// they are strict they ignore the bits of the last character that stand for
-// nothing, so that several texts decode to the same bytes.
-func canonicalBase64(s string, padded bool) bool {
-	if padded {
-		if len(s)%4 != 0 {
-			return false
-		}
-		for range 2 {
-			if n := len(s); n > 0 && s[n-1] == '=' {
-				s = s[:n-1]
-			}
-		}
+// decodeBase64 decodes base64url without padding (RFC 4648, section 5). It
+// accepts what an encoder writes, and no other spelling of the same bytes: not
+// the line breaks either that encoding/base64 skips, even when it is strict.
+func (s *scratch) decodeBase64(value string) (decoded []byte, ok bool) {
+	if value == "" || strings.ContainsAny(value, "\r\n") {
+		return nil, false
 	}
-	if len(s) == 0 {
-		return false
-	}
-	var last uint8
-	for i := range len(s) {
-		if last = base64Value[s[i]]; last == notBase64 {
-			return false
-		}
-	}
-	switch len(s) % 4 {
-	case 1:
-		return false
-	case 2:
-		return last&0x0f == 0
-	case 3:
-		return last&0x03 == 0
-	}
-	return true
+	s.value = append(s.value[:0], value...)
+	var err error
+	s.sealed, err = base64URL.AppendDecode(s.sealed[:0], s.value)
+	return s.sealed, err == nil
 }
-
-const notBase64 = 0xff
-
-var base64Value = func() (value [256]uint8) {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for c := range value {
-		value[c] = notBase64
-	}
-	for v, c := range alphabet {
-		value[c] = uint8(v)
-	}
-	return value
-}()

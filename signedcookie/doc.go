@@ -40,16 +40,17 @@
 // (and large_client_header_buffers, for requests with several such cookies), or
 // [Options.MaxCookieBytes] to 3500, with which such a session is an error that
 // says so. Cookies are sent with every request, so smaller is better: a login
-// takes about 190 bytes, or 140 sealed, and a shopping cart of a kilobyte about
-// 690, or 510.
+// takes about 150 bytes, or 120 sealed, and a shopping cart of a kilobyte about
+// 490, or 460.
 //
 // Of two requests that change one session at the same time, the changes of one
 // are lost, since each carries the whole session to the browser.
 //
 // # Secrets
 //
-// Keys are derived from a secret with HKDF (RFC 5869), one for each purpose. A
-// secret may come from a file or from the environment, with a line break at its
+// Keys are derived from a secret with HKDF (RFC 5869), one for each purpose and
+// [Options.Context]: two sites that share a secret give themselves different ones,
+// and neither takes the other's cookies. A secret may come from a file or from the environment, with a line break at its
 // end or without: it is the same one. [ReadSecrets] and [ParseSecrets] read
 // several, one a line. To
 // replace a secret, give the new one to [New] and the old one in

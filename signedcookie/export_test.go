@@ -18,12 +18,18 @@ func Pack(data []byte) (text, raw []byte, ok bool) {
 // SealPayload returns a cookie's value with any payload, protected as the store
 // protects its own.
 func SealPayload(s *Store, payload []byte) (string, error) {
-	return s.codec.envelopes[0].seal(new(scratch), s.cookie, append([]byte(nil), payload...))
+	sealed, err := s.codec.envelopes[0].seal(new(scratch), s.cookie, append([]byte(nil), payload...))
+	return base64URL.EncodeToString(sealed), err
 }
 
 // OpenPayload returns the payload of a cookie's value.
 func OpenPayload(s *Store, value string) (payload []byte, ok bool) {
-	return s.codec.envelopes[0].open(new(scratch), s.cookie, value)
+	work := new(scratch)
+	sealed, ok := work.decodeBase64(value)
+	if !ok {
+		return nil, false
+	}
+	return s.codec.envelopes[0].open(work, s.cookie, sealed)
 }
 
 // WithoutPayloads returns a store like s that panics when it gets to the payload
@@ -31,7 +37,7 @@ func OpenPayload(s *Store, value string) (payload []byte, ok bool) {
 func WithoutPayloads(s *Store) *Store {
 	blind := *s
 	c := s.codec
-	blind.codec = &codec{envelopes: c.envelopes, padded: c.padded}
+	blind.codec = &codec{envelopes: c.envelopes}
 	blind.cache = nil
 	return &blind
 }

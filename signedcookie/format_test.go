@@ -20,16 +20,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tink-crypto/tink-go/v2/daead/subtle"
+
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
 
 // A reader reads cookies as FORMAT.md says. It is a second implementation,
-// written from that document with the standard library alone, and shares
-// nothing with the package.
+// written from that document with the standard library and Tink's AES-SIV, and
+// shares nothing with the package.
 type reader struct {
 	scheme       string
 	secrets      [][]byte
+	context      string
 	cookie       string
 	builtin      []byte
 	dictionaries [][]byte
@@ -50,12 +53,8 @@ func (r reader) read(value string, now int64) (data []byte, expires int64, err e
 	if len(r.cookie)+len(value) > 4096 {
 		return nil, 0, errTooLong
 	}
-	encoding := base64.URLEncoding
-	if r.scheme == "sealed" {
-		encoding = base64.RawURLEncoding
-	}
-	b, err := encoding.DecodeString(value)
-	if err != nil || encoding.EncodeToString(b) != value || value == "" {
+	b, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil || base64.RawURLEncoding.EncodeToString(b) != value || value == "" {
 		return nil, 0, errNotCanonical
 	}
 	for _, secret := range r.secrets {
@@ -72,51 +71,39 @@ func (r reader) read(value string, now int64) (data []byte, expires int64, err e
 	return nil, 0, errForged
 }
 
-func (r reader) key(secret []byte, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, nil, "sessionengine signedcookie v1 "+purpose, 32)
+func (r reader) key(secret []byte, purpose string, size int) []byte {
+	info := "sessionengine signedcookie v1 " + purpose
+	if r.context != "" {
+		info += "\x00" + r.context
+	}
+	key, err := hkdf.Key(sha256.New, secret, nil, info, size)
 	if err != nil {
 		panic(err)
 	}
 	return key
 }
 
-func (r reader) hmac(key []byte, message string) []byte {
-	mac := hmac.New(sha256.New, key)
-	io.WriteString(mac, message)
-	return mac.Sum(nil)
-}
-
 func (r reader) open(secret, b []byte) (payload []byte, ok bool) {
 	if r.scheme == "sealed" {
-		if len(b) < 16 {
-			return nil, false
-		}
-		block, err := aes.NewCipher(r.hmac(r.key(secret, "sealed"), string(b[:16])))
+		siv, err := subtle.NewAESSIV(r.key(secret, "sealed", 64))
 		if err != nil {
 			panic(err)
 		}
-		gcm, err := cipher.NewGCM(block)
-		if err != nil {
-			panic(err)
-		}
-		payload, err = gcm.Open(nil, make([]byte, 12), b[16:], []byte(r.cookie))
+		payload, err = siv.DecryptDeterministically(b, []byte(r.cookie))
 		return payload, err == nil
 	}
-	// The mac may contain the separator, and what is before it does not.
-	parts := strings.SplitN(string(b), "|", 3)
-	if len(parts) != 3 {
+	date, n := binary.Uvarint(b)
+	if n <= 0 || !bytes.Equal(binary.AppendUvarint(nil, date), b[:n]) || date >= 1<<63 || len(b) < n+32 {
 		return nil, false
 	}
-	date, inner, mac := parts[0], parts[1], parts[2]
-	if !hmac.Equal([]byte(mac), r.hmac(r.key(secret, r.scheme+" hash"), r.cookie+"|"+date+"|"+inner)) {
-		return nil, false
-	}
-	payload, err := base64.URLEncoding.DecodeString(inner)
-	if err != nil {
+	payload = b[n : len(b)-32]
+	mac := hmac.New(sha256.New, r.key(secret, r.scheme+" hash", 32))
+	fmt.Fprintf(mac, "%s|%d|%s", r.cookie, date, base64.URLEncoding.EncodeToString(payload))
+	if !hmac.Equal(mac.Sum(nil), b[len(b)-32:]) {
 		return nil, false
 	}
 	if r.scheme == "encrypted" {
-		block, err := aes.NewCipher(r.key(secret, "encrypted block"))
+		block, err := aes.NewCipher(r.key(secret, "encrypted block", 32))
 		if err != nil {
 			panic(err)
 		}
@@ -289,6 +276,7 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 			{Compression: signedcookie.CompressionBest},
 			{Dictionary: trained},
 			{PadTo: 64},
+			{Context: "shop"},
 		} {
 			if opts.PadTo > 0 && scheme == signedcookie.Signed {
 				continue
@@ -299,6 +287,7 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 			second := reader{
 				scheme:       scheme.String(),
 				secrets:      [][]byte{secret(2), secret(1)},
+				context:      opts.Context,
 				cookie:       session.DefaultCookieName,
 				builtin:      builtinDictionary(t),
 				dictionaries: [][]byte{opts.Dictionary},
@@ -338,11 +327,11 @@ func TestFormatNamesTheDictionary(t *testing.T) {
 
 // A vector is one file of testdata/vectors: see FORMAT.md.
 type vector struct {
-	comment, scheme, cookie, expect, session string
-	secrets, dictionaries                    [][]byte
-	limit                                    int
-	now, expires                             int64
-	value                                    string
+	comment, scheme, context, cookie, expect, session string
+	secrets, dictionaries                             [][]byte
+	limit                                             int
+	now, expires                                      int64
+	value                                             string
 }
 
 func readVector(file string) (vector, error) {
@@ -373,6 +362,8 @@ func readVector(file string) (vector, error) {
 			v.comment = text
 		case "scheme":
 			v.scheme = text
+		case "context":
+			v.context = text
 		case "cookie":
 			v.cookie = text
 		case "expect":

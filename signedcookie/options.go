@@ -21,11 +21,10 @@ const (
 	// and HMAC-SHA-256.
 	Encrypted
 
-	// Sealed cookies are encrypted and authenticated with AES-256-GCM and a key
-	// of their own each. They are about a quarter shorter than the others, and
-	// take less time. [New] refuses them in Go's FIPS 140-only mode (GODEBUG
-	// fips140=only), which does not admit GCM with nonces that are not random;
-	// the other two work there.
+	// Sealed cookies are encrypted and authenticated with AES-SIV (RFC 5297).
+	// They are the shortest, and take the least time. They are deterministic: two
+	// sessions of the same content that expire in the same second have the same
+	// cookie. FORMAT.md says what that tells.
 	Sealed
 )
 
@@ -60,6 +59,11 @@ type Options struct {
 	// FallbackSecrets are secrets whose cookies are still accepted. New cookies
 	// are made with the secret given to [New]; a session that is saved gets one.
 	FallbackSecrets [][]byte
+
+	// Context is the site, or the part of one, that cookies are for: two with the
+	// same secret and different contexts refuse each other's cookies. It can be
+	// any text, and is no secret. When it changes, all sessions end.
+	Context string
 
 	// Compression is how much time to spend to make cookies smaller.
 	Compression Compression

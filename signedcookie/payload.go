@@ -213,8 +213,11 @@ func (p *payloads) parse(s *scratch, b []byte) (data []byte, seconds int64, ok b
 		}
 	}
 	if flags&flagPacked != 0 {
-		data, ok = unpack(make([]byte, 0, len(b)+2*len(raw)), b, raw, p.limit)
-		return data, seconds, ok
+		s.unpacked, ok = unpack(s.unpacked[:0], b, raw, p.limit)
+		b = s.unpacked
+		if !ok {
+			return nil, 0, false
+		}
 	}
 	if len(b) > p.limit {
 		return nil, 0, false

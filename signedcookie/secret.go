@@ -53,11 +53,22 @@ func checkSecret(what string, secret []byte) error {
 	return nil
 }
 
-// deriveKey derives the key for one purpose from a secret (HKDF-SHA-256, RFC
-// 5869, without a salt). No key is used for two purposes, so that a cookie made
-// for one of them is a forgery for all others.
-func deriveKey(secret []byte, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, nil, "sessionengine signedcookie v1 "+purpose, keySize)
+// keyring has the keys that are made of one secret, for one context.
+type keyring struct {
+	secret  []byte
+	context string
+}
+
+// derive returns the key for one purpose (HKDF-SHA-256, RFC 5869, without a
+// salt). No key is used for two purposes or in two contexts, so that a cookie
+// made for one of them is a forgery for all others. FORMAT.md shows that no two
+// of them have the same info.
+func (k keyring) derive(purpose string, size int) []byte {
+	info := "sessionengine signedcookie v1 " + purpose
+	if k.context != "" {
+		info += "\x00" + k.context
+	}
+	key, err := hkdf.Key(sha256.New, k.secret, nil, info, size)
 	if err != nil {
 		panic("signedcookie: HKDF: " + err.Error()) // only for a key longer than 8160 bytes
 	}

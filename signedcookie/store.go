@@ -46,7 +46,7 @@ func New(secret []byte, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &codec{padded: opts.Scheme != Sealed}
+	c := new(codec)
 	c.payloads, err = newPayloads(opts)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func New(secret []byte, opts Options) (*Store, error) {
 		if err := checkSecret(what, secret); err != nil {
 			return nil, err
 		}
-		e, err := newEnvelope(opts.Scheme, secret)
+		e, err := newEnvelope(opts.Scheme, keyring{secret, opts.Context})
 		if err != nil {
 			return nil, err
 		}
@@ -79,12 +79,12 @@ func New(secret []byte, opts Options) (*Store, error) {
 	}, nil
 }
 
-func newEnvelope(scheme Scheme, secret []byte) (envelope, error) {
+func newEnvelope(scheme Scheme, keys keyring) (envelope, error) {
 	switch scheme {
 	case Signed, Encrypted:
-		return newSecureCookie(secret, scheme == Encrypted), nil
+		return newSecureCookie(keys, scheme == Encrypted), nil
 	case Sealed:
-		return newSealed(secret), nil
+		return newSealed(keys)
 	}
 	return nil, fmt.Errorf("signedcookie: unknown Options.Scheme %d", int(scheme))
 }
@@ -93,11 +93,11 @@ func newEnvelope(scheme Scheme, secret []byte) (envelope, error) {
 // that it is known before the first session is lost to it.
 func probe(e envelope) error {
 	s := new(scratch)
-	value, err := e.seal(s, session.DefaultCookieName, []byte("probe"))
+	sealed, err := e.seal(s, session.DefaultCookieName, []byte("probe"))
 	if err != nil {
 		return err
 	}
-	if payload, ok := e.open(s, session.DefaultCookieName, value); !ok || string(payload) != "probe" {
+	if payload, ok := e.open(s, session.DefaultCookieName, sealed); !ok || string(payload) != "probe" {
 		return errors.New("it does not open what it has sealed")
 	}
 	return nil

@@ -3,6 +3,8 @@ package signedcookie_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -47,7 +49,7 @@ func TestVectors(t *testing.T) {
 func (v vector) testStore(t *testing.T) {
 	time.Sleep(time.Until(time.Unix(v.now, 0)))
 	opts := signedcookie.Options{FallbackSecrets: v.secrets[1:], FallbackDictionaries: v.dictionaries,
-		MaxDataBytes: v.limit}
+		MaxDataBytes: v.limit, Context: v.context}
 	for _, scheme := range schemes {
 		if scheme.String() == v.scheme {
 			opts.Scheme = scheme
@@ -90,7 +92,7 @@ func (v vector) testStore(t *testing.T) {
 }
 
 func (v vector) testReader(t *testing.T) {
-	r := reader{v.scheme, v.secrets, v.cookie, builtinDictionary(t), v.dictionaries, v.limit}
+	r := reader{v.scheme, v.secrets, v.context, v.cookie, builtinDictionary(t), v.dictionaries, v.limit}
 	data, expires, err := r.read(v.value, v.now)
 	if v.expect != "success" {
 		if err == nil || err.Error() != v.expect {
@@ -115,6 +117,8 @@ type vectorMaker struct {
 	as            signedcookie.Scheme // makes the value instead of scheme if asOther is set
 	asOther       bool
 	session       string
+	context       string
+	savedIn       string // context that the value was made in
 	padTo         int
 	payload       []byte              // instead of session
 	change        func(string) string // of the value
@@ -198,16 +202,18 @@ var vectorMakers = func() []vectorMaker {
 			vectorMaker{session: loginSession, savedWith: secret(8), expect: "forged"})
 		add("other-cookie", "made for another cookie",
 			vectorMaker{session: loginSession, savedFor: "sessionid2", expect: "forged"})
+		add("context", "made for the context of the reader", vectorMaker{session: loginSession, context: "shop",
+			savedIn: "shop"})
+		add("other-context", "made for another context", vectorMaker{session: loginSession, context: "shop",
+			savedIn: "blog", expect: "forged"})
+		add("missing-context", "made without a context", vectorMaker{session: loginSession, context: "shop",
+			expect: "forged"})
+		add("surplus-context", "made for a context, and the reader has none",
+			vectorMaker{session: loginSession, savedIn: "shop", expect: "forged"})
 		for _, wrong := range schemes {
 			if wrong != scheme {
-				// Both uses of securecookie have the same encoding, and sealed has
-				// another one, without padding.
-				expect := "forged"
-				if scheme == signedcookie.Sealed || wrong == signedcookie.Sealed {
-					expect = "not canonical"
-				}
 				add("from-"+wrong.String(), "a cookie of another scheme, from the same secret",
-					vectorMaker{session: loginSession, as: wrong, asOther: true, expect: expect})
+					vectorMaker{session: loginSession, as: wrong, asOther: true, expect: "forged"})
 			}
 		}
 		add("first-character", "the first character changed",
@@ -218,7 +224,6 @@ var vectorMakers = func() []vectorMaker {
 			vectorMaker{session: loginSession, change: flip(inMAC, other), expect: "forged"})
 		add("cut-off", "the last four characters cut off",
 			vectorMaker{session: loginSession, change: func(s string) string {
-				s = strings.TrimRight(s, "=")
 				return s[:(len(s)-4)/4*4]
 			}, expect: "forged"})
 		add("line-break", "a line break in the middle",
@@ -232,11 +237,10 @@ var vectorMakers = func() []vectorMaker {
 				expect: "not canonical"})
 		add("unused-bits", "unused bits of the last character are not zero",
 			vectorMaker{session: loginSession, change: func(s string) string {
-				body := strings.TrimRight(s, "=")
-				if len(body)%4 == 0 {
+				if len(s)%4 == 0 {
 					panic("the value has no unused bits")
 				}
-				return flip(func(string) int { return len(body) - 1 }, next)(s)
+				return flip(func(string) int { return len(s) - 1 }, next)(s)
 			}, expect: "not canonical"})
 		add("long-value", "more than 4096 bytes with the cookie's name",
 			vectorMaker{session: "{}", change: func(string) string { return strings.Repeat("QUJD", 1022) },
@@ -291,6 +295,27 @@ var vectorMakers = func() []vectorMaker {
 						builtin)...)...)...), expect: "too large"})
 		add("padding-without-end", "padding that is not marked",
 			vectorMaker{payload: head(0x10, '{', '}', 0, 0), expect: "malformed"})
+		if scheme != signedcookie.Sealed {
+			date := func(change func(date uint64) []byte) func(string) string {
+				return func(s string) string {
+					b, _ := base64.RawURLEncoding.DecodeString(s)
+					was, n := binary.Uvarint(b)
+					return base64.RawURLEncoding.EncodeToString(append(change(was), b[n:]...))
+				}
+			}
+			add("other-date", "the date changed", vectorMaker{session: loginSession,
+				change: date(func(was uint64) []byte { return binary.AppendUvarint(nil, was+1) }), expect: "forged"})
+			add("long-date", "the date with a byte more than it needs", vectorMaker{session: loginSession,
+				change: date(func(was uint64) []byte {
+					b := binary.AppendUvarint(nil, was)
+					b[len(b)-1] |= 0x80
+					return append(b, 0)
+				}), expect: "forged"})
+			add("huge-date", "a date of more than 63 bits", vectorMaker{session: loginSession,
+				change: date(func(was uint64) []byte { return binary.AppendUvarint(nil, was|1<<63) }), expect: "forged"})
+			add("short-mac", "fewer bytes than a MAC has", vectorMaker{session: loginSession,
+				change: func(s string) string { return s[len(s)-40:] }, expect: "forged"})
+		}
 		if scheme != signedcookie.Signed {
 			add("padded", "padded to a multiple of 64 bytes", vectorMaker{session: loginSession, padTo: 64})
 		}
@@ -299,7 +324,7 @@ var vectorMakers = func() []vectorMaker {
 }()
 
 func (m vectorMaker) make(t *testing.T) string {
-	opts := signedcookie.Options{Scheme: m.scheme, PadTo: m.padTo}
+	opts := signedcookie.Options{Scheme: m.scheme, Context: m.savedIn, PadTo: m.padTo}
 	if m.asOther {
 		opts.Scheme = m.as
 	}
@@ -355,6 +380,9 @@ func writeVectors(t *testing.T) {
 		fmt.Fprintf(&b, "comment: %s\nscheme: %v\nsecret: %x\n", m.comment, m.scheme, secret(9))
 		if m.fallback {
 			fmt.Fprintf(&b, "fallback: %x\n", m.savedWith)
+		}
+		if m.context != "" {
+			fmt.Fprintf(&b, "context: %s\n", m.context)
 		}
 		if m.dictionary != nil {
 			fmt.Fprintf(&b, "dictionary: %x\n", m.dictionary)

@@ -24,6 +24,7 @@ func readCookies(ctx context.Context, path string, isDir bool, opts Options) (*S
 	opener, err := opencookie.New(opencookie.Options{
 		Scheme:       opts.Scheme,
 		Cookie:       opts.Cookie,
+		Context:      opts.Context,
 		Secrets:      opts.Secrets,
 		Dictionaries: opts.Dictionaries,
 		DjangoAge:    100 * 365 * 24 * time.Hour, // they are as good as on the day when they were kept

@@ -48,6 +48,7 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 		"SECRET_KEY; older\nones in the lines after it. By default, what "+secretVariable+" says in the environment")
 	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text",
 		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
+	flags.StringVar(&f.opts.Context, "context", "", "signedcookie's Options.Context of the site, a `text`, if it has one")
 	const dictionary = "a `file` with a dictionary that the cookies were made with; may be repeated"
 	flags.Func("dictionary", dictionary, func(path string) error {
 		f.dictionaries = append(f.dictionaries, path)
@@ -71,7 +72,8 @@ func (f *Flags) Check(isSet map[string]bool) error {
 	if f.Location == "" && isSet["sessions"] {
 		return errors.New("-sessions: no place")
 	}
-	for _, name := range []string{"scheme", "cookie", "table", "secret-file", "secret-encoding", "dictionary"} {
+	for _, name := range []string{"scheme", "cookie", "table", "context", "secret-file", "secret-encoding",
+		"dictionary"} {
 		if isSet[name] && f.Location == "" {
 			return fmt.Errorf("-%s tells how the sessions were written; -sessions has to tell where they are", name)
 		}

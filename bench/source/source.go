@@ -47,6 +47,9 @@ type Options struct {
 	// Cookie is the name of the cookies; "" means "sessionid".
 	Cookie string
 
+	// Context is signedcookie.Options.Context of the site.
+	Context string
+
 	// Dictionaries are those of the site's own that its cookies were made with.
 	Dictionaries [][]byte
 

@@ -188,6 +188,9 @@ func scriptSave(ts *testscript.TestScript, args []string) (err error) {
 	case "dictionary":
 		opts := signedcookie.Options{Scheme: signedcookie.Sealed, Dictionary: []byte(ts.ReadFile("dictionary.txt"))}
 		token, err = saveCookie(opts, firstLine(ts, where), data, life)
+	case "context":
+		opts := signedcookie.Options{Scheme: signedcookie.Sealed, Context: "shop"}
+		token, err = saveCookie(opts, firstLine(ts, where), data, life)
 	case "signed":
 		token, err = saveCookie(signedcookie.Options{}, firstLine(ts, where), data, life)
 	case "encrypted":

@@ -41,6 +41,7 @@ Sessions that are expired are not shown.
 		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
 		flags.StringVar(&s.cookie, "cookie", session.DefaultCookieName,
 			"the `name` of the cookie, to which its value and a row's key are bound")
+		flags.StringVar(&s.context, "context", "", "the site's Options.Context, a `text` to which its cookies are bound")
 		flags.Var(&s.dictionaries, "dictionary",
 			"a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
 		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")
@@ -57,6 +58,7 @@ type shower struct {
 	secrets      *secrets.Source
 	values       bool
 	cookie       string
+	context      string
 	dictionaries files
 	django       bool
 	djangoAge    time.Duration
@@ -200,7 +202,7 @@ func (s *shower) openCookie(ctx context.Context, sys *system, token string) (whe
 	if err != nil {
 		return "", nil, explainSecrets(err, "this is a cookie that holds the session")
 	}
-	opts := opencookie.Options{Cookie: s.cookie, Secrets: found}
+	opts := opencookie.Options{Cookie: s.cookie, Context: s.context, Secrets: found}
 	for _, path := range s.dictionaries {
 		words, err := readFile("-dictionary", path)
 		if err != nil {
@@ -208,7 +210,7 @@ func (s *shower) openCookie(ctx context.Context, sys *system, token string) (whe
 		}
 		opts.Dictionaries = append(opts.Dictionaries, words)
 	}
-	return open(ctx, token, opts, len(found), "another secret, dictionary or cookie name")
+	return open(ctx, token, opts, len(found), "another secret, context, dictionary or cookie name")
 }
 
 func (s *shower) openDjangoCookie(ctx context.Context, sys *system, token string) (where string, rec *session.Record,

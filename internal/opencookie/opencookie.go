@@ -47,6 +47,9 @@ type Options struct {
 	// and its SECRET_KEY_FALLBACKS.
 	Secrets [][]byte
 
+	// Context is signedcookie.Options.Context.
+	Context string
+
 	// Dictionaries are those of the site's own.
 	Dictionaries [][]byte
 
@@ -93,6 +96,7 @@ func New(opts Options) (*Opener, error) {
 			}
 			store, err := signedcookie.New(secret, signedcookie.Options{
 				Scheme:               scheme,
+				Context:              opts.Context,
 				FallbackDictionaries: opts.Dictionaries,
 				MaxDataBytes:         maxData,
 				CacheBytes:           -1,
@@ -126,21 +130,14 @@ func DjangoOptions(fallbacks [][]byte, age time.Duration) django.Options {
 // error that matches [session.ErrExpired] comes with the latter; a value that
 // nothing opens gives an error that matches [session.ErrInvalidToken].
 func (o *Opener) Open(ctx context.Context, value string) (*session.Record, Made, error) {
-	values := []string{value}
-	// Who marks a text with a double click leaves the padding behind.
-	if n := len(value) % 4; n >= 2 {
-		values = append(values, value+"=="[n-2:])
-	}
 	var signed error
-	for _, value := range values {
-		for _, c := range o.candidates {
-			rec, err := c.store.Load(ctx, value)
-			switch {
-			case err == nil || errors.Is(err, session.ErrExpired) || !errors.Is(err, session.ErrNotFound):
-				return rec, c.Made, err
-			case err != session.ErrInvalidToken && err != session.ErrNotFound && signed == nil:
-				signed = err // it says what is wrong with what the secret has signed
-			}
+	for _, c := range o.candidates {
+		rec, err := c.store.Load(ctx, value)
+		switch {
+		case err == nil || errors.Is(err, session.ErrExpired) || !errors.Is(err, session.ErrNotFound):
+			return rec, c.Made, err
+		case err != session.ErrInvalidToken && err != session.ErrNotFound && signed == nil:
+			signed = err // it says what is wrong with what the secret has signed
 		}
 	}
 	if signed != nil {

@@ -199,18 +199,49 @@ var saveCases = []testCase{
 	{
 		name: "a loaded record belongs to the caller",
 		rule: "Load gives a record of the caller's own: changing it, or appending to its data, changes nothing in " +
-			"the store and in no other record.",
+			"the store and in no other record. Only the bytes of its data belong to nobody.",
 		run: func(c *check) {
 			token, _ := c.create(payload(1), inSeconds(3600))
 			one, two := c.mustLoad(token), c.mustLoad(token)
-			_ = append(one.Data, "more"...)
-			scribble(one.Data)
+			longer := append(one.Data, "one"...)
+			_ = append(two.Data, "two"...)
+			if string(longer) != string(payload(1))+"one" {
+				c.Errorf("what one caller appends to loaded data is overwritten by another")
+			}
+			one.Data = payload(2)
 			one.Expires = time.Time{}
 			one.Version = "changed"
-			if string(two.Data) != string(payload(1)) {
+			if string(two.Data) != string(payload(1)) || two.Expires.IsZero() || two.Version == "changed" {
 				c.Errorf("a record changed with another one that was loaded from the same token")
 			}
 			c.wantData("after a loaded record was changed", token, payload(1))
+		},
+	},
+	{
+		name: "loaded data stays as it is",
+		rule: "What Load gave does not change when anything is loaded, saved, renewed or deleted afterwards.",
+		run: func(c *check) {
+			token, _ := c.create(payload(1), inSeconds(3600))
+			kept := c.mustLoad(token)
+			for i := range 5 {
+				other, rec := c.create(payload(2), inSeconds(3600))
+				c.mustLoad(other)
+				rec.Data = payload(3)
+				other = c.mustSave(other, rec)
+				c.mustLoad(other)
+				if i == 3 {
+					rec := c.mustLoad(token)
+					rec.Data = payload(4)
+					token = c.mustSave(token, rec)
+					c.mustLoad(token)
+				}
+			}
+			if err := c.store.Delete(c.ctx, token); err != nil {
+				c.Fatalf("Delete: %v", err)
+			}
+			if string(kept.Data) != string(payload(1)) {
+				c.Errorf("the data of a record changed after it was loaded")
+			}
 		},
 	},
 }

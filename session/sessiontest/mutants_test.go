@@ -185,6 +185,7 @@ const (
 	caseNoVersion   = "a record without its own version is a conflict"
 	caseSaveAlias   = "a store keeps no reference to what it was given"
 	caseLoadAlias   = "a loaded record belongs to the caller"
+	caseLoadKept    = "loaded data stays as it is"
 	caseRenew       = "Renew moves the session to a fresh token"
 	caseRenewEmpty  = "Renew with an empty token creates"
 	caseRenewedUsed = "a renewed token cannot be used again"
@@ -594,7 +595,7 @@ var mutants = []mutant{
 			return rec, err
 		}
 	}, []string{caseSaveAlias}, false},
-	{"loaded records share their data", func(b *broken) {
+	{"loaded records share room behind their data", func(b *broken) {
 		shared := make(map[string][]byte) // by token and version
 		b.load = func(ctx context.Context, token string) (*session.Record, error) {
 			rec, err := b.Memory.Load(ctx, token)
@@ -605,12 +606,42 @@ var mutants = []mutant{
 			defer b.mu.Unlock()
 			key := token + rec.Version
 			if shared[key] == nil {
-				shared[key] = rec.Data
+				shared[key] = slices.Grow(rec.Data, 10)
 			}
 			rec.Data = shared[key]
 			return rec, nil
 		}
 	}, []string{caseLoadAlias}, false},
+	{"loaded records are one", func(b *broken) {
+		shared := make(map[string]*session.Record) // by token and version
+		b.load = func(ctx context.Context, token string) (*session.Record, error) {
+			rec, err := b.Memory.Load(ctx, token)
+			if err != nil {
+				return nil, err
+			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			key := token + rec.Version
+			if shared[key] == nil {
+				shared[key] = rec
+			}
+			return shared[key], nil
+		}
+	}, []string{caseLoadAlias}, false},
+	{"loaded data is in a buffer that is used again", func(b *broken) {
+		var buffer []byte
+		b.load = func(ctx context.Context, token string) (*session.Record, error) {
+			rec, err := b.Memory.Load(ctx, token)
+			if err != nil {
+				return nil, err
+			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			buffer = append(buffer[:0], rec.Data...)
+			rec.Data = buffer[:len(buffer):len(buffer)]
+			return rec, nil
+		}
+	}, []string{caseLoadKept}, false},
 	{"Renew leaves the old token alive", func(b *broken) {
 		b.renew = func(ctx context.Context, token string, rec *session.Record) (string, error) {
 			if token != "" {

@@ -9,9 +9,9 @@ import (
 // Parse splits the text of a JSON object into its keys and its still encoded
 // values. It checks the whole text, and accepts what encoding/json accepts. Of
 // several entries with one key the last one counts, as there; but keys that are
-// not valid Unicode stay different keys. It keeps no reference to data.
-func Parse(data []byte) (o Object, ok bool) {
-	p := parser{s: string(data)}
+// not valid Unicode stay different keys.
+func Parse(text string) (o Object, ok bool) {
+	p := parser{s: text}
 	return p.object()
 }
 
