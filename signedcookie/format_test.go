@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"strconv"
 	"strings"
@@ -237,6 +238,11 @@ func (r reader) unpack(text, raw []byte) ([]byte, error) {
 			run = base64.RawURLEncoding.EncodeToString(b)
 		case 0xfb:
 			run = base64.RawStdEncoding.EncodeToString(b)
+		case 0xfe:
+			if n > 8 {
+				return nil, errMalformed
+			}
+			run = new(big.Int).SetBytes(b).String()
 		default:
 			return nil, errMalformed
 		}

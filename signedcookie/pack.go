@@ -3,15 +3,18 @@ package signedcookie
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
+	"math/bits"
+	"strconv"
 )
 
 // Packing writes what DEFLATE cannot shrink in as few bits as it needs. Half of
-// a typical session is random: a hash in hexadecimal, a token in base64, a UUID.
-// DEFLATE spends a whole byte on each of their characters while a session is too
-// small to pay for a Huffman table. Packing puts a mark in the place of such a
-// run of characters, and what the run decodes to into raw, which is not
-// compressed.
+// a typical session is random: a hash in hexadecimal, a token in base64, a UUID,
+// the seconds since 1970. DEFLATE spends a whole byte on each of their characters
+// while a session is too small to pay for a Huffman table. Packing puts a mark in
+// the place of such a run of characters, and what the run decodes to into raw,
+// which is not compressed.
 //
 // A mark is a byte that UTF-8 never contains (RFC 3629, section 1). It is
 // followed by the number of bytes that the run decodes to, or as told here.
@@ -22,6 +25,7 @@ const (
 	markStd    = 0xfb // the same with the alphabet of section 4
 	markJSON   = 0xfc // as markURL, but decoded in the text itself, since it is text: a JSON Web Token
 	markRepeat = 0xfd // followed by the number of an earlier run, counted from 0: the same run again
+	markNumber = 0xfe // decimal without leading zeros, big-endian in raw
 
 	firstMark = markHex // so are all greater bytes, now or later
 )
@@ -30,6 +34,10 @@ const (
 	minRun   = 16 // characters; shorter runs are left to DEFLATE
 	maxPiece = 255
 	uuidLen  = 36
+
+	minNumber      = 9  // digits; a time in seconds has 10
+	maxNumber      = 19 // digits, all of which fit into maxNumberBytes
+	maxNumberBytes = 8
 
 	// maxRepeats is the number of runs that can be repeated: the first ones.
 	maxRepeats = 32
@@ -99,6 +107,9 @@ func (p *packer) pack(data []byte) bool {
 		var count [numClasses]int
 		start := i
 		for class != notInRun {
+			if class == classStd && count[classURL] > 0 || class == classURL && count[classStd] > 0 {
+				break // no alphabet has both
+			}
 			count[class]++
 			if i++; i == len(data) {
 				break
@@ -108,7 +119,7 @@ func (p *packer) pack(data []byte) bool {
 		if count[classMark] > 0 {
 			return false
 		}
-		if i-start < minRun {
+		if n := i - start; n < minRun && (count[classDigit] < n || n < minNumber) {
 			continue
 		}
 		if n, mark := choose(data[start:i], &count); mark != 0 {
@@ -131,7 +142,9 @@ func choose(run []byte, count *[numClasses]int) (n int, mark byte) {
 	digits, upper := count[classDigit], count[classUpper]
 	lower := count[classHexLetter] + count[classLower]
 	switch hexDigits := digits + count[classHexLetter]; {
-	case hexDigits == n:
+	case digits == n && n <= maxNumber && run[0] != '0':
+		return n, markNumber
+	case hexDigits == n && n >= minRun:
 		return n &^ 1, markHex
 	case n == uuidLen && hexDigits == n-4 && run[8] == '-' && run[13] == '-' && run[18] == '-' && run[23] == '-':
 		return n, markUUID
@@ -140,8 +153,6 @@ func choose(run []byte, count *[numClasses]int) (n int, mark byte) {
 	random := upper >= n/8 && lower >= n/8 && digits >= n/16 ||
 		n >= 20 && digits >= n/8 && digits+lower+upper == n
 	switch {
-	case count[classStd] > 0 && count[classURL] > 0:
-		return 0, 0
 	case count[classStd] == 0 && bytes.HasPrefix(run, []byte("eyJ")): // {" in base64
 		mark = markJSON
 	case !random:
@@ -170,7 +181,7 @@ func encodingOf(mark byte) *base64.Encoding {
 
 // add appends a run, in pieces if it is long.
 func (p *packer) add(run []byte, mark byte) {
-	longest := maxPiece / 3 * 4
+	longest := maxPiece / 3 * 4 // more than a number has
 	if mark == markHex {
 		longest = maxPiece * 2
 	}
@@ -190,6 +201,13 @@ func (p *packer) add(run []byte, mark byte) {
 		case markHex:
 			p.text = append(p.text, byte(len(piece)/2))
 			p.raw, _ = hex.AppendDecode(p.raw, piece)
+		case markNumber:
+			number, _ := strconv.ParseUint(string(piece), 10, 64)
+			n := (bits.Len64(number) + 7) / 8
+			p.text = append(p.text, byte(n))
+			var b [maxNumberBytes]byte
+			binary.BigEndian.PutUint64(b[:], number)
+			p.raw = append(p.raw, b[maxNumberBytes-n:]...)
 		case markUUID:
 			for _, part := range [...][]byte{piece[:8], piece[9:13], piece[14:18], piece[19:23], piece[24:]} {
 				p.raw, _ = hex.AppendDecode(p.raw, part)
@@ -273,6 +291,13 @@ func unpack(dst, text, raw []byte, limit int) ([]byte, bool) {
 				}
 				dst = hex.AppendEncode(dst, part)
 			}
+		case markNumber:
+			if number > maxNumberBytes {
+				return nil, false
+			}
+			var b [maxNumberBytes]byte
+			copy(b[maxNumberBytes-number:], run)
+			dst = strconv.AppendUint(dst, binary.BigEndian.Uint64(b[:]), 10)
 		case markURL, markStd, markJSON:
 			dst = encodingOf(mark).AppendEncode(dst, run)
 		default:

@@ -190,6 +190,9 @@ var vectorMakers = func() []vectorMaker {
 		add("login", "a login, packed and deflated", vectorMaker{session: loginSession})
 		add("empty", "an empty object, written as it is", vectorMaker{session: "{}"})
 		add("runs", "runs of every kind, one of them repeated", vectorMaker{session: runsSession})
+		add("numbers", "numbers of 9 to 20 digits, one of them repeated",
+			vectorMaker{session: `[100000000,1767225600,1767225600123,9999999999999999999,99999999999999999999,` +
+				`1767225600,0123456789,-1767225600]`})
 		add("binary", "a session that contains a mark is not packed",
 			vectorMaker{session: "\xf8 00112233445566778899aabbccddeeff"})
 		add("last-second", "in the second before it expires", vectorMaker{session: "{}", expires: vectorNow + 1})
@@ -270,7 +273,9 @@ var vectorMakers = func() []vectorMaker {
 		add("missing-raw", "a run that needs more raw bytes than there are",
 			vectorMaker{payload: head(0x02, 2, 1, 2, 0xf8, 3), expect: "malformed"})
 		add("unknown-mark", "a mark that stands for nothing",
-			vectorMaker{payload: head(0x02, 0, 0xfe, 0), expect: "malformed"})
+			vectorMaker{payload: head(0x02, 0, 0xff, 0), expect: "malformed"})
+		add("nine-byte-number", "a number of nine bytes",
+			vectorMaker{payload: head(0x02, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xfe, 9), expect: "malformed"})
 		add("repeat-nothing", "a repeat of a run that was not there yet",
 			vectorMaker{payload: head(0x02, 1, 1, 0xf8, 1, 0xfd, 1), expect: "malformed"})
 		add("mark-at-the-end", "a mark without its number",
