@@ -76,7 +76,7 @@ func TestCookieNearTheLimitBehindNginx(t *testing.T) {
 			if err != nil {
 				return
 			}
-			s.Set("note", string(noise(3010, 1)))
+			s.Set("note", string(noise(3900, 1)))
 			fmt.Fprintln(w, "hello")
 		})))
 		t.Cleanup(server.Close)

@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"sessionengine/internal/testserver"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
 )
@@ -106,6 +110,45 @@ func (v vector) testReader(t *testing.T) {
 	if string(data) != v.session || expires != v.expires {
 		t.Errorf("reading it as FORMAT.md says gave %d bytes that expire at %d, want %d bytes and %d", len(data),
 			expires, len(v.session), v.expires)
+	}
+}
+
+// A program in another language, which has been written from FORMAT.md, reads all
+// vectors as they say.
+func TestVectorsInPython(t *testing.T) {
+	python := testserver.Python(t, "cryptography.hazmat.primitives.ciphers.aead")
+	files, err := filepath.Glob("testdata/vectors/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors: %v", err)
+	}
+	cmd := exec.Command(python, append([]string{"testdata/reader.py", "testdata/dictionary.bin"}, files...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := json.NewDecoder(bytes.NewReader(out))
+	for _, file := range files {
+		var got struct {
+			File, Session, Refused string
+			Expires                int64
+		}
+		if err := answers.Decode(&got); err != nil || got.File != file {
+			t.Fatalf("no answer for %s: %v", file, err)
+		}
+		v, err := readVector(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := got
+		if v.expect == "success" {
+			want.Session, want.Expires, want.Refused = hex.EncodeToString([]byte(v.session)), v.expires, ""
+		} else {
+			want.Session, want.Expires, want.Refused = "", 0, v.expect
+		}
+		if got != want {
+			t.Errorf("%s: read as %+v, want %+v", file, got, want)
+		}
 	}
 }
 

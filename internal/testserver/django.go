@@ -45,10 +45,6 @@ func Djangos(t testing.TB) []Django {
 }
 
 var findDjangos = sync.OnceValues(func() (djangos []Django, missing []string) {
-	pythons := []string{"/usr/bin/python3", "python3"}
-	if p := os.Getenv("SESSIONENGINE_PYTHON"); p != "" {
-		pythons = []string{p}
-	}
 	for _, name := range []string{"", "django-4.2", "django-5.2"} {
 		path := ""
 		if name != "" {
@@ -60,7 +56,7 @@ var findDjangos = sync.OnceValues(func() (djangos []Django, missing []string) {
 			path = filepath.Join(dir, "usr/lib/python3/dist-packages")
 		}
 		found := false
-		for _, python := range pythons {
+		for _, python := range pythons() {
 			d := Django{python: python, path: path}
 			out, err := d.Command("-c", "import django; print(django.get_version())").Output()
 			if found = err == nil; found {
@@ -79,3 +75,27 @@ var findDjangos = sync.OnceValues(func() (djangos []Django, missing []string) {
 	}
 	return djangos, missing
 })
+
+// pythons returns the interpreters to try.
+func pythons() []string {
+	if p := os.Getenv("SESSIONENGINE_PYTHON"); p != "" {
+		return []string{p}
+	}
+	return []string{"/usr/bin/python3", "python3"}
+}
+
+// Python returns a Python interpreter that has a module, or the test is skipped;
+// see [Djangos].
+func Python(t testing.TB, module string) string {
+	t.Helper()
+	for _, python := range pythons() {
+		if exec.Command(python, "-c", "import "+module).Run() == nil {
+			return python
+		}
+	}
+	if os.Getenv(requireVariable) == "1" {
+		t.Fatalf("no Python with %s; .ci/run installs it", module)
+	}
+	t.Skipf("no Python with %s", module)
+	return ""
+}
