@@ -123,6 +123,8 @@ def unpack(text, raw):
             run = base64.urlsafe_b64encode(piece).rstrip(b"=")
         elif mark == 0xFB:
             run = base64.b64encode(piece).rstrip(b"=")
+        elif mark == 0xFE and n <= 8:
+            run = str(int.from_bytes(piece, "big")).encode()
         else:
             raise Refused("malformed")
         runs.append(run)
