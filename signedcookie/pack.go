@@ -105,10 +105,20 @@ func (p *packer) pack(data []byte) bool {
 			continue
 		}
 		var count [numClasses]int
-		start := i
+		start, uuid := i, false
 		for class != notInRun {
-			if class == classStd && count[classURL] > 0 || class == classURL && count[classStd] > 0 {
-				break // no alphabet has both
+			if class >= classURL {
+				if uuid = data[i] == '-' && i-start >= 8 && uuidAt(data, i-8); uuid {
+					// The run ends before it, whatever it is, such as a path.
+					for range 8 {
+						i--
+						count[classOf[data[i]]]--
+					}
+					break
+				}
+				if class == classStd && count[classURL] > 0 || class == classURL && count[classStd] > 0 {
+					break // no alphabet has both
+				}
 			}
 			count[class]++
 			if i++; i == len(data) {
@@ -119,13 +129,12 @@ func (p *packer) pack(data []byte) bool {
 		if count[classMark] > 0 {
 			return false
 		}
-		if n := i - start; n < minRun && (count[classDigit] < n || n < minNumber) {
-			continue
+		if n := i - start; n >= minRun || n >= minNumber && count[classDigit] == n {
+			done = p.packRun(data, done, start, i, &count)
 		}
-		if n, mark := choose(data[start:i], &count); mark != 0 {
-			p.text = append(p.text, data[done:start]...)
-			p.add(data[start:start+n], mark)
-			done = start + n
+		if uuid {
+			done = p.put(data, done, i, i+uuidLen, markUUID)
+			i = done
 		}
 	}
 	if done == 0 {
@@ -135,19 +144,71 @@ func (p *packer) pack(data []byte) bool {
 	return true
 }
 
+// put packs data[from:to], after what is between done and from as it is. It
+// returns to, up to which data is done then.
+func (p *packer) put(data []byte, done, from, to int, mark byte) int {
+	p.text = append(p.text, data[done:from]...)
+	p.add(data[from:to], mark)
+	return to
+}
+
+// packRun packs what it can of a run, data[start:end], and returns how much of
+// data is done then.
+func (p *packer) packRun(data []byte, done, start, end int, count *[numClasses]int) int {
+	if n, mark := choose(data[start:end], count); mark != 0 {
+		return p.put(data, done, start, start+n, mark)
+	}
+	// There may be a hash in it, as in a path. What a name ends with, as Laravel's
+	// login_web_59ba36addc…, is rather the same in all sessions.
+	for count[classDigit] >= minRun/4 && start < end {
+		hexDigits, from := 0, start
+		for ; start < end && (isAlphanumeric(data[start]) || data[start] == '_'); start++ {
+			if class := classOf[data[start]]; class == classDigit || class == classHexLetter {
+				hexDigits++
+			}
+		}
+		if n := start - from; n == hexDigits && n >= minRun {
+			done = p.put(data, done, from, from+n&^1, markHex)
+		}
+		start++
+	}
+	return done
+}
+
+func isAlphanumeric(c byte) bool {
+	class := classOf[c]
+	return class != notInRun && class < classURL
+}
+
+// uuidAt reports whether there is a UUID at data[i], a whole word.
+func uuidAt(data []byte, i int) bool {
+	end := i + uuidLen
+	if end > len(data) || data[i+8] != '-' || data[i+13] != '-' || i > 0 && isAlphanumeric(data[i-1]) || end < len(data) && isAlphanumeric(data[end]) {
+		return false
+	}
+	for j, c := range data[i:end] {
+		if j == 8 || j == 13 || j == 18 || j == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if class := classOf[c]; class != classDigit && class != classHexLetter {
+			return false
+		}
+	}
+	return true
+}
+
 // choose tells how to pack a run, and how much of it; mark 0 leaves it as it is.
 // A reader takes any choice: this one is a guess at what pays.
 func choose(run []byte, count *[numClasses]int) (n int, mark byte) {
 	n = len(run)
 	digits, upper := count[classDigit], count[classUpper]
 	lower := count[classHexLetter] + count[classLower]
-	switch hexDigits := digits + count[classHexLetter]; {
+	switch {
 	case digits == n && n <= maxNumber && run[0] != '0':
 		return n, markNumber
-	case hexDigits == n && n >= minRun:
+	case digits+count[classHexLetter] == n && n >= minRun:
 		return n &^ 1, markHex
-	case n == uuidLen && hexDigits == n-4 && run[8] == '-' && run[13] == '-' && run[18] == '-' && run[23] == '-':
-		return n, markUUID
 	}
 	// Words hold few digits, and those in mixed case fewer.
 	random := upper >= n/8 && lower >= n/8 && digits >= n/16 ||

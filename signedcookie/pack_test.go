@@ -12,13 +12,14 @@ import (
 
 func TestPacking(t *testing.T) {
 	var (
-		hex    = fmt.Sprintf("%x", secret(1))
-		uuid   = "0190a6e2-7b1c-7def-8a12-3c4d5e6f7081"
-		random = secret(2)
-		url    = base64.RawURLEncoding.EncodeToString(random)
-		std    = base64.RawStdEncoding.EncodeToString([]byte("\xfb\xff" + string(secret(3))))
-		claims = `{"iss":"https://sso.example.org","sub":"20","aud":"shop"}`
-		jwt    = base64.RawURLEncoding.EncodeToString([]byte(claims))
+		hex        = fmt.Sprintf("%x", secret(1))
+		uuid       = "0190a6e2-7b1c-7def-8a12-3c4d5e6f7081"
+		secondUUID = "5a1df48e-66f0-4be9-af5e-1962ccc1488e"
+		random     = secret(2)
+		url        = base64.RawURLEncoding.EncodeToString(random)
+		std        = base64.RawStdEncoding.EncodeToString([]byte("\xfb\xff" + string(secret(3))))
+		claims     = `{"iss":"https://sso.example.org","sub":"20","aud":"shop"}`
+		jwt        = base64.RawURLEncoding.EncodeToString([]byte(claims))
 	)
 	for name, tc := range map[string]struct {
 		data      string
@@ -43,6 +44,12 @@ func TestPacking(t *testing.T) {
 		"a UUID, three times":            {uuid + "," + uuid + "," + uuid, 1 + 1 + 2 + 1 + 2, 16},
 		"a UUID in upper case":           {strings.ToUpper(uuid), 0, 0},
 		"a UUID without hyphens":         {strings.ReplaceAll(uuid, "-", ""), 2, 16},
+		"a path with a UUID":             {`"/orders/` + uuid + `/pay"`, 9 + 1 + 5, 16},
+		"a path with a hash":             {`"/orders/` + hex + `/pay"`, 9 + 2 + 5, 32},
+		"two UUIDs in a path":            {"/teams/" + uuid + "/" + secondUUID, 7 + 1 + 1 + 1, 32},
+		"a name with a hash":             {"login_web_" + hex, 0, 0},
+		"a word with a hash":             {"x" + hex + "-y", 0, 0},
+		"a UUID and more":                {"/orders/" + uuid + "0", 0, 0},
 		"base64url":                      {url, 2, 32},
 		"base64url that is longer than it need be": {url[:42] + "Z", 2 + 3, 30},
 		"base64":                       {std, 2, 34},
