@@ -10,7 +10,7 @@ import (
 
 // TrainOptions set up [TrainDictionary]. The zero value is what most sites want.
 type TrainOptions struct {
-	// MaxBytes bounds the dictionary; 0 means 2 KiB. It cannot exceed
+	// MaxBytes bounds the dictionary; 0 means 4 KiB. It cannot exceed
 	// [MaxDictionaryBytes]. Each kilobyte makes saving a session two or three
 	// microseconds slower; long sessions, and sites with many kinds of sessions,
 	// profit from more.
@@ -22,7 +22,7 @@ type TrainOptions struct {
 }
 
 const (
-	defaultTrainBytes = 2 << 10
+	defaultTrainBytes = 4 << 10
 	minSamples        = 10
 	defaultMinShare   = 100
 	defaultMinimum    = 3
@@ -34,7 +34,12 @@ const (
 
 // segmentLens are the greatest lengths of the parts that a dictionary is put
 // together from. Which is best depends on the sessions, so all are tried.
-var segmentLens = []int{16, 24, 32, 48, 64, 96, 128}
+var segmentLens = []int{16, 24, 32, 48, 64, 96, 128, 256}
+
+// repeatDivisor says what a gram is worth that the dictionary has already: less
+// than a rarer one that it does not have, and more than nothing, since a longer
+// part around it may be what a session repeats.
+const repeatDivisor = 16
 
 // TrainDictionary makes a dictionary for [Options.Dictionary] from samples of
 // a site's serialized sessions ([session.Record.Data]): a few hundred of all
@@ -157,7 +162,7 @@ func newTrainer(texts [][]byte, minTexts int) *trainer {
 // dictionary puts a dictionary of at most size bytes together, from parts of the
 // texts that have at most segmentLen bytes and contain no gram that is not
 // counted. It takes the part whose grams are in most texts, then the best one
-// of those that remain once these grams have no value any more, and so on.
+// of those that remain once these grams are worth little, and so on.
 func (t *trainer) dictionary(segmentLen, size int) []byte {
 	value := slices.Clone(t.count)
 	var segments [][]byte
@@ -167,7 +172,7 @@ func (t *trainer) dictionary(segmentLen, size int) []byte {
 			break
 		}
 		for _, g := range grams {
-			value[g] = 0
+			value[g] /= repeatDivisor
 		}
 		segments = append(segments, segment)
 		size -= len(segment)

@@ -153,7 +153,7 @@ func TestDictionariesOnSessionsTheyHaveNotSeen(t *testing.T) {
 	var out strings.Builder
 	fmt.Fprint(&out, `What dictionaries save on sessions that they have not seen: mean bytes of cookie
 value, of every fifth session of each kind of the corpus. The other four made the
-dictionaries: "its own" is 2 KiB from sessions of the same kind, "many kinds" up
+dictionaries: "its own" is 4 KiB from sessions of the same kind, "many kinds" up
 to 8 KiB from eight sessions of each kind, and "other kinds" the same without
 the kind itself. Default compression.
 
