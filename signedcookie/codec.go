@@ -91,7 +91,7 @@ func (c *codec) decode(cookie, value string) ([]byte, time.Time, error) {
 // accepts what an encoder writes, and no other spelling of the same bytes: not
 // the line breaks either that encoding/base64 skips, even when it is strict.
 func (s *scratch) decodeBase64(value string) (decoded []byte, ok bool) {
-	if value == "" || strings.ContainsAny(value, "\r\n") {
+	if value == "" || strings.IndexByte(value, '\n') >= 0 || strings.IndexByte(value, '\r') >= 0 {
 		return nil, false
 	}
 	s.value = append(s.value[:0], value...)
