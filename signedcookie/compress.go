@@ -7,19 +7,14 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Compression tells how much time to spend to make cookies smaller. Cookies are
-// read the same way, whatever was used to write them.
+// Compression tells whether cookies are made smaller. They are read the same way,
+// whatever was used to write them.
 type Compression int
 
 const (
-	// CompressionDefault takes a few microseconds for a login, and twenty for a
-	// shopping cart.
+	// CompressionDefault takes half a microsecond for a login, and ten for a
+	// shopping cart: see MEASUREMENTS.md.
 	CompressionDefault Compression = iota
-
-	// CompressionBest takes twice as long or longer, and a megabyte of memory
-	// for each session that is saved at the same time, and makes cookies up to
-	// a twentieth smaller.
-	CompressionBest
 
 	// CompressionOff writes sessions as they are. With encryption, use it or
 	// [Options.PadTo] if a session holds secrets next to text that others
@@ -27,52 +22,24 @@ const (
 	CompressionOff
 )
 
-const (
-	// defaultLevel is within a few percent of the best one, in less time: see
-	// MEASUREMENTS.md.
-	defaultLevel = 5
-	bestLevel    = flate.BestCompression
+// longText is the length in bytes from which on flate's best level gives shorter
+// texts than package deflate does, in less time: see MEASUREMENTS.md.
+const longText = 4 << 10
 
-	// Below this length the encoder for defaultLevel looks for no matches, and
-	// another one is used.
-	shortText = 128
-
-	// The encoders read the dictionary again every time, which is most of their
-	// work with short texts. So these get only the end of the built-in one, which
-	// is made for that: shortWords bytes for short texts, and n²/wordsDivisor
-	// for one of n bytes.
-	shortWords   = 512
-	wordsDivisor = 48
-)
-
-// deflate writes text as a raw DEFLATE stream (RFC 1951) to w, which does not
-// fail.
-func (d *dictionary) deflate(w *buffer, text []byte, c Compression) {
-	words := d.words
-	pool, level := &d.best, bestLevel
-	if c == CompressionDefault {
-		short := len(text) < shortText
-		if d.builtin {
-			n := len(text) * len(text) / wordsDivisor
-			if short {
-				n = shortWords
-			}
-			words = words[max(0, len(words)-n):]
-		}
-		if short {
-			flate.StatelessDeflate(w, text, true, words)
-			return
-		}
-		pool, level = &d.fast, defaultLevel
+// deflate appends text as a raw DEFLATE stream (RFC 1951) to w.
+func (d *dictionary) deflate(w *buffer, text []byte) {
+	if len(text) < longText {
+		*w = d.index.Append(*w, text)
+		return
 	}
-	fw, ok := pool.Get().(*flate.Writer)
+	fw, ok := d.writers.Get().(*flate.Writer)
 	if !ok {
-		fw, _ = flate.NewWriter(io.Discard, level) // fails for an invalid level only
+		fw, _ = flate.NewWriter(io.Discard, flate.BestCompression) // fails for an invalid level only
 	}
-	fw.ResetDict(w, words)
-	fw.Write(text)
+	fw.ResetDict(w, d.words)
+	fw.Write(text) // as w.Write, which does not fail
 	fw.Close()
-	pool.Put(fw)
+	d.writers.Put(fw)
 }
 
 // inflater decompresses one text after another.

@@ -38,7 +38,6 @@ func TestConformance(t *testing.T) {
 		"sealed, with a tiny cache":    {Scheme: signedcookie.Sealed, CacheBytes: 1},
 		"sealed, not compressed and padded": {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionOff,
 			PadTo: 32},
-		"sealed, with best compression": {Scheme: signedcookie.Sealed, Compression: signedcookie.CompressionBest},
 		"sealed, with its own dictionary": {Scheme: signedcookie.Sealed,
 			Dictionary: []byte(`{"user_id":1,"team":"red"}`)},
 	}

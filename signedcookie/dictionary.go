@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"sessionengine/signedcookie/internal/deflate"
 )
 
 // dictionaryIDLen is the length of what names a dictionary in a payload: the
@@ -20,7 +22,8 @@ type dictionary struct {
 	id      [dictionaryIDLen]byte
 	builtin bool
 
-	fast, best sync.Pool // of *flate.Writer
+	index   *deflate.Dictionary
+	writers sync.Pool // of *flate.Writer
 }
 
 func newDictionary(words []byte) (*dictionary, error) {
@@ -30,16 +33,20 @@ func newDictionary(words []byte) (*dictionary, error) {
 	if len(words) > MaxDictionaryBytes {
 		return nil, fmt.Errorf("has %d bytes; a dictionary has at most %d", len(words), MaxDictionaryBytes)
 	}
+	d := indexed(bytes.Clone(words))
 	sum := sha256.Sum256(words)
-	return &dictionary{words: bytes.Clone(words), id: [dictionaryIDLen]byte(sum[:])}, nil
+	d.id = [dictionaryIDLen]byte(sum[:])
+	return d, nil
+}
+
+func indexed(words []byte) *dictionary {
+	return &dictionary{words: words, index: deflate.NewDictionary(words)}
 }
 
 // builtinWords is the dictionary that is used unless a site has its own: the
 // keys and words that sessions are made of, those of rare kinds of session first
-// and those of a bare login last. That is because DEFLATE refers to what is
-// nearer in fewer bits, and because short sessions are written with the end of
-// the dictionary only. Where a key is commonly followed by a packed run, its
-// mark is there too.
+// and those of a bare login last, since DEFLATE refers to what is nearer in fewer
+// bits. Where a key is commonly followed by a packed run, its mark is there too.
 //
 // What is in it are public facts: keys that frameworks and standards document,
 // and common words. Nothing is taken from the sessions of a site, and nothing

@@ -275,11 +275,11 @@ func TestFormatReadsWhatTheStoreWrites(t *testing.T) {
 		sessions = append(sessions, corpus(t, kind)[:3]...)
 	}
 	sessions = append(sessions, []byte("{}"), nil,
-		bytes.Repeat([]byte(`{"a":"0123456789abcdef0123456789abcdef"}`), 100))
+		bytes.Repeat([]byte(`{"a":"0123456789abcdef0123456789abcdef"}`), 100),
+		bytes.Repeat([]byte(`{"name":"not packed, and long"},`), 200))
 	for _, scheme := range schemes {
 		for _, opts := range []signedcookie.Options{
 			{},
-			{Compression: signedcookie.CompressionBest},
 			{Dictionary: trained},
 			{PadTo: 64},
 			{Context: "shop"},

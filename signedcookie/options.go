@@ -65,7 +65,7 @@ type Options struct {
 	// any text, and is no secret. When it changes, all sessions end.
 	Context string
 
-	// Compression is how much time to spend to make cookies smaller.
+	// Compression is whether cookies are made smaller.
 	Compression Compression
 
 	// Dictionary is one of the site's own, made by [TrainDictionary], that is

@@ -62,7 +62,8 @@ func newPayloads(opts Options) (*payloads, error) {
 		return nil, errors.New("signedcookie: Options.PadTo hides nothing in cookies that can be read: set " +
 			"Options.Scheme to Sealed or Encrypted")
 	}
-	p.builtin = &dictionary{words: []byte(builtinWords), builtin: true}
+	p.builtin = indexed([]byte(builtinWords))
+	p.builtin.builtin = true
 	p.writes = p.builtin
 	for i, words := range append([][]byte{opts.Dictionary}, opts.FallbackDictionaries...) {
 		what := "Dictionary"
@@ -100,7 +101,7 @@ func (p *payloads) encode(s *scratch, data []byte, expires time.Time) []byte {
 			text = s.packer.text
 		}
 		s.deflated = s.deflated[:0]
-		p.writes.deflate(&s.deflated, text, p.compression)
+		p.writes.deflate(&s.deflated, text)
 		cost := 0
 		if !p.writes.builtin {
 			cost = dictionaryIDLen

@@ -11,8 +11,7 @@ import (
 // TrainOptions set up [TrainDictionary]. The zero value is what most sites want.
 type TrainOptions struct {
 	// MaxBytes bounds the dictionary; 0 means 4 KiB. It cannot exceed
-	// [MaxDictionaryBytes]. Each kilobyte makes saving a session two or three
-	// microseconds slower; long sessions, and sites with many kinds of sessions,
+	// [MaxDictionaryBytes]. Long sessions, and sites with many kinds of sessions,
 	// profit from more.
 	MaxBytes int
 
@@ -102,12 +101,12 @@ func TrainDictionary(samples [][]byte, opts TrainOptions) ([]byte, error) {
 
 // deflatedSize returns the bytes that texts take with a dictionary.
 func deflatedSize(texts [][]byte, words []byte) int {
-	d := &dictionary{words: words}
+	d := indexed(words)
 	var out buffer
 	total := 0
 	for _, text := range texts {
 		out = out[:0]
-		d.deflate(&out, text, CompressionDefault)
+		d.deflate(&out, text)
 		total += min(len(out), len(text))
 	}
 	return total
