@@ -115,13 +115,33 @@ func TestMeasurementsAreWhatWasMeasured(t *testing.T) {
 		}
 	}
 
+	heldOut := results(t, "testdata/heldout.txt")
+	var beside strings.Builder
+	beside.WriteString("| session | Django | signed | sealed | of one half: Django | signed, trained | sealed, trained |\n" +
+		"| --- |" + strings.Repeat(" ---: |", 6) + "\n")
+	var sums [6]float64
+	for _, kind := range heldOutKinds(t) {
+		fmt.Fprintf(&beside, "| %s |", kind)
+		for i := range sums {
+			size := get(heldOut, []string{"django-B", "signed-B", "sealed-B"}[i%3], "%s",
+				heldOutName([]string{"builtin", "trained"}[i/3], kind))
+			sums[i] += size
+			fmt.Fprintf(&beside, " %.0f |", size)
+		}
+		beside.WriteString("\n")
+	}
+	fmt.Fprintf(&beside, "| sum | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f |\n", sums[0], sums[1], sums[2], sums[3], sums[4],
+		sums[5])
+	fmt.Fprintf(&beside, "| of Django's | | %.2f | %.2f | | %.2f | %.2f |\n", sums[1]/sums[0], sums[2]/sums[0],
+		sums[4]/sums[3], sums[5]/sums[3])
+
 	text, err := os.ReadFile("MEASUREMENTS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc := string(text)
 	for name, table := range map[string]string{"parts": parts.String(), "encoders": encoders.String(),
-		"used": used.String(), "store": stores.String()} {
+		"used": used.String(), "store": stores.String(), "heldout": beside.String()} {
 		before, rest, ok := strings.Cut(doc, "<!-- "+name+" -->\n")
 		old, after, ok2 := strings.Cut(rest, "<!-- end -->\n")
 		if !ok || !ok2 {

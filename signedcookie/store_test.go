@@ -709,12 +709,12 @@ func TestCookieSizes(t *testing.T) {
 		trained bool
 		max     int
 	}{
-		{"login", signedcookie.Signed, false, 200},
-		{"login", signedcookie.Sealed, false, 150},
-		{"cart", signedcookie.Signed, false, 760},
-		{"cart", signedcookie.Sealed, false, 580},
-		{"cart", signedcookie.Signed, true, 640},
-		{"cart", signedcookie.Sealed, true, 470},
+		{"login", signedcookie.Signed, false, 150},
+		{"login", signedcookie.Sealed, false, 120},
+		{"cart", signedcookie.Signed, false, 520},
+		{"cart", signedcookie.Sealed, false, 490},
+		{"cart", signedcookie.Signed, true, 380},
+		{"cart", signedcookie.Sealed, true, 350},
 	} {
 		sessions := corpus(t, tc.kind)
 		opts := signedcookie.Options{Scheme: tc.scheme}

@@ -164,7 +164,7 @@ the kind itself. Default compression.
 	fmt.Fprintf(&out, "The largest of the %d carts that were held out: %d bytes signed, %d sealed.\n",
 		len(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Signed]), slices.Max(cart[signedcookie.Sealed]))
 
-	for scheme, limit := range map[signedcookie.Scheme]int{signedcookie.Signed: 640, signedcookie.Sealed: 470} {
+	for scheme, limit := range map[signedcookie.Scheme]int{signedcookie.Signed: 380, signedcookie.Sealed: 350} {
 		if size := slices.Max(cart[scheme]); size > limit {
 			t.Errorf("a cart of %d bytes, %v; want %d at most", size, scheme, limit)
 		}
