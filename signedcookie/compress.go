@@ -12,7 +12,7 @@ import (
 type Compression int
 
 const (
-	// CompressionDefault takes half a microsecond for a login, and ten for a
+	// CompressionDefault takes half a microsecond for a login, and twenty for a
 	// shopping cart: see MEASUREMENTS.md.
 	CompressionDefault Compression = iota
 
