@@ -37,8 +37,8 @@ func (s Session) variant(n int) Session {
 }
 
 // minRandom is how long a text has to be to look random: hashes and tokens are
-// longer.
-const minRandom = 16
+// longer, and the last part of a UUID is that long.
+const minRandom = 12
 
 // randomRun returns where in a value the first text is that looks random:
 // letters and digits, among them two digits at least. It returns zeros if there

@@ -97,7 +97,7 @@ var builtinWords = strings.Join([]string{
 	` and `, ` for `, ` with `, ` to `, ` of `, `ation`, `ing `, `ment `,
 	`-the-`, `-and-`, `-for-`, `/products/`, `/category/`, `/search?q=`, `/account/`, `/login`, `/checkout/`, `/orders/`,
 	`/users/`, `/blog/`, `/index.html`, `/images/`, `.jpg`, `.png`, `https://www.`, `.com/`, `http://localhost:8080/`,
-	`@example.org`, `@gmail.com`, `T00:00:00.000Z`, `2025-`, `2026-01-`, `+00:00`, ` 00:00:00`,
+	`@example.org`, `@gmail.com`, `T00:00:00.000Z`, `2030-`, `2029-`, `2028-`, `2027-`, `2026-01-`, `+00:00`, ` 00:00:00`,
 
 	// People and addresses.
 	`"firstName":"`, `","lastName":"`, `"first_name":"`, `","last_name":"`, `","username":"`, `","email":"`,
@@ -113,9 +113,10 @@ var builtinWords = strings.Join([]string{
 	`,"name":"`, `","quantity":1,"price":"`,
 
 	// OAuth 2.0 (RFC 6749), OpenID Connect and JSON Web Tokens (RFC 7519).
-	`{"alg":"RS256","typ":"JWT","kid":"`, `{"iss":"https://`, `","aud":"`, `","sub":"`, "\",\"sub\":\"\xf9\"",
-	`","azp":"`, `"given_name":"`, `","family_name":"`, `","nickname":"`, `","picture":"https://`, `,"updated_at":"`,
-	",\"iat\":\xfe\x04,\"exp\":\xfe\x04,\"auth_time\":\xfe\x04", `,"nonce":"`, `,"sid":"`, ",\"jti\":\"\xf9\"",
+	`{"alg":"HS256","typ":"JWT"}`, `{"alg":"RS256","typ":"JWT","kid":"`, `{"iss":"https://`, `","aud":"`, `","sub":"`,
+	"\",\"sub\":\"\xf9\"", `","azp":"`, `"given_name":"`, `","family_name":"`, `","nickname":"`,
+	`","picture":"https://`, `,"updated_at":"`, ",\"iat\":\xfe\x04,\"exp\":\xfe\x04,\"auth_time\":\xfe\x04", `,"nonce":"`,
+	`,"sid":"`, ",\"jti\":\"\xf9\"",
 	`"preferred_username":"`, `"email_verified":true`, `"scope":"openid profile email"`, `"provider":"google`,
 	`"token_type":"Bearer"`, `"expires_in":3600,"`, "\"expires_at\":\xfe\x04", `"accessToken":"`, `"refreshToken":"`,
 	`"id_token":"`, `"refresh_token":"`, `"access_token":"`, `"code_verifier":"`, `"redirect_uri":"`, `"state":"`,
@@ -129,7 +130,7 @@ var builtinWords = strings.Join([]string{
 	`"timezone":"Europe/`, `"locale":"en_US"`, `"language":"en"`, `"lang":"`, `"theme":"dark"`, `"permissions":["`,
 	`"roles":["admin"`, `"role":"user"`, `"is_admin":false`, `"last_login":"`, `"updated_at":"2026-`,
 	`"created_at":"2026-`, `"messages":[{"level":"success","message":"`, `"warning"`, `"error"`,
-	`"testcookie":"worked"`, `"_session_flashes":["`, `"_session_expiry":1209600`, "\"_session_start\":\xfe\x04",
+	`"testcookie":"worked"`,
 
 	// Flask with Flask-Login, Laravel, Express with Passport, Rails with Devise.
 	"{\"_fresh\":true,\"_id\":\"\xf8\x40\",\"_user_id\":\"1\",\"csrf_token\":\"\xf8\x14\",",
@@ -146,6 +147,10 @@ var builtinWords = strings.Join([]string{
 	// Everybody.
 	`"user":{"id":1,"name":"`, `"user_id":`, `"csrf_token":"`, `"next":"/`, `":false,"`, `":true,"`, `":null,"`,
 	`":"","`, `"],"`, `"}},"`, `"},{"`, `":[{"`, `":{"`, `":["`, "\":\"\xf8\x10\",\"", "\":\"\xf9\",\"", "\":\xfe\x04,\"",
+
+	// Packages session and revocation.
+	"{\"_session_id\":\"\xf8\x13.", `"_session_flashes":["`, `,"_session_expiry":1209600`,
+	"{\"_session_id\":\"\xf8\x0d\",\"_session_start\":\xfe\x04,\"_session_owner\":\"", `","_session_label":"`,
 
 	// Django.
 	`"_messages":"[[\"__json_message\",0,25,\"`, `\",\"\"],[\"`, `\",\"\"]]"}`,
