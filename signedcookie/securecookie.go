@@ -10,6 +10,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"unsafe"
 
 	"github.com/gorilla/securecookie"
 )
@@ -106,7 +107,7 @@ func packSecureCookie(s *scratch, text string) (packed []byte, ok bool) {
 }
 
 // unpackSecureCookie makes the text again that was packed. It reports false if
-// there is none.
+// there is none. The text is a part of s, which securecookie copies.
 func unpackSecureCookie(s *scratch, packed []byte) (text string, ok bool) {
 	seconds, n := binary.Uvarint(packed)
 	switch {
@@ -122,7 +123,7 @@ func unpackSecureCookie(s *scratch, packed []byte) (text string, ok bool) {
 	s.joined = append(base64.URLEncoding.AppendEncode(s.joined, value), '|')
 	s.joined = append(s.joined, mac...)
 	s.text = base64.URLEncoding.AppendEncode(s.text[:0], s.joined)
-	return string(s.text), true
+	return unsafe.String(unsafe.SliceData(s.text), len(s.text)), true
 }
 
 // payloadSerializer hands payloads to securecookie as they are.

@@ -752,7 +752,7 @@ func TestAllocations(t *testing.T) {
 		cache      int
 		load, save float64
 	}{
-		{signedcookie.Signed, -1, 12, 18},
+		{signedcookie.Signed, -1, 11, 18},
 		{signedcookie.Sealed, -1, 3, 3},
 		{signedcookie.Signed, 0, 1, 18},
 		{signedcookie.Sealed, 0, 1, 3},
@@ -779,7 +779,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 		cached bool
 		max    float64
 	}{
-		{signedcookie.Signed, false, 16},
+		{signedcookie.Signed, false, 15},
 		{signedcookie.Sealed, false, 7},
 		{signedcookie.Signed, true, 5},
 	} {
