@@ -506,3 +506,26 @@ func TestBadOptions(t *testing.T) {
 		t.Error("a negative grace")
 	}
 }
+
+// What Load gives may be appended to, also where the engine shares it and the
+// session was left behind.
+func TestLoadedDataHasNoRoomBehindIt(t *testing.T) {
+	small := cookies(t)
+	const left = "{\"a\":1} \t"
+	token, err := small.Save(t.Context(), "",
+		&session.Record{Data: []byte(left), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := overflow(t, small, rows(t), combined.Options{})
+	for range 2 { // the second time from the cache
+		rec, err := store.Load(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = append(rec.Data, "XY"...)
+	}
+	if rec, err := small.Load(t.Context(), token); err != nil || string(rec.Data) != left {
+		t.Errorf("what was appended is in the engine: %v", err)
+	}
+}

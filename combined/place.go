@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,8 @@ func (p place) load(ctx context.Context, token string) (*session.Record, error) 
 	}
 	rec.Version = p.mark + rec.Version
 	if data, ok := bytes.CutSuffix(rec.Data, []byte(retiredSuffix)); ok {
-		rec.Data, _ = cutForwards(data)
+		data, _ = cutForwards(data)
+		rec.Data = slices.Clip(data)
 		rec.Version = retiredMark + rec.Version
 	}
 	return rec, nil

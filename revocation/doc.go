@@ -39,8 +39,12 @@
 // Sessions that began before revocation was turned on go on, and most of this
 // holds for them, too: all of them end with those of their owner, and logging
 // out ends the cookie that was sent, with all that were made from it since. What
-// it does not end is older cookies of the same session.
-// [Options].RefuseUnmarked refuses such sessions instead.
+// it does not end is older cookies of the same session. They are known by their
+// cookie, and where two visitors have the same one they are known as one session,
+// until it is renewed: a logout of one ends that of the other, too. Sealed cookies
+// are the same if content and expiry are, signed ones and Django's if they were
+// also made in the same second, so that this happens to sessions that hold nothing
+// of their visitor's. [Options].RefuseUnmarked refuses sessions that began before.
 //
 // # What it costs
 //

@@ -13,8 +13,9 @@ import (
 // none.
 //
 // It is a map from the exact value to what the value holds, so that a hit says
-// nothing but what verifying it again would say. It holds copies and gives
-// copies. What it holds is bounded in bytes.
+// nothing but what verifying it again would say. The data that it holds is shared
+// with everybody who loads it, since nobody writes to it (see [session.Record]).
+// What it holds is bounded in bytes.
 type cache struct {
 	bytes int
 

@@ -66,7 +66,11 @@ func (f *inflater) inflate(compressed, dict []byte, limit int) (text []byte, ok 
 		if len(text) == cap(text) {
 			text = append(text, 0)[:len(text)]
 		}
-		n, err := f.stream.Read(text[len(text):min(cap(text), limit+1)])
+		end := cap(text)
+		if limit < end {
+			end = limit + 1
+		}
+		n, err := f.stream.Read(text[len(text):end])
 		text = text[:len(text)+n]
 		f.text = text
 		if len(text) > limit {

@@ -65,7 +65,8 @@ var builtinWords = strings.Join([]string{
 	`core.authority.SimpleGrantedAuthority","authority":"ROLE_ADMIN"}]],"details":{`,
 	`"@class":"org.springframework.security.web.authentication.WebAuthenticationDetails","remoteAddress":"`,
 	`","sessionId":"`, `"},"authenticated":true,"principal":{"@class":"`,
-	`core.userdetails.User","password":null,"username":"`, `","authorities":["java.util.Collections$UnmodifiableSet",[{`,
+	`core.userdetails.User","password":null,"username":"`,
+	`","authorities":["java.util.Collections$UnmodifiableSet",[{`,
 	`}]],"accountNonExpired":true,"accountNonLocked":true,"credentialsNonExpired":true,"enabled":true},`,
 	`"credentials":null}}}`,
 
@@ -95,9 +96,11 @@ var builtinWords = strings.Join([]string{
 	`Please `, ` have been `, ` has been `, `successfully`, ` updated`, ` created`, ` added to your `, ` saved.`,
 	` again.`, `You are `, `Welcome back`, ` password `, ` changes `, ` not `, ` this `, ` from `, ` your `, ` the `,
 	` and `, ` for `, ` with `, ` to `, ` of `, `ation`, `ing `, `ment `,
-	`-the-`, `-and-`, `-for-`, `/products/`, `/category/`, `/search?q=`, `/account/`, `/login`, `/checkout/`, `/orders/`,
+	`-the-`, `-and-`, `-for-`, `/products/`, `/category/`, `/search?q=`, `/account/`, `/login`,
+	`/checkout/`, `/orders/`,
 	`/users/`, `/blog/`, `/index.html`, `/images/`, `.jpg`, `.png`, `https://www.`, `.com/`, `http://localhost:8080/`,
-	`@example.org`, `@gmail.com`, `T00:00:00.000Z`, `2030-`, `2029-`, `2028-`, `2027-`, `2026-01-`, `+00:00`, ` 00:00:00`,
+	`@example.org`, `@gmail.com`, `T00:00:00.000Z`, `2030-`, `2029-`, `2028-`, `2027-`, `2026-01-`, `+00:00`,
+	` 00:00:00`,
 
 	// People and addresses.
 	`"firstName":"`, `","lastName":"`, `"first_name":"`, `","last_name":"`, `","username":"`, `","email":"`,
@@ -115,7 +118,8 @@ var builtinWords = strings.Join([]string{
 	// OAuth 2.0 (RFC 6749), OpenID Connect and JSON Web Tokens (RFC 7519).
 	`{"alg":"HS256","typ":"JWT"}`, `{"alg":"RS256","typ":"JWT","kid":"`, `{"iss":"https://`, `","aud":"`, `","sub":"`,
 	"\",\"sub\":\"\xf9\"", `","azp":"`, `"given_name":"`, `","family_name":"`, `","nickname":"`,
-	`","picture":"https://`, `,"updated_at":"`, ",\"iat\":\xfe\x04,\"exp\":\xfe\x04,\"auth_time\":\xfe\x04", `,"nonce":"`,
+	`","picture":"https://`, `,"updated_at":"`, ",\"iat\":\xfe\x04,\"exp\":\xfe\x04,\"auth_time\":\xfe\x04",
+	`,"nonce":"`,
 	`,"sid":"`, ",\"jti\":\"\xf9\"",
 	`"preferred_username":"`, `"email_verified":true`, `"scope":"openid profile email"`, `"provider":"google`,
 	`"token_type":"Bearer"`, `"expires_in":3600,"`, "\"expires_at\":\xfe\x04", `"accessToken":"`, `"refreshToken":"`,
@@ -146,7 +150,8 @@ var builtinWords = strings.Join([]string{
 
 	// Everybody.
 	`"user":{"id":1,"name":"`, `"user_id":`, `"csrf_token":"`, `"next":"/`, `":false,"`, `":true,"`, `":null,"`,
-	`":"","`, `"],"`, `"}},"`, `"},{"`, `":[{"`, `":{"`, `":["`, "\":\"\xf8\x10\",\"", "\":\"\xf9\",\"", "\":\xfe\x04,\"",
+	`":"","`, `"],"`, `"}},"`, `"},{"`, `":[{"`, `":{"`, `":["`, "\":\"\xf8\x10\",\"", "\":\"\xf9\",\"",
+	"\":\xfe\x04,\"",
 
 	// Packages session and revocation.
 	"{\"_session_id\":\"\xf8\x13.", `"_session_flashes":["`, `,"_session_expiry":1209600`,

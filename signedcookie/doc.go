@@ -50,10 +50,11 @@
 //
 // Keys are derived from a secret with HKDF (RFC 5869), one for each purpose and
 // [Options.Context]: two sites that share a secret give themselves different ones,
-// and neither takes the other's cookies. A secret may come from a file or from the environment, with a line break at its
-// end or without: it is the same one. [ReadSecrets] and [ParseSecrets] read
-// several, one a line. To
-// replace a secret, give the new one to [New] and the old one in
+// and neither takes the other's cookies. A secret may come from a file or from the
+// environment, with a line break at its end or without: it is the same one.
+// [ReadSecrets] and [ParseSecrets] read several, one a line.
+//
+// To replace a secret, give the new one to [New] and the old one in
 // [Options.FallbackSecrets], on all machines, until the cookies made with the old
 // one have expired. While the machines are being restarted, some know the new
 // secret and some do not; so first give them the new secret as a fallback, and

@@ -104,6 +104,9 @@ func (r reader) open(secret, b []byte) (payload []byte, ok bool) {
 		return nil, false
 	}
 	if r.scheme == "encrypted" {
+		if len(payload) <= 16 {
+			return nil, false
+		}
 		block, err := aes.NewCipher(r.key(secret, "encrypted block", 32))
 		if err != nil {
 			panic(err)

@@ -121,7 +121,8 @@ func FuzzRoundTrip(f *testing.F) {
 			if !bytes.Equal(rec.Data, data) || rec.Expires.Unix() != min(seconds, year9999) {
 				t.Fatalf("%v: what was loaded is not what was saved", store)
 			}
-			second := reader{schemes[i].String(), [][]byte{secret(1)}, "", session.DefaultCookieName, builtinDictionary(t),
+			second := reader{schemes[i].String(), [][]byte{secret(1)}, "", session.DefaultCookieName,
+				builtinDictionary(t),
 				[][]byte{[]byte(`{"team":"red"}`)}, fuzzLimit}
 			if got, _, err := second.read(token, time.Now().Unix()); err != nil || !bytes.Equal(got, data) {
 				t.Fatalf("%v: reading it as FORMAT.md says gave %v", store, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -768,6 +769,13 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("%v, cache %d: Save makes %v allocations, want at most %v", tc.scheme, tc.cache, n, tc.save)
 		}
 	}
+}
+
+// "No bound" is a bound, too.
+func TestTheLargestMaxDataBytes(t *testing.T) {
+	store := newStore(t, signedcookie.Options{MaxDataBytes: math.MaxInt, CacheBytes: -1})
+	data := `{"a":"` + strings.Repeat("word ", 100) + `"}`
+	wantLoad(t, store, save(t, store, data), data)
 }
 
 func TestAllocationsOfARequest(t *testing.T) {

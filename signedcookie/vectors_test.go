@@ -361,6 +361,10 @@ var vectorMakers = func() []vectorMaker {
 				}), expect: "forged"})
 			add("huge-date", "a date of more than 63 bits", vectorMaker{session: loginSession,
 				change: date(func(was uint64) []byte { return binary.AppendUvarint(nil, was|1<<63) }), expect: "forged"})
+			if scheme == signedcookie.Encrypted {
+				add("only-an-iv", "an initialization vector with nothing behind it",
+					vectorMaker{payload: []byte{}, expect: "forged"})
+			}
 			add("short-mac", "fewer bytes than a MAC has", vectorMaker{session: loginSession,
 				change: func(s string) string { return s[len(s)-40:] }, expect: "forged"})
 		}

@@ -48,7 +48,8 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 		"SECRET_KEY; older\nones in the lines after it. By default, what "+secretVariable+" says in the environment")
 	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text",
 		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
-	flags.StringVar(&f.opts.Context, "context", "", "signedcookie's Options.Context of the site, a `text`, if it has one")
+	flags.StringVar(&f.opts.Context, "context", "",
+		"signedcookie's Options.Context of the site, a `text`, if it has one")
 	const dictionary = "a `file` with a dictionary that the cookies were made with; may be repeated"
 	flags.Func("dictionary", dictionary, func(path string) error {
 		f.dictionaries = append(f.dictionaries, path)
@@ -67,7 +68,8 @@ func (f *Flags) Check(isSet map[string]bool) error {
 		return err
 	}
 	if f.opts.Scheme != "" && !slices.Contains(opencookie.Schemes(), f.opts.Scheme) {
-		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme, strings.Join(opencookie.Schemes(), ", "))
+		return fmt.Errorf("-scheme: no scheme %q; there are %s", f.opts.Scheme,
+			strings.Join(opencookie.Schemes(), ", "))
 	}
 	if f.Location == "" && isSet["sessions"] {
 		return errors.New("-sessions: no place")

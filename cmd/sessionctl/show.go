@@ -41,7 +41,8 @@ Sessions that are expired are not shown.
 		flags.BoolVar(&s.values, "values", false, "print the values as well, which may be confidential")
 		flags.StringVar(&s.cookie, "cookie", session.DefaultCookieName,
 			"the `name` of the cookie, to which its value and a row's key are bound")
-		flags.StringVar(&s.context, "context", "", "the site's Options.Context, a `text` to which its cookies are bound")
+		flags.StringVar(&s.context, "context", "",
+			"the site's Options.Context, a `text` to which its cookies are bound")
 		flags.Var(&s.dictionaries, "dictionary",
 			"a `file` with a dictionary of the site's own for its cookies; may be given\nseveral times")
 		flags.BoolVar(&s.django, "django", false, "the rows are Django's: their session_data is signed with the secret")

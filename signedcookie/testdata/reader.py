@@ -68,6 +68,8 @@ def open_securecookie(v, secret, packed):
     if not hmac.compare_digest(mac, hmac.digest(key, signed, "sha256")):
         return None
     if v["scheme"] == "encrypted":
+        if len(inner) <= 16:
+            return None
         key = derive(secret, v["context"], "encrypted block", 32)
         decryptor = Cipher(algorithms.AES(key), modes.CTR(inner[:16])).decryptor()
         inner = decryptor.update(inner[16:]) + decryptor.finalize()
