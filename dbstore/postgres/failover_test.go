@@ -194,6 +194,7 @@ func TestBehindPooler(t *testing.T) {
 				t.Skip("takes long")
 			}
 			b := backend
+			b.NoPrepare = true
 			b.Place = func(t testing.TB) string { return pooled + "&default_query_exec_mode=" + mode }
 			storetest.Run(t, b)
 		})

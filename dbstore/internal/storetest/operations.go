@@ -229,7 +229,7 @@ func testErrors(t *testing.T, b Backend) {
 	}
 
 	// No table.
-	store, err := dbstore.New(db, b.Dialect, opts)
+	store, err := b.on(db, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func testErrors(t *testing.T, b Backend) {
 		" (length(session_data) < 9), expire_date "+
 		map[dbstore.Dialect]string{dbstore.SQLite: "datetime", dbstore.Postgres: "timestamptz",
 			dbstore.MySQL: "datetime(6)"}[b.Dialect]+")")
-	store, err = dbstore.New(db, b.Dialect, dbstore.Options{Table: narrow})
+	store, err = b.on(db, dbstore.Options{Table: narrow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +443,7 @@ func testNoPrepare(t *testing.T, b Backend) {
 func testForeignPool(t *testing.T, b Backend) {
 	place := b.Place(t)
 	db := b.db(t, place)
-	store, err := dbstore.New(db, b.Dialect, dbstore.Options{Table: newTable()})
+	store, err := b.on(db, dbstore.Options{Table: newTable()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func testMigrate(t *testing.T, b Backend) {
 	opts := dbstore.Options{Table: newTable()}
 	stores := make([]*dbstore.Store, 8)
 	for i := range stores {
-		store, err := dbstore.New(db, b.Dialect, opts)
+		store, err := b.on(db, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func testMigrate(t *testing.T, b Backend) {
 	// A table that is something else is an error, and left alone.
 	opts = dbstore.Options{Table: newTable()}
 	mustExec(t, db, "CREATE TABLE "+opts.Table+" (id int PRIMARY KEY)")
-	store, err := dbstore.New(db, b.Dialect, opts)
+	store, err := b.on(db, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func testUnsuitable(t *testing.T, b Backend) {
 	place := b.Place(t)
 	db := b.db(t, place)
 	migrate := func(opts dbstore.Options) error {
-		store, err := dbstore.New(db, b.Dialect, opts)
+		store, err := b.on(db, opts)
 		if err != nil {
 			t.Fatal(err)
 		}

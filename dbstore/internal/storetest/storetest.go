@@ -32,6 +32,10 @@ type Backend struct {
 	// Connector opens single connections to that place.
 	Connector func(t testing.TB, place string) driver.Connector
 
+	// NoPrepare says that statements that are prepared get lost, as behind a
+	// pooler.
+	NoPrepare bool
+
 	// Bubble says that all of it works in a bubble of testing/synctest.
 	Bubble bool
 
@@ -152,6 +156,12 @@ func (b Backend) db(t testing.TB, place string) *sql.DB {
 	return db
 }
 
+// on makes a store on a pool of the application's.
+func (b Backend) on(db *sql.DB, opts dbstore.Options) (*dbstore.Store, error) {
+	opts.NoPrepare = opts.NoPrepare || b.NoPrepare
+	return dbstore.New(db, b.Dialect, opts)
+}
+
 // wrapped opens a store on the connections that wrap makes of the database's.
 func (b Backend) wrapped(t testing.TB, place string, opts dbstore.Options,
 	wrap func(driver.Connector) driver.Connector) *dbstore.Store {
@@ -159,7 +169,7 @@ func (b Backend) wrapped(t testing.TB, place string, opts dbstore.Options,
 	db := sql.OpenDB(wrap(b.Connector(t, place)))
 	db.SetMaxOpenConns(1) // a statement is prepared once for each connection
 	opts.OwnDB = true
-	store, err := dbstore.New(db, b.Dialect, opts)
+	store, err := b.on(db, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
