@@ -18,9 +18,8 @@ const dictionaryIDLen = 3
 // A dictionary is text that DEFLATE takes as if it had come before each session,
 // so that a session's words need not be spelled out.
 type dictionary struct {
-	words   []byte
-	id      [dictionaryIDLen]byte
-	builtin bool
+	words []byte
+	id    [dictionaryIDLen]byte
 
 	index   *deflate.Dictionary
 	writers sync.Pool // of *flate.Writer
@@ -42,6 +41,9 @@ func newDictionary(words []byte) (*dictionary, error) {
 func indexed(words []byte) *dictionary {
 	return &dictionary{words: words, index: deflate.NewDictionary(words)}
 }
+
+// builtinDictionary returns the built-in dictionary, whose index all stores share.
+var builtinDictionary = sync.OnceValue(func() *dictionary { return indexed([]byte(builtinWords)) })
 
 // builtinWords is the dictionary that is used unless a site has its own: the
 // keys and words that sessions are made of, those of rare kinds of session first

@@ -183,7 +183,7 @@ func isAlphanumeric(c byte) bool {
 // uuidAt reports whether there is a UUID at data[i], a whole word.
 func uuidAt(data []byte, i int) bool {
 	end := i + uuidLen
-	if end > len(data) || data[i+8] != '-' || data[i+13] != '-' || i > 0 && isAlphanumeric(data[i-1]) || end < len(data) && isAlphanumeric(data[end]) {
+	if end > len(data) || i > 0 && isAlphanumeric(data[i-1]) || end < len(data) && isAlphanumeric(data[end]) {
 		return false
 	}
 	for j, c := range data[i:end] {

@@ -62,8 +62,7 @@ func newPayloads(opts Options) (*payloads, error) {
 		return nil, errors.New("signedcookie: Options.PadTo hides nothing in cookies that can be read: set " +
 			"Options.Scheme to Sealed or Encrypted")
 	}
-	p.builtin = indexed([]byte(builtinWords))
-	p.builtin.builtin = true
+	p.builtin = builtinDictionary()
 	p.writes = p.builtin
 	for i, words := range append([][]byte{opts.Dictionary}, opts.FallbackDictionaries...) {
 		what := "Dictionary"
@@ -103,12 +102,12 @@ func (p *payloads) encode(s *scratch, data []byte, expires time.Time) []byte {
 		s.deflated = s.deflated[:0]
 		p.writes.deflate(&s.deflated, text)
 		cost := 0
-		if !p.writes.builtin {
+		if p.writes != p.builtin {
 			cost = dictionaryIDLen
 		}
 		if len(s.deflated)+cost < len(text) {
 			flags |= flagDeflated
-			if !p.writes.builtin {
+			if p.writes != p.builtin {
 				flags |= flagDictionary
 			}
 			text = s.deflated

@@ -154,6 +154,25 @@ func (b *broken) force(ctx context.Context, token string, rec *session.Record) (
 	}
 }
 
+// loadedFirst returns a Load that gives the record again that it gave first for a
+// token and version.
+func (b *broken) loadedFirst() loadFunc {
+	first := make(map[string]*session.Record)
+	return func(ctx context.Context, token string) (*session.Record, error) {
+		rec, err := b.Memory.Load(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		key := token + rec.Version
+		if first[key] == nil {
+			first[key] = rec
+		}
+		return first[key], nil
+	}
+}
+
 // revive makes Load find rec under a token that is dead.
 func (b *broken) revive(token string, rec session.Record) {
 	b.mu.Lock()
@@ -596,38 +615,20 @@ var mutants = []mutant{
 		}
 	}, []string{caseSaveAlias}, false},
 	{"loaded records share room behind their data", func(b *broken) {
-		shared := make(map[string][]byte) // by token and version
+		first := b.loadedFirst()
 		b.load = func(ctx context.Context, token string) (*session.Record, error) {
-			rec, err := b.Memory.Load(ctx, token)
+			rec, err := first(ctx, token)
 			if err != nil {
 				return nil, err
 			}
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			key := token + rec.Version
-			if shared[key] == nil {
-				shared[key] = slices.Grow(rec.Data, 10)
-			}
-			rec.Data = shared[key]
-			return rec, nil
+			rec.Data = slices.Grow(rec.Data, 10) // once
+			own := *rec
+			return &own, nil
 		}
 	}, []string{caseLoadAlias}, false},
-	{"loaded records are one", func(b *broken) {
-		shared := make(map[string]*session.Record) // by token and version
-		b.load = func(ctx context.Context, token string) (*session.Record, error) {
-			rec, err := b.Memory.Load(ctx, token)
-			if err != nil {
-				return nil, err
-			}
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			key := token + rec.Version
-			if shared[key] == nil {
-				shared[key] = rec
-			}
-			return shared[key], nil
-		}
-	}, []string{caseLoadAlias}, false},
+	{"loaded records are one", func(b *broken) { b.load = b.loadedFirst() }, []string{caseLoadAlias}, false},
 	{"loaded data is in a buffer that is used again", func(b *broken) {
 		var buffer []byte
 		b.load = func(ctx context.Context, token string) (*session.Record, error) {
