@@ -228,7 +228,7 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 }
 
 func (q *RequestResult) load(nanosec float64) Load {
-	return Load{Seconds: nanosec / 1e9, Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}
+	return Load{CPU: nanosec / 1e9, Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}
 }
 
 // equalAt returns the round trip in nanoseconds at which two engines take

@@ -45,12 +45,12 @@ func Example() {
 func ExampleModel_Page() {
 	model := bench.DefaultModel()
 	cookie := model.Page(
-		bench.Load{Seconds: 5e-6, Up: 300},
-		bench.Load{Seconds: 15e-6, Up: 300, Down: 400},
+		bench.Load{CPU: 5e-6, Up: 300},
+		bench.Load{CPU: 15e-6, Up: 300, Down: 400},
 		bench.Load{Up: 300})
 	row := model.Page(
-		bench.Load{Seconds: 10e-6, Queries: 1, Up: 42},
-		bench.Load{Seconds: 50e-6, Queries: 2, Up: 42, Down: 100},
+		bench.Load{CPU: 10e-6, Queries: 1, Up: 42},
+		bench.Load{CPU: 50e-6, Queries: 2, Up: 42, Down: 100},
 		bench.Load{Up: 42})
 	fmt.Printf("cookie %.2f ms, row %.2f ms\n", 1000*cookie.Seconds(), 1000*row.Seconds())
 	// Output: cookie 0.27 ms, row 0.61 ms

@@ -6,9 +6,9 @@ import (
 )
 
 // A Model turns what was measured of requests into what a page costs, from
-// inputs that are a site's own. A page is one request that uses the session and
-// others that do not: images, scripts, calls of an API, which carry the cookie
-// all the same.
+// inputs that are a site's own. A page is one or more requests that use the
+// session, and others that do not: images, scripts, calls of an API, which carry
+// the cookie all the same.
 type Model struct {
 	// RoundTrip is the time between the web server and the database and back.
 	// Each query takes one. 0 is a database in the same process.
@@ -22,8 +22,16 @@ type Model struct {
 	// changes it.
 	ReadsPerWrite float64 `json:"reads_per_write"`
 
-	// RequestsPerPage is how many requests of a page carry the cookie.
+	// RequestsPerPage is how many requests of a page carry the cookie, and
+	// SessionRequests how many of those use the session, one after the other: the
+	// page itself, and calls of an API. On a page that changes the session, one of
+	// them writes.
 	RequestsPerPage int `json:"requests_per_page"`
+	SessionRequests int `json:"session_requests"`
+
+	// CacheHits is the share of reads, from 0 to 1, that a cache near the web
+	// server answers, so that they send no query.
+	CacheHits float64 `json:"cache_hits"`
 
 	// HTTP1 makes each request carry the whole cookie. With HTTP/2 and HTTP/3
 	// the first request of a page does, and those after it refer to it in a
@@ -46,6 +54,7 @@ func DefaultModel() Model {
 		Downlink:        50,
 		ReadsPerWrite:   9,
 		RequestsPerPage: 20,
+		SessionRequests: 1,
 		CPUHour:         0.04,
 		GBOut:           0.09,
 		MillionQueries:  0.20,
@@ -63,6 +72,11 @@ func (m Model) Check() error {
 		return fmt.Errorf("reads per write cannot be %v", m.ReadsPerWrite)
 	case m.RequestsPerPage < 1:
 		return fmt.Errorf("requests per page have to be 1 at least")
+	case m.SessionRequests < 1 || m.SessionRequests > m.RequestsPerPage:
+		return fmt.Errorf("of the %d requests of a page, 1 to %d use the session, not %d", m.RequestsPerPage,
+			m.RequestsPerPage, m.SessionRequests)
+	case !(m.CacheHits >= 0 && m.CacheHits <= 1):
+		return fmt.Errorf("a share of reads is from 0 to 1, not %v", m.CacheHits)
 	case !(m.CPUHour >= 0) || !(m.GBOut >= 0) || !(m.MillionQueries >= 0):
 		return fmt.Errorf("prices cannot be negative")
 	}
@@ -71,14 +85,16 @@ func (m Model) Check() error {
 
 // A Load is what one request of some kind takes.
 type Load struct {
-	Seconds  float64 // in the server
+	CPU      float64 // seconds of a core in the web server
+	Wait     float64 // seconds of waiting for a disk or server, as it was measured
 	Queries  float64
 	Up, Down float64 // bytes of cookie
 }
 
 // A Page is what an average page takes for the sake of its session.
 type Page struct {
-	Server   float64 `json:"server_s"`   // seconds in the web server
+	Server   float64 `json:"server_s"`   // seconds of a core in the web server
+	Wait     float64 `json:"wait_s"`     // seconds of waiting for the database, as it was measured
 	Database float64 `json:"database_s"` // seconds on the way to the database and back
 	Wire     float64 `json:"wire_s"`     // seconds that cookies take on the visitor's line
 	Queries  float64 `json:"queries"`
@@ -88,7 +104,7 @@ type Page struct {
 }
 
 // Seconds is how much later the page is complete because of its session.
-func (p Page) Seconds() float64 { return p.Server + p.Database + p.Wire }
+func (p Page) Seconds() float64 { return p.Server + p.Wait + p.Database + p.Wire }
 
 // refer is what a header that the connection has seen already takes with
 // HTTP/2, in bytes.
@@ -97,21 +113,22 @@ const refer = 1
 // Page returns what a page takes, given what a request takes that reads the
 // session, that writes it, and that does not use it.
 func (m Model) Page(read, write, untouched Load) Page {
-	writes := 1 / (1 + m.ReadsPerWrite)
-	mix := func(read, write float64) float64 { return (1-writes)*read + writes*write }
-	others := float64(m.RequestsPerPage - 1)
-
-	var p Page
-	p.Server = mix(read.Seconds, write.Seconds) + others*untouched.Seconds
-	p.Queries = mix(read.Queries, write.Queries) + others*untouched.Queries
-	p.Database = p.Queries * m.RoundTrip.Seconds()
-	cookie := mix(read.Up, write.Up)
-	if m.HTTP1 {
-		p.Up = (1 + others) * cookie
-	} else {
-		p.Up = cookie + others*refer
+	writes := 1 / (1 + m.ReadsPerWrite) // of the pages, and in each of those one request
+	reads := float64(m.SessionRequests) - writes
+	sum := func(read, write, untouched float64) float64 {
+		return reads*read + writes*write + float64(m.RequestsPerPage-m.SessionRequests)*untouched
 	}
-	p.Down = mix(read.Down, write.Down) + others*untouched.Down
+	var p Page
+	p.Server = sum(read.CPU, write.CPU, untouched.CPU)
+	p.Queries = sum((1-m.CacheHits)*read.Queries, write.Queries, untouched.Queries)
+	p.Wait = sum((1-m.CacheHits)*read.Wait, write.Wait, untouched.Wait)
+	p.Database = p.Queries * m.RoundTrip.Seconds()
+	if requests := float64(m.RequestsPerPage); m.HTTP1 {
+		p.Up = requests * ((1-writes)*read.Up + writes*write.Up)
+	} else {
+		p.Up = (1-writes)*read.Up + writes*write.Up + (requests-1)*refer
+	}
+	p.Down = sum(read.Down, write.Down, untouched.Down)
 	p.Wire = p.Up*8/(m.Uplink*1e6) + p.Down*8/(m.Downlink*1e6)
 	p.Price = 1e6 * (p.Server/3600*m.CPUHour + p.Down/1e9*m.GBOut + p.Queries/1e6*m.MillionQueries)
 	return p

@@ -18,13 +18,14 @@ func TestModelPage(t *testing.T) {
 		Downlink:        80, // ten
 		ReadsPerWrite:   3,  // a quarter of the pages write
 		RequestsPerPage: 11,
+		SessionRequests: 1,
 		CPUHour:         3.6,
 		GBOut:           1,
 		MillionQueries:  2,
 	}
-	read := bench.Load{Seconds: 10e-6, Queries: 1, Up: 1000}
-	write := bench.Load{Seconds: 50e-6, Queries: 2, Up: 1000, Down: 2000}
-	untouched := bench.Load{Seconds: 1e-6, Up: 1000}
+	read := bench.Load{CPU: 10e-6, Queries: 1, Up: 1000}
+	write := bench.Load{CPU: 50e-6, Queries: 2, Up: 1000, Down: 2000}
+	untouched := bench.Load{CPU: 1e-6, Up: 1000}
 
 	got := m.Page(read, write, untouched)
 	want := bench.Page{
@@ -66,6 +67,26 @@ func TestModelPage(t *testing.T) {
 	if got := m.Page(read, write, untouched).Queries; !near(got, 2) {
 		t.Errorf("writes only: %v queries, want 2", got)
 	}
+
+	// Three requests that use the session, in a page of four: one writes, two
+	// read, and half of the reads are answered by a cache.
+	m.RequestsPerPage, m.SessionRequests, m.CacheHits = 4, 3, 0.5
+	read.Wait, write.Wait = 100e-6, 300e-6
+	got = m.Page(read, write, untouched)
+	for _, f := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"server", got.Server, 2*10e-6 + 50e-6 + 1e-6},
+		{"queries", got.Queries, 2*0.5 + 2},
+		{"waiting", got.Wait, 2*0.5*100e-6 + 300e-6},
+		{"up", got.Up, 4000},
+		{"down", got.Down, 2000},
+	} {
+		if !near(f.got, f.want) {
+			t.Errorf("three requests: %s: got %v, want %v", f.name, f.got, f.want)
+		}
+	}
 }
 
 func TestModelCheck(t *testing.T) {
@@ -78,6 +99,9 @@ func TestModelCheck(t *testing.T) {
 		"not a number":        func(m *bench.Model) { m.Downlink = math.NaN() },
 		"negative reads":      func(m *bench.Model) { m.ReadsPerWrite = -1 },
 		"no requests":         func(m *bench.Model) { m.RequestsPerPage = 0 },
+		"no use":              func(m *bench.Model) { m.SessionRequests = 0 },
+		"more use":            func(m *bench.Model) { m.SessionRequests = m.RequestsPerPage + 1 },
+		"too many hits":       func(m *bench.Model) { m.CacheHits = 1.1 },
 		"negative price":      func(m *bench.Model) { m.GBOut = -0.01 },
 	} {
 		m := bench.DefaultModel()

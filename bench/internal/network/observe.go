@@ -46,7 +46,7 @@ func (c *PageCell) predict(results *bench.Results, model bench.Model, requestsPe
 	model.RoundTrip = c.Added
 	model.Uplink, model.Downlink = unlimited(c.Visitor.Up), unlimited(c.Visitor.Down)
 	model.HTTP1 = c.HTTP1
-	model.RequestsPerPage = requestsPerPage
+	model.RequestsPerPage, model.SessionRequests, model.CacheHits = requestsPerPage, 1, 0
 	var loads [3]bench.Load
 	for i, kind := range []bench.Kind{bench.Read, bench.Write, bench.Untouched} {
 		var err error
@@ -75,7 +75,7 @@ func requestLoad(results *bench.Results, engine, session string, kind bench.Kind
 	}
 	q := &results.Requests[i]
 	return bench.Load{
-		Seconds: bench.Summarize(results.Net(q), 0.95).Median / 1e9,
+		CPU:     bench.Summarize(results.Net(q), 0.95).Median / 1e9,
 		Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown,
 	}, nil
 }
