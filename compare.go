@@ -275,7 +275,7 @@ Flags:
 `
 
 func parse(args []string, stdout io.Writer) (*options, error) {
-	opts := &options{model: bench.DefaultModel()}
+	opts := &options{model: bench.DefaultModel(), seed: 1}
 	m := &opts.model
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors go where run's go
@@ -299,7 +299,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	cmdflag.Int(flags, &opts.rounds, "rounds",
 		"measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
-	flags.Uint64Var(&opts.seed, "seed", 1, "the order of the measurements follows from this `number`")
+	cmdflag.Uint64(flags, &opts.seed, "seed", "the order of the measurements follows from this `number`")
 	cmdflag.Duration(flags, &m.RoundTrip, "rtt", "ms",
 		"model: `time` from the server to the database and back, such as 1ms; 0 for a\ndatabase on the web server")
 	cmdflag.Float(flags, &m.Uplink, "uplink", "Mbit/s", "model: a visitor's uplink in `Mbit/s`, such as 5")
@@ -320,10 +320,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 			flags.SetOutput(stdout)
 			flags.PrintDefaults()
 		}
-		return nil, cmdflag.Explain(flags, err)
+		return nil, cmdflag.Explain(flags, err, map[string]string{"http2": "without -http1 the model has HTTP/2"})
 	}
 	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q: each value stands after its flag, without spaces; -h lists the flags",
+			flags.Arg(0))
 	}
 	isSet := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { isSet[f.Name] = true })
@@ -353,7 +354,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 
 // chooseEngines sets the engines to compare.
 func (o *options) chooseEngines(engines, database string, isSet map[string]bool) (err error) {
-	names := strings.Split(engines, ",")
+	names := strings.Split(strings.ReplaceAll(engines, " ", ""), ",")
 	switch {
 	case isSet["engines"]:
 	case o.full:

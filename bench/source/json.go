@@ -160,7 +160,7 @@ func firstByte(dec *json.Decoder, r *limitedReader) (byte, error) {
 func documentError(n int64, err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) || err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = errors.New("not JSON")
+		err = errors.New("not JSON, or cut off")
 	}
 	return fmt.Errorf("%v: %w", position{row: n}, err)
 }
@@ -189,6 +189,9 @@ func (j *jsonReader) value(raw []byte, where position) error {
 		row.where = where
 		j.rows.add(row)
 		return nil
+	}
+	if raw[0] != '{' || !json.Valid(raw) {
+		return notASession(raw)
 	}
 	s, err := bench.ParseSession(raw, j.opts.Name)
 	if err != nil {

@@ -108,12 +108,28 @@ func TestFilesOfAnotherKind(t *testing.T) {
 		"\n/*!40101 SET NAMES utf8 */;\n":                               "mysql --batch",
 		"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n":                "sqlite3 -csv -header",
 		"INSERT INTO django_session VALUES ('" + hush + "', '{}', '');": "it is a dump of SQL",
-		"PGDMP\x01\x0e":     "it is a dump of SQL",
-		"\x1f\x8b\x08":      "unpack it first",
-		"PK\x03\x04":        "unpack it first",
-		"\xff\xfe{\x00":     "in UTF-16",
-		"a,b,c\n" + hush:    "line 1: not a JSON object",
-		"session_key\thush": "line 1: not a JSON object",
+		"PGDMP\x01\x0e":   "it is a dump of SQL",
+		"\x1f\x8b\x08":    "unpack it first",
+		"PK\x03\x04":      "unpack it first",
+		"\xff\xfe{\x00":   "in UTF-16",
+		"\x00\x01" + hush: "it is no text",
+
+		// Lines with the names of columns, and such that may have something else.
+		"id, sess,expire\r\n1,{}":           "no column is called session_data; there are id, sess, expire.",
+		"sid\tdata\n" + hush:                "there are sid, data. Give this name to the column",
+		strings.Repeat("a,", 20) + "b\n":    "there are a, a, a, a, a, a, a, a, a, a, a, a, ….",
+		"session_key|session_data\n" + hush: "separated by '|'",
+		"user," + hush + "@example.com\n":   "neither one JSON object a line nor CSV with a column session_data",
+		"1," + hush:                         "say in -scheme",
+		hush:                                "say in -scheme",
+		"<html>" + hush:                     "neither one JSON object a line nor CSV",
+		"user|s:4:\"hush\";":                "neither one JSON object a line nor CSV",
+
+		`{"a":1}` + "\n" + `[{"hush":1}]`: "line 2: not a JSON object but an array: write one object a line, as jq -c '.[]'",
+		`{"a":1},` + "\n" + `{"hush":1}`:  "line 1: not a JSON object: write one a line, with nothing in between, as jq -c .",
+		`{"a":1}{"hush":1}`:               "line 1: not a JSON object: write one a line",
+		`{'hush': 1}`:                     "line 1: not a JSON object: write one a line",
+		"[1]":                             "row 1: not a JSON object",
 	} {
 		refused(t, write(t, "file", text), source.Options{}, want)
 	}

@@ -16,6 +16,7 @@ import (
 	"sessionengine/dbstore"
 	"sessionengine/django"
 	"sessionengine/internal/opendb"
+	"sessionengine/internal/sqlkit"
 	"sessionengine/session"
 )
 
@@ -41,7 +42,7 @@ func rowDecoder(opts Options) (func(text string) ([]byte, error), error) {
 		case strings.HasPrefix(text, "{"):
 			return []byte(text), nil
 		case encoding == nil:
-			return nil, errors.New("not a JSON object; what Django wrote needs its SECRET_KEY")
+			return nil, errors.New("not a JSON object; what Django wrote needs its SECRET_KEY in -secret-file")
 		}
 		data, err := encoding.Decode(text)
 		if err == session.ErrInvalidToken {
@@ -97,9 +98,30 @@ func readTable(ctx context.Context, database opendb.Database, opts Options) (*Se
 	defer db.Close()
 	sample := newSampler(opts.Limit)
 	if err := queryRows(ctx, db, table, opts.Limit, sample); err != nil {
-		return nil, fmt.Errorf("%s: %w", opts.Table, database.Error(err))
+		return nil, fmt.Errorf("%s: %w", opts.Table, database.Error(explainTable(ctx, db, database, table, err)))
 	}
 	return sample.sessions(ctx, opts.Name, decode)
+}
+
+// explainTable says what to do if err is that there is no such table, or that it
+// is not a table of sessions.
+func explainTable(ctx context.Context, db *sql.DB, database opendb.Database, table string, err error) error {
+	if class, _ := sqlkit.Classify(database.Dialect, err); class == sqlkit.NoTable {
+		return errors.New("there is no such table; -table names the one with the sessions")
+	}
+	rows, queryErr := db.QueryContext(ctx, "SELECT * FROM "+table+" WHERE 1 = 0")
+	if queryErr != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, queryErr := rows.Columns()
+	for _, name := range []string{dataColumn, "session_key"} {
+		if queryErr == nil && !slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(c, name) }) {
+			return fmt.Errorf("the table has no column %s; there are %s. Write its sessions to a file, one JSON object a "+
+				"line, or make a view with that column and name it in -table", name, strings.Join(columns, ", "))
+		}
+	}
+	return err
 }
 
 func queryRows(ctx context.Context, db *sql.DB, table string, limit int, sample *sampler) error {
@@ -161,6 +183,9 @@ func readCSV(ctx context.Context, r *bufio.Reader, separator rune, opts Options)
 	return sample.sessions(ctx, opts.Name, decode)
 }
 
+// quoting is what most lines lack that are no CSV.
+const quoting = ": a field with a comma, a quote or a line break stands in quotes, and its quotes are doubled"
+
 func readRecords(ctx context.Context, r *bufio.Reader, separator rune, sample *sampler) error {
 	limited := &limitedReader{r: r}
 	records := csv.NewReader(limited)
@@ -174,7 +199,7 @@ func readRecords(ctx context.Context, r *bufio.Reader, separator rune, sample *s
 			return nil
 		}
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
-			return lineError(e.Line, e.Err.Error())
+			return lineError(e.Line, e.Err.Error()+quoting)
 		} else if err != nil {
 			return err
 		}
@@ -212,7 +237,7 @@ func readTabs(ctx context.Context, r *bufio.Reader, sample *sampler) error {
 			continue
 		}
 		if len(values) <= column {
-			return lineError(n, "wrong number of fields")
+			return lineError(n, "fewer fields than the header has")
 		}
 		// The shell of SQLite separates by tabs, too, and does not escape.
 		text := unescape.Replace(values[column])

@@ -79,7 +79,8 @@ func TestPostgres(t *testing.T) {
 		})
 	}
 	refused(t, printed(t, "pg_dump", "--dbname="+server.URL), source.Options{}, "csv header")
-	refused(t, server.URL, source.Options{Table: "missing"}, "missing")
+	refused(t, server.URL, source.Options{Table: "missing"}, "missing: there is no such table; -table names")
+	refused(t, server.URL, source.Options{Table: "pg_namespace"}, "no column session_data; there are oid, nspname,")
 	refused(t, server.URL, source.Options{Scheme: "sealed", Secrets: [][]byte{[]byte(secret)}}, "leave the scheme out")
 }
 
@@ -102,6 +103,8 @@ func TestMySQL(t *testing.T) {
 	path := printed(t, "mysql", append(login, "--batch", "--raw", "--skip-column-names", "-e",
 		"select json_object('session_key', session_key, 'session_data', session_data) from django_session", "test")...)
 	checkSessions(t, read(t, path, source.Options{}).Sessions, awkward)
+	refused(t, url, source.Options{Table: "missing"}, "missing: there is no such table; -table names")
+	refused(t, url, source.Options{Table: "mysql.db"}, "no column session_data; there are Host, Db, User,")
 	refused(t, printed(t, "mysqldump", append(login, "test")...), source.Options{}, "mysql --batch")
 }
 

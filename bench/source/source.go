@@ -7,8 +7,8 @@
 //     dumpdata" or a database has written
 //   - cookies: a file with one cookie's value a line, or a folder of such files
 //
-// It only reads. Its errors tell where in the source something is wrong, and
-// quote nothing of it.
+// It only reads. Its errors tell where in the source something is wrong and what
+// to do about it, and quote nothing of it but the names of columns.
 package source
 
 import (
@@ -93,14 +93,18 @@ func Read(ctx context.Context, location string, opts Options) (*Sessions, error)
 	}
 	info, err := os.Stat(location)
 	if err != nil {
-		return nil, withoutPath(err)
+		if err = withoutPath(err); errors.Is(err, fs.ErrNotExist) && strings.Contains(location, ":") {
+			_, urlErr := opendb.Parse(location)
+			err = fmt.Errorf("%w; %w", err, urlErr)
+		}
+		return nil, err
 	}
 	var s *Sessions
 	switch {
 	case opts.Scheme != "":
 		s, err = readCookies(ctx, location, info.IsDir(), opts)
 	case info.IsDir():
-		err = errors.New("a folder holds cookies, and -scheme has to tell how they were made")
+		err = errors.New("it is a folder: give a file in it, or say in -scheme how its files of cookies were made")
 	default:
 		s, err = readFile(ctx, location, opts)
 	}
@@ -121,8 +125,7 @@ func readFile(ctx context.Context, path string, opts Options) (*Sessions, error)
 	if reason := unreadable(start); reason != nil {
 		return nil, reason
 	}
-	// https://www.sqlite.org/fileformat.html, section 1.3.
-	if bytes.HasPrefix(start, []byte("SQLite format 3\x00")) {
+	if bytes.HasPrefix(start, []byte(sqliteMagic)) {
 		return readTable(ctx, opendb.Database{Dialect: dbstore.SQLite, Location: path}, opts)
 	}
 	var s *Sessions
@@ -132,9 +135,12 @@ func readFile(ctx context.Context, path string, opts Options) (*Sessions, error)
 	if separator == ',' && !bytes.ContainsRune(header, ',') && bytes.HasPrefix(next, []byte("{")) {
 		separator = '\t' // of one column, and not quoted as CSV would
 	}
-	if separator != 0 {
+	switch {
+	case separator != 0:
 		s, err = readCSV(ctx, r, separator, opts)
-	} else {
+	case len(header) > 0 && !strings.ContainsAny(string(header[:1]), `{["`):
+		err = noHeader(string(header))
+	default:
 		s, err = readJSON(ctx, r, opts)
 	}
 	return s, withoutPath(err)
@@ -147,43 +153,6 @@ func skipStart(r *bufio.Reader) {
 	if start, err := r.Peek(len(bom)); err == nil && string(start) == bom {
 		r.Discard(len(bom))
 	}
-}
-
-// unreadable says what to do with a file that begins like this, if it is not to
-// be read.
-func unreadable(start []byte) error {
-	// gzip, zip, bzip2, xz, zstd
-	for _, compressed := range []string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
-		if bytes.HasPrefix(start, []byte(compressed)) {
-			return errors.New("it is compressed: unpack it first")
-		}
-	}
-	if bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) {
-		return errors.New("it is in UTF-16: write it in UTF-8")
-	}
-	line, _, _ := bytes.Cut(bytes.TrimSpace(bytes.TrimPrefix(start, []byte(bom))), []byte("\n"))
-	if isSQL(line) {
-		return errors.New("it is a dump of SQL: make a CSV file of the table instead, with " +
-			`psql -c "\copy django_session to sessions.csv csv header", ` +
-			`mysql --batch -e "select * from django_session" DATABASE > sessions.csv, or ` +
-			`sqlite3 -csv -header FILE "select * from django_session" > sessions.csv`)
-	}
-	return nil
-}
-
-// isSQL reports whether a dump begins with this line.
-func isSQL(line []byte) bool {
-	for _, mark := range []string{"--", "/*", `\`, "PGDMP"} { // comments, commands of psql, pg_dump -Fc
-		if bytes.HasPrefix(line, []byte(mark)) {
-			return true
-		}
-	}
-	word, _, _ := bytes.Cut(line, []byte(" "))
-	switch strings.ToUpper(string(word)) {
-	case "PRAGMA", "BEGIN", "BEGIN;", "START", "SET", "CREATE", "INSERT", "REPLACE", "COPY", "DROP", "USE", "LOCK":
-		return true
-	}
-	return false
 }
 
 // A sampler keeps so many of the items that are added to it, each as likely as
@@ -265,8 +234,11 @@ func (s *sampler) sessions(ctx context.Context, name string, decode func(text st
 		if len(s.items) == 1 {
 			return nil, fmt.Errorf("%s: %s", first.First, first.Reason)
 		}
-		return nil, fmt.Errorf("%s: %s; and none of the %d others can be read", first.First, first.Reason, len(s.items)-
-			1)
+		others := fmt.Sprintf("none of the %d others can be read", len(s.items)-1)
+		if len(s.items) == 2 {
+			others = "the other one cannot be read either"
+		}
+		return nil, fmt.Errorf("%s: %s; and %s", first.First, first.Reason, others)
 	}
 	return result, nil
 }

@@ -195,11 +195,14 @@ func TestSQLiteTable(t *testing.T) {
 			missing := tc.opts
 			missing.Table = "no_such_table"
 			refused(t, path, missing, "no_such_table")
+			refused(t, path, missing, "there is no such table; -table names the one with the sessions")
+			missing.Table = "sqlite_master"
+			refused(t, path, missing, "no column session_data; there are type, name, tbl_name, rootpage, sql.")
 			missing.Table = `x"; DROP TABLE django_session; --`
 			refused(t, path, missing, "is no name of a table")
 			if tc.opts.Secrets != nil {
-				refused(t, path, source.Options{}, "row 1: not a JSON object; what Django wrote needs its SECRET_KEY; "+
-					"and none of the 5 others can be read")
+				refused(t, path, source.Options{}, "row 1: not a JSON object; what Django wrote needs its SECRET_KEY in "+
+					"-secret-file; and none of the 5 others can be read")
 				refused(t, path, source.Options{Secrets: [][]byte{[]byte("wrong")}},
 					"row 1: not signed with this SECRET_KEY")
 			}
@@ -241,7 +244,7 @@ func TestCSV(t *testing.T) {
 	checkSessions(t, read(t, write(t, "a.csv", "\ufeff"+b.String()), source.Options{}).Sessions, awkward)
 
 	refused(t, write(t, "a.csv", "session_key,session_data\na,\""+hush+"\n"), source.Options{},
-		"line 2: extraneous or missing")
+		`line 2: extraneous or missing " in quoted-field: a field with a comma, a quote`)
 	refused(t, write(t, "a.csv", "session_key,session_data\na,{},"+hush+"\n"), source.Options{},
 		"line 2: wrong number of fields")
 	refused(t, write(t, "a.csv", "session_key,session_data\na,"+hush+"\n"), source.Options{},
@@ -335,7 +338,8 @@ func TestCookies(t *testing.T) {
 				Secrets: [][]byte{[]byte("wT6yU8iO3pQ9aS1dF7gH2jK5lZ4xC0vB")}}, "line 1: not made with this secret")
 		})
 	}
-	refused(t, t.TempDir(), source.Options{}, "a folder holds cookies")
+	refused(t, t.TempDir(), source.Options{}, "it is a folder: give a file in it, or say in -scheme how")
+	refused(t, "redis://localhost", source.Options{}, "the URL of a database begins with sqlite:, postgres:// or mysql://")
 	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "rot13", Secrets: [][]byte{[]byte(secret)}},
 		`no scheme "rot13"`)
 	refused(t, write(t, "cookies.txt", strings.Repeat("a", 2<<20)),

@@ -95,6 +95,10 @@ func run(ctx context.Context, args []string, sys *system) error {
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
+		if len(args) == 2 {
+			args = []string{args[1], "-h"}
+			break
+		}
 		fmt.Fprint(sys.stdout, usage)
 		for _, c := range commands {
 			fmt.Fprintf(sys.stdout, "  %-15s%s\n", c.name, c.summary)
@@ -106,6 +110,13 @@ func run(ctx context.Context, args []string, sys *system) error {
 		if c.name == args[0] {
 			return c.run(ctx, args[1:], sys)
 		}
+	}
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	if meant := cmdflag.Nearest(args[0], names); meant != "" {
+		return usagef(`there is no command %q; did you mean %q?`, args[0], meant)
 	}
 	return usagef(`there is no command %q; "sessionctl -h" lists them`, args[0])
 }
@@ -122,10 +133,10 @@ func (c command) run(ctx context.Context, args []string, sys *system) error {
 		flags.PrintDefaults()
 		return nil
 	case err != nil:
-		err = usageError{cmdflag.Explain(flags, err)}
+		err = usageError{cmdflag.Explain(flags, err, nil)}
 	case flags.NArg() > 0:
 		// Which one is not said: it may be a token.
-		err = usagef("there are arguments besides the flags")
+		err = usagef("there are arguments besides the flags; each value stands after its flag, without spaces")
 	default:
 		err = do(ctx, sys)
 	}

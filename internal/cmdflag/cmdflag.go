@@ -40,7 +40,10 @@ func Duration(flags *flag.FlagSet, p *time.Duration, name, unit, usage string) {
 	flags.Var(value[time.Duration]{p, func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			number, _ := cutNumber(text)
+			number, rest := cutNumber(text)
+			if days, err := strconv.Atoi(number); err == nil && strings.HasPrefix(strings.TrimSpace(rest), "d") {
+				return 0, fmt.Errorf("write a number with its unit, such as %dh for %d days", 24*days, days)
+			}
 			return 0, fmt.Errorf("write a number with its unit, such as %s%s", number, unit)
 		}
 		return d, nil
@@ -71,6 +74,18 @@ func Int(flags *flag.FlagSet, p *int, name, usage string) {
 	}}, name, usage)
 }
 
+// Uint64 declares a flag for a whole number that is not negative, whose default is
+// *p.
+func Uint64(flags *flag.FlagSet, p *uint64, name, usage string) {
+	flags.Var(value[uint64]{p, func(text string) (uint64, error) {
+		n, err := strconv.ParseUint(text, 0, 64)
+		if err != nil {
+			return 0, errors.New("write a whole number from 0, such as 10")
+		}
+		return n, nil
+	}}, name, usage)
+}
+
 // cutNumber returns the number that a text begins with, or 1.
 func cutNumber(text string) (number, rest string) {
 	text = strings.TrimSpace(strings.ReplaceAll(text, ",", "."))
@@ -81,36 +96,56 @@ func cutNumber(text string) (number, rest string) {
 	return text[:n], text[n:]
 }
 
-// undefined is how package flag begins what it says of an unknown flag.
-const undefined = "flag provided but not defined: -"
+// How package flag begins what it says of an unknown flag, of one without a value,
+// and of a switch with a value.
+const (
+	undefined = "flag provided but not defined: -"
+	noValue   = "flag needs an argument: -"
+	noSwitch  = "invalid boolean value "
+)
 
-// Explain makes an error of flags.Parse say which flag may have been meant.
-func Explain(flags *flag.FlagSet, err error) error {
+// Explain makes an error of flags.Parse say what to write instead, or which flag
+// may have been meant. others says so of flags that there are not.
+func Explain(flags *flag.FlagSet, err error, others map[string]string) error {
 	if err == nil {
 		return nil
+	}
+	if name, ok := strings.CutPrefix(err.Error(), noValue); ok {
+		what, _ := flag.UnquoteUsage(flags.Lookup(name))
+		return fmt.Errorf("-%s needs a value: write -%[1]s and then the %s", name, what)
+	}
+	if rest, ok := strings.CutPrefix(err.Error(), noSwitch); ok {
+		rest = strings.TrimSuffix(rest, ": parse error")
+		name := rest[strings.LastIndex(rest, " -")+2:]
+		return fmt.Errorf("-%s takes no value: write -%[1]s, or leave it out", name)
 	}
 	name, ok := strings.CutPrefix(err.Error(), undefined)
 	if !ok {
 		return err
 	}
-	if meant := nearest(flags, strings.TrimLeft(name, "-")); meant != "" {
+	if other, ok := others[name]; ok {
+		return fmt.Errorf("there is no flag -%s: %s", name, other)
+	}
+	var names []string
+	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	if meant := Nearest(strings.TrimLeft(name, "-"), names); meant != "" {
 		return fmt.Errorf("there is no flag -%s; did you mean -%s?", Printable(name), meant)
 	}
 	return fmt.Errorf("there is no flag -%s; -h lists the flags", Printable(name))
 }
 
-// nearest returns the flag whose name is like name, or "".
-func nearest(flags *flag.FlagSet, name string) string {
+// Nearest returns that of the names that is like name, or "".
+func Nearest(name string, names []string) string {
 	best, bestDistance := "", 3 // edits, at most 2
-	flags.VisitAll(func(f *flag.Flag) {
-		d := distance(name, f.Name)
-		if len(name) >= 3 && (strings.HasPrefix(f.Name, name) || strings.HasPrefix(name, f.Name)) {
+	for _, n := range names {
+		d := distance(name, n)
+		if len(name) >= 3 && (strings.HasPrefix(n, name) || strings.HasPrefix(name, n)) {
 			d = min(d, 1)
 		}
 		if d < bestDistance && d < len(name) {
-			best, bestDistance = f.Name, d
+			best, bestDistance = n, d
 		}
-	})
+	}
 	return best
 }
 

@@ -14,6 +14,7 @@ func TestFlagsSayWhatToWrite(t *testing.T) {
 		rtt    = 500 * time.Microsecond
 		uplink = 10.0
 		rounds = 10
+		seed   = uint64(1)
 	)
 	parse := func(args ...string) (*flag.FlagSet, error) {
 		flags := flag.NewFlagSet("x", flag.ContinueOnError)
@@ -21,22 +22,32 @@ func TestFlagsSayWhatToWrite(t *testing.T) {
 		Duration(flags, &rtt, "rtt", "ms", "a `time`")
 		Float(flags, &uplink, "uplink", "Mbit/s", "`Mbit/s`")
 		Int(flags, &rounds, "rounds", "`many`")
-		flags.String("engines", "", "")
+		Uint64(flags, &seed, "seed", "`many`")
+		flags.String("engines", "", "the `engines` to compare")
 		flags.Bool("http1", false, "")
-		return flags, Explain(flags, flags.Parse(args))
+		flags.Bool("show-keys", false, "")
+		return flags, Explain(flags, flags.Parse(args), map[string]string{"http2": "it is the default"})
 	}
 	for _, tc := range []struct{ args, want string }{
 		{"-rtt 1", `invalid value "1" for flag -rtt: write a number with its unit, such as 1ms`},
 		{"-rtt 0.5msec", "such as 0.5ms"},
+		{"-rtt 14d", "such as 336h for 14 days"},
 		{"-rtt fast", "such as 1ms"},
 		{"-uplink 5Mbit", `invalid value "5Mbit" for flag -uplink: write a number without a unit, such as 5 (Mbit/s)`},
 		{"-uplink 2,5", "such as 2.5 (Mbit/s)"},
 		{"-rounds many", `invalid value "many" for flag -rounds: write a whole number, such as 10`},
+		{"-seed x", `invalid value "x" for flag -seed: write a whole number from 0, such as 10`},
+		{"-seed -1", "write a whole number from 0"},
+		{"-rtt", "-rtt needs a value: write -rtt and then the time"},
+		{"-engines", "-engines needs a value: write -engines and then the engines"},
+		{"-show-keys=yes", "-show-keys takes no value"},
+		{"-http1=yes-no", "-http1 takes no value: write -http1, or leave it out"},
 		{"-engine x", "there is no flag -engine; did you mean -engines?"},
 		{"-round 3", "did you mean -rounds?"},
 		{"-rounds-per-engine 3", "did you mean -rounds?"},
 		{"--uplnk 3", "did you mean -uplink?"},
-		{"-http2", "did you mean -http1?"},
+		{"-http2", "there is no flag -http2: it is the default"},
+		{"-http3", "did you mean -http1?"},
 		{"-x", "there is no flag -x; -h lists the flags"},
 		{"-unlike-anything", "-h lists the flags"},
 		{"-\x1b[2J", `there is no flag -\x1b[2J; -h lists`},
