@@ -307,6 +307,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	cmdflag.Float(flags, &m.ReadsPerWrite, "reads-per-write", "pages",
 		"model: `pages` that only read the session for each page that changes it")
 	cmdflag.Int(flags, &m.RequestsPerPage, "requests-per-page", "model: `requests` of a page that carry the cookie")
+	cmdflag.Int(flags, &m.SessionRequests, "session-requests",
+		"model: `requests` of a page that use the session, one after the other")
+	var cacheHits float64
+	cmdflag.Float(flags, &cacheHits, "cache-hits", "percent",
+		"model: `percent` of the reads that a cache near the web server answers, so that they\nsend no query")
 	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1,
 		"model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
 	cmdflag.Float(flags, &m.CPUHour, "cpu-price", "of an hour", "model: `price` of an hour of a core")
@@ -328,6 +333,10 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	isSet := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { isSet[f.Name] = true })
+	if !(cacheHits >= 0 && cacheHits <= 100) {
+		return nil, fmt.Errorf("-cache-hits: %v is not between 0 and 100", cacheHits)
+	}
+	m.CacheHits = cacheHits / 100
 	if err := m.Check(); err != nil {
 		return nil, err
 	}

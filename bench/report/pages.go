@@ -28,13 +28,20 @@ func (b *builder) pageTable() *table {
 	if m.HTTP1 {
 		http = "HTTP/1.1: each request carries the cookie"
 	}
+	uses := "one uses"
+	if m.SessionRequests > 1 {
+		uses = fmt.Sprintf("%d use", m.SessionRequests)
+	}
+	if m.CacheHits > 0 {
+		http += fmt.Sprintf("; a cache near the web server answers %s of the reads", percent(m.CacheHits))
+	}
 	t := &table{
 		Caption: "what a page costs",
 		Intro: []string{fmt.Sprintf("Assumed: a database %s away; visitors with %v Mbit/s up and %v down; %v pages "+
-			"that read the session for each that writes it; %d requests a page, of which one uses the session; %s. "+
+			"that read the session for each that writes it; %d requests a page, of which %s the session; %s. "+
 			"Prices in dollars: %v for an hour of a core, %v for a GB sent, %v for a million queries. Flags change "+
 			"each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite,
-			m.RequestsPerPage, http, m.CPUHour, m.GBOut, m.MillionQueries)},
+			m.RequestsPerPage, uses, http, m.CPUHour, m.GBOut, m.MillionQueries)},
 		Columns: []string{"session, engine", "server µs", "queries", "up B", "down B"},
 		Notes: []string{"What an average page takes because of its session: time in the server, queries, bytes of " +
 			"cookie; by how many milliseconds it is complete later, with the database on the web server and as far " +
