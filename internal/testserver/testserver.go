@@ -42,8 +42,9 @@ const startTimeout = 2 * time.Minute
 // Server is a database server, started or not. Its methods are not for
 // concurrent use, unless they say so.
 type Server struct {
-	// Driver and URL open the database through database/sql. URL is empty until
-	// the server has been started; it stays the same when it is restarted.
+	// Driver and URL open the database through database/sql; Driver is empty for a
+	// server that has no such driver. URL is empty until the server has been
+	// started; it stays the same when it is restarted.
 	Driver, URL string
 
 	// Addr is where the server listens, as host:port.
@@ -66,6 +67,9 @@ type kind struct {
 	run   func(dir, host, port string) (*exec.Cmd, error)
 	// open returns the driver's name and what it opens.
 	open func(addr string) (driver, url string)
+	// ping, unless nil, asks a server that database/sql does not know whether it
+	// answers.
+	ping func(ctx context.Context, addr string) error
 	// ready, unless nil, is an error as long as a server that answers does not
 	// serve yet.
 	ready func(ctx context.Context, db *sql.DB) error
@@ -219,18 +223,25 @@ func (s *Server) start() error {
 
 // wait waits until the server answers.
 func (s *Server) wait() error {
-	db, err := sql.Open(s.Driver, s.URL)
-	if err != nil {
-		return err
+	ask := func(ctx context.Context) error { return s.kind.ping(ctx, s.Addr) }
+	if s.kind.ping == nil {
+		db, err := sql.Open(s.Driver, s.URL)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		ask = func(ctx context.Context) error {
+			err := db.PingContext(ctx)
+			if err == nil && s.kind.ready != nil {
+				err = s.kind.ready(ctx, db)
+			}
+			return err
+		}
 	}
-	defer db.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
-		err := db.PingContext(ctx)
-		if err == nil && s.kind.ready != nil {
-			err = s.kind.ready(ctx, db)
-		}
+		err := ask(ctx)
 		if err == nil {
 			return nil
 		}

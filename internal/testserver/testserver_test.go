@@ -1,7 +1,11 @@
 package testserver_test
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"sessionengine/internal/testserver"
@@ -13,9 +17,10 @@ var (
 	mysql9   = testserver.MySQL9()
 	standby  = testserver.PostgresStandby(postgres)
 	bouncer  = testserver.PgBouncer(postgres)
+	redis    = testserver.Redis()
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9, redis)) }
 
 func TestServersKeepWhatWasCommittedWhenTheyAreKilled(t *testing.T) {
 	for name, server := range map[string]*testserver.Server{"postgres": postgres, "mysql": mysql, "mysql9": mysql9} {
@@ -67,5 +72,37 @@ func TestPoolerSharesConnections(t *testing.T) {
 	var n int
 	if err := db.QueryRow("SELECT 7").Scan(&n); err != nil || n != 7 {
 		t.Errorf("%d, %v; want 7", n, err)
+	}
+}
+
+// say sends a server of Redis an inline command, and returns the first line of its answer.
+func say(t *testing.T, server *testserver.Server, command string) (string, error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprint(conn, command+"\r\n"); err != nil {
+		return "", err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
+func TestRedisForgetsWhatItHeldWhenItEnds(t *testing.T) {
+	redis.Start(t)
+	for _, q := range [][2]string{{"SET key value", "+OK"}, {"GET key", "$5"}} {
+		if got, err := say(t, redis, q[0]); err != nil || got != q[1] {
+			t.Fatalf("%s: %q, %v", q[0], got, err)
+		}
+	}
+	redis.Kill(t)
+	if got, err := say(t, redis, "PING"); err == nil {
+		t.Errorf("it says %q after it was killed", got)
+	}
+	redis.Restart(t)
+	if got, err := say(t, redis, "GET key"); err != nil || got != "$-1" {
+		t.Errorf("after a restart: %q, %v", got, err)
 	}
 }
