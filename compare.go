@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -77,32 +75,8 @@ type options struct {
 	seed     uint64
 	full     bool
 	kinds    []suite.Kind // to try the encoders on
-	outputs  []*output
+	outputs  report.Outputs
 	model    bench.Model
-}
-
-// An output is a file that the report is written to, unless its path is "".
-type output struct {
-	flag, usage string
-	write       func(io.Writer, *suite.Report, *report.Document) error
-	path        string
-	file        *os.File // what is written
-	temp        string   // its path, if it is to become the file in the end
-}
-
-var outputs = []output{
-	{flag: "html", usage: "write the report as a page that needs no network to this `file`",
-		write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WritePage(w) }},
-	{flag: "markdown", usage: "write the report as Markdown to this `file`",
-		write: func(w io.Writer, _ *suite.Report, d *report.Document) error { return d.WriteMarkdown(w) }},
-	{flag: "json", usage: "write the report with all raw results to this `file`",
-		write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return r.WriteJSON(w) }},
-	{flag: "csv", usage: "write what was measured of requests to this `file`, as a table",
-		write: func(w io.Writer, r *suite.Report, _ *report.Document) error { return report.WriteCSV(w, r.Report) }},
-	{flag: "benchstat", usage: "write the raw results to this `file` in the Go benchmark format, for benchstat",
-		write: func(w io.Writer, r *suite.Report, _ *report.Document) error {
-			return report.WriteBenchmarks(w, r.Results)
-		}},
 }
 
 // run compares the engines as args say. The report goes to stdout, progress to
@@ -123,12 +97,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 
 	// A file that cannot be written is better known before the measurements.
-	for _, out := range opts.outputs {
-		if err := out.open(); err != nil {
-			return usageError{err}
-		}
-		defer out.discard()
+	if err := opts.outputs.Open(); err != nil {
+		return usageError{err}
 	}
+	defer opts.outputs.Discard()
 
 	found, err := measure(ctx, opts, stderr)
 	if found == nil {
@@ -138,10 +110,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := document.WriteText(stdout); err != nil {
 		return err
 	}
-	for _, out := range opts.outputs {
-		if err := out.finish(found, document); err != nil {
-			return fmt.Errorf("-%s: %w", out.flag, err)
-		}
+	if err := opts.outputs.Finish(found, document); err != nil {
+		return err
 	}
 	return err
 }
@@ -201,58 +171,6 @@ func progressOn(w io.Writer) (progress func(done float64), end func()) {
 	return progress, func() { bar.Clear() }
 }
 
-// open creates a temporary file beside the one that the output is to be, with
-// the permissions of that one if it is there, and otherwise with those that the
-// umask leaves. What is no file, such as /dev/stdout, is written to as it is.
-func (o *output) open() error {
-	if o.path == "" {
-		return nil
-	}
-	old, err := os.Stat(o.path)
-	switch {
-	case err == nil && old.IsDir():
-		err = &fs.PathError{Op: "open", Path: o.path, Err: errors.New("is a directory")}
-	case err == nil && !old.Mode().IsRegular():
-		o.file, err = os.OpenFile(o.path, os.O_WRONLY, 0)
-	default:
-		o.temp = o.path + "." + strings.ToLower(rand.Text()[:10]) + ".tmp"
-		o.file, err = os.OpenFile(o.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil && old != nil {
-			err = o.file.Chmod(old.Mode().Perm())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("-%s: %w", o.flag, withoutPath(err, o.path))
-	}
-	return nil
-}
-
-// finish writes the report to the temporary file and puts it in its place, so
-// that there never is half a report under that name.
-func (o *output) finish(found *suite.Report, document *report.Document) error {
-	if o.file == nil {
-		return nil
-	}
-	err := o.write(o.file, found, document)
-	if closeErr := o.file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil && o.temp != "" {
-		err = os.Rename(o.temp, o.path)
-	}
-	return err
-}
-
-// discard removes the temporary file, unless it is finished.
-func (o *output) discard() {
-	if o.file != nil {
-		o.file.Close()
-	}
-	if o.temp != "" {
-		os.Remove(o.temp)
-	}
-}
-
 // databaseVariable is the environment variable that stands in for -db.
 const databaseVariable = "COMPARE_DB"
 
@@ -293,10 +211,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, "+
 		"bytes on the\nwire, load through a server, and the model against measurements")
-	for _, out := range outputs {
-		flags.StringVar(&out.path, out.flag, "", out.usage)
-		opts.outputs = append(opts.outputs, &out)
-	}
+	opts.outputs = report.DeclareOutputs(flags)
 	cmdflag.Int(flags, &opts.rounds, "rounds",
 		"measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
 	cmdflag.Uint64(flags, &opts.seed, "seed", "the order of the measurements follows from this `number`")
@@ -340,7 +255,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
-	if err := checkOutputs(opts.outputs); err != nil {
+	if err := opts.outputs.Check(); err != nil {
 		return nil, err
 	}
 	if err := opts.own.Check(isSet); err != nil {
@@ -415,18 +330,6 @@ func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
 	return err
 }
 
-// checkOutputs finds files that would overwrite each other.
-func checkOutputs(outputs []*output) error {
-	for i, a := range outputs {
-		for _, b := range outputs[i+1:] {
-			if a.path != "" && filepath.Clean(a.path) == filepath.Clean(b.path) {
-				return fmt.Errorf("-%s and -%s both write %s", a.flag, b.flag, a.path)
-			}
-		}
-	}
-	return nil
-}
-
 // checkTrain finds what does not go together with -train, and with -sessions
 // missing.
 func checkTrain(opts *options, isSet map[string]bool) error {
@@ -481,7 +384,7 @@ func train(ctx context.Context, opts *options, stdout io.Writer) error {
 		return err
 	}
 	if err := training.WriteFile(opts.train); err != nil {
-		return usageError{fmt.Errorf("-train: %w", withoutPath(err, opts.train))}
+		return usageError{fmt.Errorf("-train: %w", cmdflag.WithoutPath(err, opts.train))}
 	}
 	if err := report.WriteTraining(stdout, &opts.taken.Sample, training); err != nil {
 		return err
@@ -496,12 +399,4 @@ func engineNames() string {
 		names = append(names, e.Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-// withoutPath returns an error of the file system as "path: reason".
-func withoutPath(err error, path string) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", path, e.Err)
-	}
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -197,4 +198,12 @@ func Word(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+// WithoutPath returns an error of the file system as "path: reason".
+func WithoutPath(err error, path string) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", path, e.Err)
+	}
+	return err
 }

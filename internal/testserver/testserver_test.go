@@ -20,7 +20,9 @@ var (
 	redis    = testserver.Redis()
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9, redis)) }
+func TestMain(m *testing.M) {
+	os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9, redis))
+}
 
 func TestServersKeepWhatWasCommittedWhenTheyAreKilled(t *testing.T) {
 	for name, server := range map[string]*testserver.Server{"postgres": postgres, "mysql": mysql, "mysql9": mysql9} {
