@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,56 +24,33 @@ func main() {
 	}
 }
 
-// groups returns the engines that are shown together; ratios are to the first one
-// of a group. Those on PostgreSQL need a server.
-func groups(postgres string) [][]string {
-	all := [][]string{
-		{"signedcookie", "sealed", "gorilla-json", "gorilla-gob"},
-		{"dbstore", "scs-sqlite"},
-		{"dbstore-mem", "scs-mem", "plain-map"},
+// engines returns all contenders: those that keep sessions in cookies, those on
+// SQLite, those in memory, and those on servers whose URLs are not empty.
+func engines(postgres, redis string) ([]bench.Engine, error) {
+	engines, err := bench.EnginesNamed("signedcookie", "sealed")
+	if err != nil {
+		return nil, err
 	}
-	if postgres != "" {
-		all = append(all, []string{"dbstore-postgres", "scs-postgres"})
+	engines = append(engines, gorilla("gorilla-json", jsonValues{}), gorilla("gorilla-gob", nil))
+	rows, err := bench.EnginesNamed("dbstore", "dbstore-mem")
+	if err != nil {
+		return nil, err
 	}
-	return all
-}
-
-// engines returns the engines of all groups.
-func engines(postgres string) ([]bench.Engine, error) {
-	others := map[string]bench.Engine{
-		"gorilla-json": gorilla("gorilla-json", jsonValues{}),
-		"gorilla-gob":  gorilla("gorilla-gob", nil),
-		"scs-sqlite":   scsSQLite("scs-sqlite"),
-		"scs-mem":      scsMemory("scs-mem"),
-		"plain-map":    plainMap("plain-map"),
-	}
+	engines = append(engines, rows[0], scsSQLite("scs-sqlite"), rows[1], scsMemory("scs-mem"), plainMap("plain-map"))
 	if postgres != "" {
 		ours, err := bench.DatabaseEngine(postgres)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("-postgres: %w", err)
 		}
-		others[ours.Name] = ours
-		others["scs-postgres"] = scsPostgres("scs-postgres", postgres)
+		engines = append(engines, ours, scsPostgres("scs-postgres", postgres))
 	}
-	var all []bench.Engine
-	for _, group := range groups(postgres) {
-		for _, name := range group {
-			if other, ok := others[name]; ok {
-				all = append(all, other)
-				continue
-			}
-			ours, err := bench.EnginesNamed(name)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, ours...)
-		}
+	if redis != "" {
+		engines = append(engines, scsRedis("scs-redis", redis))
 	}
-	return all, nil
+	return engines, nil
 }
 
-// run measures all engines in the same rounds and writes the tables of each
-// group.
+// run measures all engines in the same rounds and writes one report of them.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 10, "measure everything so `many` times")
@@ -80,7 +58,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	seed := flags.Uint64("seed", 1, "the order of the measurements follows from this `number`")
 	postgres := flags.String("postgres", "",
 		"measure on the PostgreSQL server at this `URL` too; everything it makes there is dropped")
+	redis := flags.String("redis", "",
+		"measure on the Redis server at this `URL` too; everything it makes there is deleted")
 	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
+	outputs := report.DeclareOutputs(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -90,7 +71,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *behaviour {
 		return tryAll(ctx, stdout)
 	}
-	all, err := engines(*postgres)
+	if err := outputs.Check(); err != nil {
+		return err
+	}
+	all, err := engines(*postgres, *redis)
 	if err != nil {
 		return err
 	}
@@ -98,22 +82,22 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := bench.Run(ctx, bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration,
-		Seed: *seed})
-	if results == nil {
+	if err := outputs.Open(); err != nil {
 		return err
 	}
-	env := results.Environment
-	fmt.Fprintf(stdout, "%s, %d cores for Go; %s, %s; %d rounds, seed %d\n", env.CPU, env.Cores, env.GoVersion,
-		env.Platform, results.Rounds, *seed)
-	for _, group := range groups(*postgres) {
-		fmt.Fprintf(stdout, "\n== %s ==\n", group)
-		found := &suite.Report{Report: bench.Analyze(results.Only(group...), bench.DefaultModel())}
-		if err := report.New(found).WriteMeasurements(stdout); err != nil {
-			return err
-		}
+	defer outputs.Discard()
+	found, err := suite.Run(ctx, suite.Config{
+		Config: bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: *seed},
+		Model:  bench.DefaultModel(),
+	})
+	if found == nil {
+		return err
 	}
-	return err
+	document := report.New(found)
+	if err := document.WriteText(stdout); err != nil {
+		return err
+	}
+	return errors.Join(outputs.Finish(found, document), err)
 }
 
 // tryAll writes the matrix.

@@ -4,18 +4,24 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
+
 	"sessionengine/bench"
 	"sessionengine/internal/testserver"
 )
 
-var postgresServer = testserver.Postgres()
+var (
+	postgresServer = testserver.Postgres()
+	redisServer    = testserver.Redis()
+)
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer, redisServer)) }
 
 // ours tells our engines from the others, which are measured and tried, and not
 // held to anything: they may change.
@@ -26,9 +32,8 @@ func ours(name string) bool {
 
 // results measures everything once. The harness checks that each engine does
 // what it should.
-func results(t *testing.T, postgres string) *bench.Results {
+func results(t *testing.T, engines []bench.Engine, err error) *bench.Results {
 	t.Helper()
-	all, err := engines(postgres)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +41,7 @@ func results(t *testing.T, postgres string) *bench.Results {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := bench.Run(t.Context(), bench.Config{Engines: all, Sessions: sessions, Rounds: 1,
+	results, err := bench.Run(t.Context(), bench.Config{Engines: engines, Sessions: sessions, Rounds: 1,
 		Duration: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -66,15 +71,30 @@ func checkResults(t *testing.T, r *bench.Results) {
 	}
 }
 
-func TestPeersUnderTheHarness(t *testing.T) { checkResults(t, results(t, "")) }
+func TestPeersUnderTheHarness(t *testing.T) {
+	all, err := engines("", "")
+	checkResults(t, results(t, all, err))
+}
+
+// onServer returns the engines that the URLs of servers add.
+func onServer(postgres, redis string) ([]bench.Engine, error) {
+	without, err := engines("", "")
+	if err != nil {
+		return nil, err
+	}
+	all, err := engines(postgres, redis)
+	if err != nil {
+		return nil, err
+	}
+	return all[len(without):], nil
+}
 
 func TestPeersOnPostgreSQL(t *testing.T) {
 	server := postgresServer.Start(t)
-	r := results(t, server.URL)
-	for _, name := range []string{"dbstore-postgres", "scs-postgres"} {
-		if !slices.Contains(r.Settings.Engines, name) {
-			t.Errorf("%s was not measured", name)
-		}
+	both, err := onServer(server.URL, "")
+	r := results(t, both, err)
+	if want := []string{"dbstore-postgres", "scs-postgres"}; !slices.Equal(r.Settings.Engines, want) {
+		t.Errorf("measured %q, want %q", r.Settings.Engines, want)
 	}
 	checkResults(t, r)
 
@@ -83,6 +103,67 @@ func TestPeersOnPostgreSQL(t *testing.T) {
 	if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM pg_tables WHERE tablename LIKE 'sessionengine%') + (SELECT " +
 		"COUNT(*) FROM pg_namespace WHERE nspname LIKE 'sessionengine%')").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d tables and schemas are left, %v", left, err)
+	}
+}
+
+// scs asks Redis once at the beginning of each request that brings a cookie, and
+// once more for all commands of a write, which are sent together.
+func TestPeersOnRedis(t *testing.T) {
+	server := redisServer.Start(t)
+	one, err := onServer("", server.URL)
+	r := results(t, one, err)
+	if want := []string{"scs-redis"}; !slices.Equal(r.Settings.Engines, want) {
+		t.Errorf("measured %q, want %q", r.Settings.Engines, want)
+	}
+	checkResults(t, r)
+	for _, q := range r.Requests {
+		want := map[bench.Kind]float64{bench.Untouched: 1, bench.Read: 1, bench.Again: 1, bench.Write: 2,
+			bench.Login: 3, bench.Logout: 2}[q.Kind]
+		if q.Queries != want {
+			t.Errorf("scs-redis/%s/%s: %v queries, want %v", q.Session, q.Kind, q.Queries, want)
+		}
+	}
+	conn, err := redis.DialURL(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if left, err := redis.Int(conn.Do("DBSIZE")); err != nil || left != 0 {
+		t.Errorf("%d keys are left, %v", left, err)
+	}
+}
+
+// One report has all contenders, in every format.
+func TestRunWritesOneReport(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{"-html": filepath.Join(dir, "r.html"), "-markdown": filepath.Join(dir, "r.md"),
+		"-json": filepath.Join(dir, "r.json")}
+	args := []string{"-rounds", "1", "-time", "1ms"}
+	for flag, file := range files {
+		args = append(args, flag, file)
+	}
+	var out strings.Builder
+	if err := run(t.Context(), args, &out); err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{"text": out.String()}
+	for flag, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[flag] = string(text)
+	}
+	all, err := engines("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, text := range texts {
+		for _, e := range all {
+			if !strings.Contains(text, e.Name) {
+				t.Errorf("%s: there is nothing of %s", format, e.Name)
+			}
+		}
 	}
 }
 
@@ -122,20 +203,6 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-func TestRunWritesATableForEachGroup(t *testing.T) {
-	var out strings.Builder
-	if err := run(t.Context(), []string{"-rounds", "1", "-time", "1ms"}, &out); err != nil {
-		t.Fatal(err)
-	}
-	for _, group := range groups("") {
-		for _, name := range group {
-			if !strings.Contains(out.String(), "\n  "+name) {
-				t.Errorf("there is no line for %s", name)
-			}
-		}
-	}
-}
-
 // The figures in bench/results are taken with
 //
 //	go test -run TestMeasure -timeout 30m -args -measure 5m
@@ -145,10 +212,10 @@ func TestMeasure(t *testing.T) {
 	if *measure == 0 {
 		t.Skip("-measure takes minutes")
 	}
-	server := postgresServer.Start(t)
+	postgres, redis := postgresServer.Start(t), redisServer.Start(t)
 	for file, args := range map[string][]string{
 		"../results/behaviours.txt": {"-behaviour"},
-		"../results/peers.txt":      {"-time", measure.String(), "-postgres", server.URL},
+		"../results/peers.txt":      {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out); err != nil {
@@ -161,7 +228,7 @@ func TestMeasure(t *testing.T) {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	all, err := engines("")
+	all, err := engines("", "")
 	if err != nil {
 		b.Fatal(err)
 	}

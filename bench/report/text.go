@@ -29,18 +29,6 @@ func (d *Document) WriteText(w io.Writer) error {
 	return err
 }
 
-// WriteMeasurements writes as text what was measured, and nothing of what
-// follows for pages.
-func (d *Document) WriteMeasurements(w io.Writer) error {
-	p := new(printer)
-	p.warnings(d)
-	for _, s := range d.Measured {
-		p.section(s)
-	}
-	_, err := w.Write(p.out.Bytes())
-	return err
-}
-
 // A printer writes the parts of a document. out does not fail.
 type printer struct{ out bytes.Buffer }
 
