@@ -14,7 +14,7 @@ import (
 
 // Sessions implements [session.OwnerLister]. It needs [Options.Owners]. A page
 // takes a query of the owner's rows and one of their sessions, as a rule.
-func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (
+func (s *Store) Sessions(ctx context.Context, owner, token, after string, limit int) (
 	page []session.SessionInfo, next string, err error) {
 	if err := s.beginOwners(owner); err != nil {
 		return nil, "", err
@@ -27,7 +27,8 @@ func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) (
 	if !ok {
 		return nil, "", fmt.Errorf("dbstore: sessions: %w: this is no next of a page", session.ErrMisuse)
 	}
-	page, err = s.owners.page(ctx, owner, at, limit+1)
+	current, _ := s.key(token)
+	page, err = s.owners.page(ctx, owner, current, at, limit+1)
 	if err != nil {
 		return nil, "", s.db.Failure(ctx, "sessions", err)
 	}
@@ -64,9 +65,11 @@ type noteRow struct {
 	info session.SessionInfo
 }
 
-// page returns up to limit living sessions of an owner after a place. Rows that
-// say nothing any more are deleted on the way.
-func (o *owners) page(ctx context.Context, owner string, at cursor, limit int) ([]session.SessionInfo, error) {
+// page returns up to limit living sessions of an owner after a place, and marks
+// the one whose key is current. Rows that say nothing any more are deleted on the
+// way.
+func (o *owners) page(ctx context.Context, owner, current string, at cursor, limit int) (
+	[]session.SessionInfo, error) {
 	page := []session.SessionInfo{}
 	old := time.Now().Add(-inFlight)
 	for {
@@ -86,7 +89,7 @@ func (o *owners) page(ctx context.Context, owner string, at cursor, limit int) (
 		for _, r := range rows {
 			state := states[r.key]
 			if state.living {
-				r.info.Expires = state.expires
+				r.info.Expires, r.info.Current = state.expires, r.key == current
 				page = append(page, r.info)
 			} else if !state.mine && r.info.LastSeen.Before(old) {
 				stale = append(stale, r.key)

@@ -211,11 +211,11 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	for _, limit := range []int{0, 1000, 1001, 1 << 30} {
-		page, next, err := store.Sessions(ctx, "ann", "", limit)
+		page, next, err := store.Sessions(ctx, "ann", "", "", limit)
 		if err != nil || len(page) != 1000 || next == "" {
 			t.Errorf("a page of up to %d: %d sessions, %q, %v", limit, len(page), next, err)
 		}
-		if page, next, err = store.Sessions(ctx, "ann", next, limit); err != nil || len(page) != 1 || next != "" {
+		if page, next, err = store.Sessions(ctx, "ann", "", next, limit); err != nil || len(page) != 1 || next != "" {
 			t.Errorf("the page behind it: %d sessions, %q, %v", len(page), next, err)
 		}
 	}

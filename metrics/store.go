@@ -162,9 +162,10 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (stri
 }
 
 // Sessions implements [session.OwnerLister].
-func (s *Store) Sessions(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
+func (s *Store) Sessions(ctx context.Context, owner, token, after string, limit int) (
+	[]session.SessionInfo, string, error) {
 	start := time.Now()
-	page, next, err := session.Sessions(ctx, s.engine, owner, after, limit)
+	page, next, err := session.Sessions(ctx, s.engine, owner, token, after, limit)
 	s.record(ctx, start, err, Event{Op: Sessions})
 	return page, next, err
 }

@@ -1151,7 +1151,7 @@ func TestTheEnginesListKnowsOfTheEnd(t *testing.T) {
 	}
 	want := func(when string, labels ...string) {
 		t.Helper()
-		infos, _, err := session.Sessions(ctx, rows, "alice", "", 0)
+		infos, _, err := session.Sessions(ctx, rows, "alice", "", "", 0)
 		var got []string
 		for _, info := range infos {
 			got = append(got, info.Label)

@@ -225,7 +225,7 @@ func FromContext(ctx context.Context) (*Session, error) {
 // Load is the package's [Load] for the session of this Manager, where a handler
 // has several around it.
 func (m *Manager) Load(r *http.Request) (*Session, error) {
-	req, err := m.request(r)
+	req, err := m.request(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -249,16 +249,16 @@ func End(r *http.Request) error {
 // End is the package's [End] for the session of this Manager, where a handler
 // has several around it.
 func (m *Manager) End(r *http.Request) error {
-	req, err := m.request(r)
+	req, err := m.request(r.Context())
 	if err != nil {
 		return err
 	}
 	return req.end()
 }
 
-// request finds what the Manager knows of the request.
-func (m *Manager) request(r *http.Request) (*request, error) {
-	req, ok := r.Context().Value(requestKey{}).(*request)
+// request finds what the Manager knows of the request of a context.
+func (m *Manager) request(ctx context.Context) (*request, error) {
+	req, ok := ctx.Value(requestKey{}).(*request)
 	for ok && req.m != m {
 		req, ok = req.Context.Value(requestKey{}).(*request)
 	}

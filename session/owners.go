@@ -50,8 +50,9 @@ type OwnerLister interface {
 	// A page has up to limit of them; a limit that is not positive, or above
 	// [MaxSessions], stands for that. after is empty for the first page, and for
 	// others the next that the page before came with; next is empty if there are
-	// no more.
-	Sessions(ctx context.Context, owner, after string, limit int) (page []SessionInfo, next string, err error)
+	// no more. The session that token stands for is marked as the Current one, if
+	// it is among them; token may be empty, or anything that a client has sent.
+	Sessions(ctx context.Context, owner, token, after string, limit int) (page []SessionInfo, next string, err error)
 
 	// EndSession ends one of the owner's sessions, also if it was renewed since
 	// it was listed. That there is no such session, or that it is somebody
@@ -72,6 +73,10 @@ type SessionInfo struct {
 	Created      time.Time // when the owner was first noted
 	LastSeen     time.Time // when the session was last saved or extended
 	Expires      time.Time
+
+	// Current says that it is the session that the list was asked for with: for
+	// [Manager.Sessions], the one of the request.
+	Current bool
 }
 
 // EndSessions calls the method of an engine that is an [OwnerEnder]. For any
@@ -101,13 +106,13 @@ func EndOtherSessions(ctx context.Context, store SessionStore, owner, token stri
 
 // Sessions calls the method of an engine that is an [OwnerLister]. For any other
 // the error matches [errors.ErrUnsupported].
-func Sessions(ctx context.Context, store SessionStore, owner, after string,
+func Sessions(ctx context.Context, store SessionStore, owner, token, after string,
 	limit int) (page []SessionInfo, next string, err error) {
 	if owner == "" {
 		return nil, "", ErrNoOwner
 	}
 	if l, ok := store.(OwnerLister); ok {
-		return l.Sessions(ctx, owner, after, limit)
+		return l.Sessions(ctx, owner, token, after, limit)
 	}
 	return nil, "", unsupported("list the sessions of an owner; dbstore can with Options.Owners")
 }
@@ -162,10 +167,20 @@ func (m *Manager) EndSessions(ctx context.Context, owner string) (ended int64, e
 }
 
 // Sessions lists the sessions of an owner, for a page that shows them, as
-// [OwnerLister] describes.
+// [OwnerLister] describes. Given the context of a request that has loaded its
+// session, it marks that one as [SessionInfo].Current, so that the page can say
+// "this device".
 func (m *Manager) Sessions(ctx context.Context, owner, after string,
 	limit int) (page []SessionInfo, next string, err error) {
-	return Sessions(outsideOf(ctx), m.store, owner, after, limit)
+	token := ""
+	if req, err := m.request(ctx); err == nil {
+		req.mu.Lock()
+		if req.session != nil {
+			token = req.session.token
+		}
+		req.mu.Unlock()
+	}
+	return Sessions(outsideOf(ctx), m.store, owner, token, after, limit)
 }
 
 // EndSession ends one of an owner's sessions, as [OwnerLister] describes.

@@ -60,7 +60,7 @@ func TestWithoutAnOwnerThereIsNothingToEnd(t *testing.T) {
 	for name, store := range map[string]session.SessionStore{"can": revocable(t), "cannot": sessiontest.NewMemory()} {
 		_, errAll := session.EndSessions(ctx, store, "")
 		_, errOthers := session.EndOtherSessions(ctx, store, "", "token")
-		_, _, errList := session.Sessions(ctx, store, "", "", 0)
+		_, _, errList := session.Sessions(ctx, store, "", "", "", 0)
 		for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers,
 			"Sessions": errList, "EndSession": session.EndSession(ctx, store, "", "id")} {
 			if !errors.Is(err, session.ErrNoOwner) || session.ErrorStatus(err) != 500 {
@@ -70,7 +70,7 @@ func TestWithoutAnOwnerThereIsNothingToEnd(t *testing.T) {
 	}
 	_, errAll := session.EndSessions(ctx, incapable{}, "alice")
 	_, errOthers := session.EndOtherSessions(ctx, incapable{}, "alice", "token")
-	_, _, errList := session.Sessions(ctx, incapable{}, "alice", "", 0)
+	_, _, errList := session.Sessions(ctx, incapable{}, "alice", "", "", 0)
 	for call, err := range map[string]error{"EndSessions": errAll, "EndOtherSessions": errOthers, "Sessions": errList,
 		"EndSession": session.EndSession(ctx, incapable{}, "alice", "id")} {
 		if !errors.Is(err, errors.ErrUnsupported) || session.ErrorStatus(err) != 500 {
@@ -360,5 +360,79 @@ func TestEndOthersEndsTheRequestsOtherSessions(t *testing.T) {
 	}
 	if _, err := store.Load(t.Context(), cart); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("the other session of the request: %v", err)
+	}
+}
+
+// A page that lists a user's devices marks the one that asks.
+func TestSessionsMarksTheRequestsOwn(t *testing.T) {
+	store := sessiontest.NewMemory()
+	m := manager(t, store, session.Options{})
+	other := manager(t, sessiontest.NewMemory(), session.Options{Cookie: session.CookieOptions{Name: "other"}})
+	var token string
+	for _, device := range []string{"phone", "laptop"} {
+		token = sessiontest.Cookie(t, m, func(s *session.Session) {
+			s.Set("user", 1)
+			s.SetOwner("alice")
+			s.SetLabel(device)
+		}).Value
+	}
+	current := func(ctx context.Context) (labels string) {
+		page, _, err := m.Sessions(ctx, "alice", "", 0)
+		if err != nil || len(page) != 2 {
+			t.Errorf("the list has %d sessions, %v", len(page), err)
+		}
+		for _, info := range page {
+			if info.Current {
+				labels += info.Label
+			}
+		}
+		return labels
+	}
+	for name, tc := range map[string]struct {
+		handler func(r *http.Request) (labels string)
+		want    string
+	}{
+		"loaded": {func(r *http.Request) string {
+			m.Load(r)
+			return current(r.Context())
+		}, "laptop"},
+		"renewed, and so saved, in this request": {func(r *http.Request) string {
+			s, err := m.Load(r)
+			if err != nil {
+				t.Error(err)
+				return ""
+			}
+			s.Renew()
+			before := current(r.Context())
+			if err := s.Save(r.Context()); err != nil {
+				t.Error(err)
+			}
+			token = s.Token()
+			return before + current(r.Context())
+		}, "laptoplaptop"},
+		"with another Manager's in between": {func(r *http.Request) (labels string) {
+			m.Load(r)
+			other.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				other.Load(r)
+				labels = current(r.Context())
+			})).ServeHTTP(httptest.NewRecorder(), r)
+			return labels
+		}, "laptop"},
+		"not loaded":           {func(r *http.Request) string { return current(r.Context()) }, ""},
+		"outside of a request": {func(*http.Request) string { return current(t.Context()) }, ""},
+		"in a derived context": {func(r *http.Request) string {
+			m.Load(r)
+			ctx, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			return current(ctx)
+		}, "laptop"},
+	} {
+		r := httptest.NewRequest("GET", "/devices", nil)
+		r.AddCookie(&http.Cookie{Name: session.DefaultCookieName, Value: token})
+		m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if got := tc.handler(r); got != tc.want {
+				t.Errorf("%s: %q is the current session, want %q", name, got, tc.want)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
 	}
 }

@@ -81,7 +81,7 @@ func (m *Manager) serve(next http.Handler, w http.ResponseWriter, r *http.Reques
 // one, for the same visitor. Others may be found: a request that a handler makes
 // itself, with cookies of its own, in the context of the one that it serves.
 func (m *Manager) isAround(r *http.Request) bool {
-	req, err := m.request(r)
+	req, err := m.request(r.Context())
 	return err == nil && req.phase() != returned && slices.Equal(r.Header["Cookie"], req.r.Header["Cookie"])
 }
 

@@ -179,7 +179,7 @@ func printEnded(w io.Writer, n int64) error {
 // allSessions returns an owner's living sessions.
 func allSessions(ctx context.Context, store *dbstore.Store, owner string) (infos []session.SessionInfo, err error) {
 	for after := ""; ; {
-		page, next, err := store.Sessions(ctx, owner, after, 0)
+		page, next, err := store.Sessions(ctx, owner, "", after, 0)
 		if err != nil {
 			return nil, explainOwners(err)
 		}

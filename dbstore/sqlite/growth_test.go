@@ -64,7 +64,7 @@ func TestTimeGrowsAsTheSessionsOfAnOwner(t *testing.T) {
 		{"Sessions", func(store *dbstore.Store, _ string, n int) error {
 			found := 0
 			for after := ""; ; {
-				page, next, err := store.Sessions(ctx, owner, after, 0)
+				page, next, err := store.Sessions(ctx, owner, "", after, 0)
 				found += len(page)
 				if err != nil {
 					return err

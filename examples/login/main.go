@@ -1,5 +1,6 @@
-// Login is a site that visitors log in to, with "remember me", and "log out
-// everywhere". Checking the password is left to you: it takes any name.
+// Login is a site that visitors log in to, with "remember me", a list of their
+// devices, and "log out everywhere". Checking the password is left to you: it
+// takes any name.
 package main
 
 import (
@@ -28,7 +29,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.ListenAndServe(*addr, sessions.Handler(routes())))
+	log.Fatal(http.ListenAndServe(*addr, sessions.Handler(routes(sessions))))
 }
 
 func newSessions(store session.SessionStore) (*session.Manager, error) {
@@ -38,10 +39,13 @@ func newSessions(store session.SessionStore) (*session.Manager, error) {
 	})
 }
 
-func routes() http.Handler {
+func routes(sessions *session.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", login)
 	mux.HandleFunc("GET /account", account)
+	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) { devices(w, r, sessions) })
+	mux.HandleFunc("POST /devices/{id}/logout",
+		func(w http.ResponseWriter, r *http.Request) { logoutDevice(w, r, sessions) })
 	mux.HandleFunc("POST /logout", logout)
 	mux.HandleFunc("POST /logout-everywhere", logoutEverywhere)
 	return mux
@@ -82,6 +86,49 @@ func account(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, message)
 	}
 	fmt.Fprintln(w, "This is the account of", user)
+}
+
+// ownerOf returns whose session it is, or answers with an error.
+func ownerOf(w http.ResponseWriter, r *http.Request) (owner string, ok bool) {
+	s, err := session.Load(r)
+	if err != nil {
+		return "", false
+	}
+	if s.Owner() == "" {
+		http.Error(w, "log in first", http.StatusForbidden)
+	}
+	return s.Owner(), s.Owner() != ""
+}
+
+func devices(w http.ResponseWriter, r *http.Request, sessions *session.Manager) {
+	owner, ok := ownerOf(w, r)
+	if !ok {
+		return
+	}
+	list, _, err := sessions.Sessions(r.Context(), owner, "", 0)
+	if err != nil {
+		http.Error(w, "no list", session.ErrorStatus(err))
+		return
+	}
+	for _, device := range list {
+		fmt.Fprint(w, device.ID, " ", device.Label)
+		if device.Current {
+			fmt.Fprint(w, " (this device)")
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func logoutDevice(w http.ResponseWriter, r *http.Request, sessions *session.Manager) {
+	owner, ok := ownerOf(w, r)
+	if !ok {
+		return
+	}
+	if err := sessions.EndSession(r.Context(), owner, r.PathValue("id")); err != nil {
+		http.Error(w, "try again", session.ErrorStatus(err))
+		return
+	}
+	http.Redirect(w, r, "/devices", http.StatusSeeOther)
 }
 
 func logout(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (c *check) endOtherSessions(owner, token string) (newToken string, err erro
 func (c *check) list(owner string, limit int) (all []session.SessionInfo) {
 	c.Helper()
 	for after, pages := "", 0; ; pages++ {
-		page, next, err := session.Sessions(c.ctx, c.store, owner, after, limit)
+		page, next, err := session.Sessions(c.ctx, c.store, owner, "", after, limit)
 		c.inspect("Sessions", err, "", nil)
 		if err != nil || len(page) > limit {
 			c.Fatalf("Sessions gave %d of at most %d, %v", len(page), limit, err)
@@ -79,6 +80,29 @@ func (c *check) list(owner string, limit int) (all []session.SessionInfo) {
 			c.Fatalf("Sessions gave a page after the last one")
 		}
 		after = next
+	}
+}
+
+// wantCurrent fails the test unless the session with this label, or none if it is
+// empty, is the one of ann's that a token stands for.
+func (c *check) wantCurrent(when, token, want string) {
+	c.Helper()
+	var got []string
+	for after, pages := "", 0; pages == 0 || after != ""; pages++ {
+		page, next, err := session.Sessions(c.ctx, c.store, ann, token, after, 1)
+		c.inspect("Sessions", err, token, nil)
+		if err != nil || pages > 100 {
+			c.Fatalf("Sessions: page %d, %v", pages, err)
+		}
+		for _, info := range page {
+			if info.Current {
+				got = append(got, info.Label)
+			}
+		}
+		after = next
+	}
+	if len(got) > 1 || strings.Join(got, "") != want {
+		c.Errorf("%s: the sessions marked as current are %q, want %q", when, got, want)
 	}
 }
 
@@ -422,10 +446,42 @@ var ownerCases = []testCase{
 			c.wantLabels("a short one", ann, "short", "e", "A")
 			waitUntil(short.Expires)
 			c.wantLabels("when it has expired", ann, "e", "A")
-			_, _, err = c.store.(session.OwnerLister).Sessions(c.ctx, "", "", 0)
+			_, _, err = c.store.(session.OwnerLister).Sessions(c.ctx, "", "", "", 0)
 			c.wantErr("Sessions of an empty owner", err, session.ErrNoOwner)
 			c.wantErr("EndSession of an empty owner", c.store.(session.OwnerLister).EndSession(c.ctx, "", before[0].ID),
 				session.ErrNoOwner)
+		},
+	},
+	{
+		name: "Sessions marks the session of a token",
+		rule: "The session that the token stands for, and no other, is Current, on whatever page it is and under " +
+			"whatever token it goes on. Of the token of nobody's session, or of somebody else's, there is none.",
+		run: func(c *check) {
+			if !c.f.OwnerLister {
+				return
+			}
+			c.begin(ann, "first")
+			time.Sleep(2 * time.Millisecond)
+			mine, rec := c.begin(ann, "mine")
+			time.Sleep(2 * time.Millisecond)
+			c.begin(ann, "last")
+			bobs, _ := c.begin(bob, "bob's")
+			c.wantCurrent("the second of three", mine, "mine")
+			rec.Owner, rec.Label = ann, "mine"
+			renewed, err := c.renew(mine, rec)
+			if err != nil {
+				c.Fatalf("Renew: %v", err)
+			}
+			c.wantCurrent("under its new token", renewed, "mine")
+			c.wantCurrent("the old token", mine, "")
+			for name, token := range map[string]string{"somebody else's": bobs, "no token": "", "a made-up token": "x",
+				"a token that is no text": "\x00\xff", "an id": c.list(ann, 1)[0].ID} {
+				c.wantCurrent(name, token, "")
+			}
+			if err := c.delete(renewed); err != nil {
+				c.Fatalf("Delete: %v", err)
+			}
+			c.wantCurrent("a deleted session", renewed, "")
 		},
 	},
 	{

@@ -28,7 +28,7 @@ var featureCases = []testCase{
 			if errors.Is(err, errors.ErrUnsupported) == c.f.OwnerEnder {
 				c.Errorf("OwnerEnder is declared: %v, and EndSessions gave the error %v", c.f.OwnerEnder, err)
 			}
-			_, _, err = session.Sessions(c.ctx, c.store, "nobody", "", 0)
+			_, _, err = session.Sessions(c.ctx, c.store, "nobody", "", "", 0)
 			if errors.Is(err, errors.ErrUnsupported) == c.f.OwnerLister {
 				c.Errorf("OwnerLister is declared: %v, and Sessions gave the error %v", c.f.OwnerLister, err)
 			}

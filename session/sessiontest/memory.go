@@ -244,17 +244,17 @@ func (m *Memory) EndOtherSessions(ctx context.Context, owner, token string) (new
 }
 
 // Sessions implements [session.OwnerLister].
-func (m *Memory) Sessions(ctx context.Context, owner, after string,
+func (m *Memory) Sessions(ctx context.Context, owner, token, after string,
 	limit int) (page []session.SessionInfo, next string, err error) {
 	if err := m.owners(ctx, owner, "sessions"); err != nil {
 		return nil, "", err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.sessions {
+	for key, s := range m.sessions {
 		if s.owner == owner && !s.expired() {
 			page = append(page, session.SessionInfo{ID: s.id, Owner: owner, Label: s.label, Created: s.created,
-				LastSeen: s.seen, Expires: s.expires})
+				LastSeen: s.seen, Expires: s.expires, Current: key == token})
 		}
 	}
 	slices.SortFunc(page, func(a, b session.SessionInfo) int {

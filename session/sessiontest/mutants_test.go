@@ -46,7 +46,7 @@ type broken struct {
 	deleteExpired func(ctx context.Context) (int64, error)
 	endAll        func(ctx context.Context, owner string) (int64, error)
 	endOthers     func(ctx context.Context, owner, token string) (string, error)
-	list          func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error)
+	list          func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error)
 	endOne        func(ctx context.Context, owner, id string) error
 }
 
@@ -94,8 +94,9 @@ func (b *broken) EndOtherSessions(ctx context.Context, owner, token string) (str
 	return b.endOthers(ctx, owner, token)
 }
 
-func (b *broken) Sessions(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
-	return b.list(ctx, owner, after, limit)
+func (b *broken) Sessions(ctx context.Context, owner, token, after string, limit int) (
+	[]session.SessionInfo, string, error) {
+	return b.list(ctx, owner, token, after, limit)
 }
 
 func (b *broken) EndSession(ctx context.Context, owner, id string) error {
@@ -242,6 +243,7 @@ const (
 	caseEndCopy     = "a copy that is renewed beside EndOtherSessions does not live on"
 	caseEndByOthers = "whoever ends the other sessions all the time does not keep its own from being ended"
 	caseList        = "Sessions lists the living sessions of the owner in pages"
+	caseCurrent     = "Sessions marks the session of a token"
 	caseEndHeldOne  = "whoever changes and renews a session does not keep it from being ended alone"
 	caseAsserted    = "what a request set holds after a conflict"
 	caseTaken       = "of two requests that take a value one is saved"
@@ -340,21 +342,35 @@ var mutants = []mutant{
 		}
 	}, []string{caseEndByOthers}, false},
 	{"the list has one page", func(b *broken) {
-		b.list = func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
-			page, _, err := b.Memory.Sessions(ctx, owner, after, limit)
+		b.list = func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error) {
+			page, _, err := b.Memory.Sessions(ctx, owner, token, after, limit)
 			return page, "", err
 		}
 	}, []string{caseList}, false},
 	{"the list shows what has changed hands", func(b *broken) {
-		b.list = func(ctx context.Context, owner, after string, limit int) ([]session.SessionInfo, string, error) {
-			page, next, err := b.Memory.Sessions(ctx, owner, after, limit)
+		b.list = func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error) {
+			page, next, err := b.Memory.Sessions(ctx, owner, token, after, limit)
 			if strings.HasSuffix(owner, "bob") {
 				return page, next, err
 			}
-			bobs, _, _ := b.Memory.Sessions(ctx, strings.TrimSuffix(owner, "ann")+"bob", "", 0)
+			bobs, _, _ := b.Memory.Sessions(ctx, strings.TrimSuffix(owner, "ann")+"bob", "", "", 0)
 			return append(bobs[:min(1, len(bobs))], page...)[:min(limit, len(page)+min(1, len(bobs)))], next, err
 		}
 	}, []string{caseList}, false},
+	{"no session in the list is the current one", func(b *broken) {
+		b.list = func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error) {
+			return b.Memory.Sessions(ctx, owner, "", after, limit)
+		}
+	}, []string{caseCurrent}, false},
+	{"the first session in the list is the current one", func(b *broken) {
+		b.list = func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error) {
+			page, next, err := b.Memory.Sessions(ctx, owner, token, after, limit)
+			for i := range page {
+				page[i].Current = i == 0 && after == ""
+			}
+			return page, next, err
+		}
+	}, []string{caseCurrent}, false},
 	{"a session cannot be ended alone", func(b *broken) {
 		b.endOne = func(context.Context, string, string) error { return nil }
 	}, []string{caseList, caseEndHeldOne}, false},

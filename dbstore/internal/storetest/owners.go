@@ -28,7 +28,7 @@ func owned(owner, label string) *session.Record {
 
 func labels(t testing.TB, store *dbstore.Store, owner string) string {
 	t.Helper()
-	infos, _, err := store.Sessions(context.Background(), owner, "", 0)
+	infos, _, err := store.Sessions(context.Background(), owner, "", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func testOwners(t *testing.T, b Backend) {
 	if got := labels(t, store, "user 7"); got != "laptop phone" {
 		t.Fatalf("sessions: %q", got)
 	}
-	infos, _, err := store.Sessions(ctx, "user 7", "", 0)
+	infos, _, err := store.Sessions(ctx, "user 7", "", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func testOwners(t *testing.T, b Backend) {
 	if phone, err = store.Renew(ctx, phone, rec); err != nil {
 		t.Fatal(err)
 	}
-	after, _, err := store.Sessions(ctx, "user 7", "", 0)
+	after, _, err := store.Sessions(ctx, "user 7", "", "", 0)
 	if err != nil || len(after) != 2 || after[1].Label != "new phone" || after[1].ID != infos[1].ID ||
 		!after[1].Created.Equal(infos[1].Created) || !after[1].LastSeen.After(infos[1].LastSeen) {
 		t.Errorf("after renewing: %+v, %v; before: %+v", after, err, infos[1])
@@ -214,12 +214,12 @@ func testOwners(t *testing.T, b Backend) {
 	}
 
 	plain := b.store(t, dbstore.Options{})
-	if _, _, err := plain.Sessions(ctx, "user 7", "", 0); !errors.Is(err, errors.ErrUnsupported) ||
+	if _, _, err := plain.Sessions(ctx, "user 7", "", "", 0); !errors.Is(err, errors.ErrUnsupported) ||
 		session.ErrorStatus(err) != 500 {
 		t.Error("owners are listed though they are not kept")
 	}
 	store.Close()
-	if _, _, err := store.Sessions(ctx, "user 8", "", 0); !errors.Is(err, session.ErrClosed) {
+	if _, _, err := store.Sessions(ctx, "user 8", "", "", 0); !errors.Is(err, session.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -266,7 +266,7 @@ func testOwnersConflict(t *testing.T, b Backend) {
 				t.Errorf("listed for ann: %q, for bob: %q", ann, bob)
 			}
 			id := ""
-			if infos, _, err := store.Sessions(ctx, "bob", "", 0); err == nil && len(infos) == 1 {
+			if infos, _, err := store.Sessions(ctx, "bob", "", "", 0); err == nil && len(infos) == 1 {
 				id = infos[0].ID
 			}
 			if err := store.EndSession(ctx, "ann", id); err != nil {
@@ -315,7 +315,7 @@ func ownedTable() dbstore.Options { return dbstore.Options{Table: newTable(), Ow
 
 func onlyID(t *testing.T, store *dbstore.Store, owner string) string {
 	t.Helper()
-	infos, _, err := store.Sessions(context.Background(), owner, "", 0)
+	infos, _, err := store.Sessions(context.Background(), owner, "", "", 0)
 	if err != nil || len(infos) != 1 {
 		t.Fatalf("sessions: %v, %v", infos, err)
 	}
@@ -415,7 +415,7 @@ func testOwnersMoved(t *testing.T, b Backend) {
 		{"a save sets the owner", "", "bob", "", nil},
 		{"a save sets another owner", "ann", "ann", "", nil},
 		{"the list is read", "bob", "bob", "last_seen", func(string, *session.Record) error {
-			_, _, err := other.Sessions(ctx, "bob", "", 0)
+			_, _, err := other.Sessions(ctx, "bob", "", "", 0)
 			return err
 		}},
 		{"the cleanup runs", "bob", "bob", "expire_date", func(string, *session.Record) error {
@@ -690,11 +690,11 @@ func testOwnersLeftovers(t *testing.T, b Backend) {
 		if got := labels(t, other, "ann"); got != "second first" {
 			t.Fatalf("sessions: %q", got)
 		}
-		page, next, err := other.Sessions(ctx, "ann", "", 1)
+		page, next, err := other.Sessions(ctx, "ann", "", "", 1)
 		if err != nil || len(page) != 1 || page[0].Label != "second" {
 			t.Fatalf("first page: %v, %v", page, err)
 		}
-		page, next, err = other.Sessions(ctx, "ann", next, 1)
+		page, next, err = other.Sessions(ctx, "ann", "", next, 1)
 		if err != nil || len(page) != 1 || page[0].Label != "first" || next != "" {
 			t.Fatalf("second page: %v, %q, %v", page, next, err)
 		}
@@ -756,7 +756,7 @@ func testOwnersBefore(t *testing.T, b Backend) {
 
 	opts.Owners = true
 	store := b.storeAt(t, place, opts)
-	infos, _, err := store.Sessions(ctx, "ann", "", 0)
+	infos, _, err := store.Sessions(ctx, "ann", "", "", 0)
 	if err != nil || len(infos) != 6 {
 		t.Errorf("%d sessions are listed, %v", len(infos), err)
 	}
@@ -959,7 +959,7 @@ func testOwnersText(t *testing.T, b Backend) {
 	rec.Owner = "ann\x00secret"
 	rec.Data = []byte(`{"_session_owner":"ann\u0000secret"}`)
 	_, errSave := store.Save(ctx, token, rec)
-	_, _, errSessions := store.Sessions(ctx, rec.Owner, "", 0)
+	_, _, errSessions := store.Sessions(ctx, rec.Owner, "", "", 0)
 	_, errAll := store.EndSessions(ctx, rec.Owner)
 	for op, err := range map[string]error{"Save": errSave, "Sessions": errSessions, "EndSessions": errAll,
 		"EndSession": store.EndSession(ctx, rec.Owner, "id")} {
@@ -977,7 +977,7 @@ func testOwnersText(t *testing.T, b Backend) {
 		if err := store.EndSession(ctx, "ann", id); err != nil {
 			t.Errorf("EndSession of %.9q: %v", id, err)
 		}
-		if _, _, err := store.Sessions(ctx, "ann", "1."+id, 0); !errors.Is(err, session.ErrMisuse) {
+		if _, _, err := store.Sessions(ctx, "ann", "", "1."+id, 0); !errors.Is(err, session.ErrMisuse) {
 			t.Errorf("Sessions after %.9q: %v", id, err)
 		}
 	}
