@@ -20,15 +20,19 @@ func cookieEngine(name string, opts signedcookie.Options) Engine {
 		Cache: signedcookie.DefaultCacheBytes,
 		Floor: cookieFloor,
 		Open: func(context.Context, string, *Counter) (Site, error) {
-			secret := make([]byte, 32)
-			rand.Read(secret)
-			store, err := signedcookie.New(secret, opts)
+			store, err := newCookieStore(opts)
 			if err != nil {
 				return nil, err
 			}
 			return NewSite(store, nil)
 		},
 	}
+}
+
+func newCookieStore(opts signedcookie.Options) (*signedcookie.Store, error) {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return signedcookie.New(secret, opts)
 }
 
 // cookieFloor is securecookie and DEFLATE (RFC 1951), and nothing around them:

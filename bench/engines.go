@@ -15,6 +15,8 @@ import (
 //   - signedcookie: cookies signed by securecookie, package signedcookie's
 //     default
 //   - sealed: signedcookie with its scheme Sealed
+//   - signedcookie+revocation: signedcookie behind package revocation, whose list
+//     is in an SQLite file: cookies that can be ended, at the price of queries
 //   - dbstore: rows in an SQLite file, as package sqlite sets it up by default
 //   - dbstore-sync: the same, waiting for the disk at each commit
 //   - dbstore-mem: rows in an SQLite database in memory
@@ -22,6 +24,7 @@ func Engines() []Engine {
 	return []Engine{
 		cookieEngine("signedcookie", signedcookie.Options{}),
 		cookieEngine("sealed", signedcookie.Options{Scheme: signedcookie.Sealed}),
+		revocableEngine("signedcookie+revocation"),
 		rowEngine("dbstore", "sessions.db", sqlite.Options{}),
 		rowEngine("dbstore-sync", "sessions.db", sqlite.Options{SyncFull: true}),
 		rowEngine("dbstore-mem", ":memory:", sqlite.Options{}),

@@ -27,7 +27,7 @@ func main() {
 // engines returns all contenders: those that keep sessions in cookies, those on
 // SQLite, those in memory, and those on servers whose URLs are not empty.
 func engines(postgres, redis string) ([]bench.Engine, error) {
-	engines, err := bench.EnginesNamed("signedcookie", "sealed")
+	engines, err := bench.EnginesNamed("signedcookie", "sealed", "signedcookie+revocation")
 	if err != nil {
 		return nil, err
 	}
