@@ -5,7 +5,8 @@
 // what was ended:
 //
 //	cookies, err := signedcookie.New(secret, signedcookie.Options{})
-//	list, err := revocation.NewSQLList(db, dbstore.Postgres, revocation.SQLOptions{})
+//	db, err := sqlite.OpenDB(ctx, "revocation.db") // of package dbstore/sqlite
+//	list, err := revocation.NewSQLList(db, dbstore.SQLite, revocation.SQLOptions{})
 //	err = list.Migrate(ctx)
 //	store, err := revocation.New(cookies, list, revocation.Options{})
 //	manager, err := session.NewManager(store, session.Options{})

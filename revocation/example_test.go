@@ -2,7 +2,6 @@ package revocation_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"net/http/httptest"
 
 	"sessionengine/dbstore"
+	"sessionengine/dbstore/sqlite"
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
@@ -81,11 +81,12 @@ func Example() {
 	// /: ""
 }
 
-// A list that all nodes share, in a database of the site's own.
+// Cookies that can be ended, by a list in an SQLite file that all processes of the
+// site on this machine share.
 func ExampleNewSQLList() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	db, err := sql.Open("sqlite", "file:site.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	db, err := sqlite.OpenDB(ctx, "revocation.db") // or, for PostgreSQL and MySQL, the database/sql pool of the site
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -109,6 +110,16 @@ func ExampleNewSQLList() {
 	if err := store.StartCleanup(ctx, 0); err != nil {
 		log.Fatal(err)
 	}
+	manager, err := session.NewManager(store, session.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
+		if s, err := session.Load(r); err == nil {
+			s.Flush()
+		}
+	})
+	log.Print(http.ListenAndServe("localhost:8000", manager.Handler(http.DefaultServeMux)))
 }
 
 // A user changes the password: all sessions end but this one, which goes on under

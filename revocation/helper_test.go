@@ -8,12 +8,11 @@ import (
 	"testing"
 
 	"sessionengine/dbstore"
+	"sessionengine/dbstore/sqlite"
 	"sessionengine/django"
 	"sessionengine/revocation"
 	"sessionengine/session"
 	"sessionengine/signedcookie"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // cookies returns the cookie engine that all nodes of a site have.
@@ -56,8 +55,7 @@ func endAll(ctx context.Context, s *revocation.Store, owner string) error {
 // openSQLite opens an SQLite database.
 func openSQLite(t testing.TB, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"+
-		"&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+	db, err := sqlite.OpenDB(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,8 @@ const maxTableName = 50
 // there, or is made by [SQLList.Migrate], before the first lookup.
 //
 // An SQLite database should have a busy_timeout, so that writers wait for each
-// other, and be in WAL mode, so that readers do not wait for them.
+// other, and be in WAL mode, so that readers do not wait for them: OpenDB of package
+// dbstore/sqlite opens one so.
 func NewSQLList(db *sql.DB, dialect dbstore.Dialect, opts SQLOptions) (*SQLList, error) {
 	if db == nil {
 		return nil, errors.New("revocation: the database is nil")

@@ -319,6 +319,63 @@ func TestLockedDatabase(t *testing.T) {
 	}
 }
 
+// A pool for others has the file and the settings that a store has.
+func TestOpenDB(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c.db")
+	db, err := sqlite.OpenDB(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	for _, node := range []int{0, 1} { // two connections, which read and write
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var mode string
+		var timeout int
+		if err := errors.Join(conn.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode),
+			conn.QueryRowContext(t.Context(), "PRAGMA busy_timeout").Scan(&timeout)); err != nil {
+			t.Fatal(err)
+		}
+		if mode != "wal" || timeout != 100 {
+			t.Errorf("journal_mode %s, busy_timeout %d", mode, timeout)
+		}
+		if _, err := conn.ExecContext(t.Context(), fmt.Sprint("CREATE TABLE t", node, " (n)")); err != nil {
+			t.Error(err)
+		}
+	}
+	store := open(t, path, sqlite.Options{}) // and a store beside it
+	mustSave(t, store, "", newRecord(`{}`))
+
+	memory, err := sqlite.OpenDB(t.Context(), ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	if _, err := memory.Exec("CREATE TABLE t (n)"); err != nil {
+		t.Error(err)
+	}
+	if _, err := memory.Exec("INSERT INTO t VALUES (1)"); err != nil {
+		t.Error(err)
+	}
+	for path, want := range map[string]string{
+		"":             "the path is empty",
+		"sqlite:x.db":  "that is a URL; give the path",
+		"missing/x.db": "the folder missing does not exist; create it",
+		t.TempDir():    "it is a folder, and has to be a file",
+	} {
+		if _, err := sqlite.OpenDB(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+}
+
 func TestProcesses(t *testing.T) { storetest.RunProcesses(t, backend) }
 
 // killVariable tells TestKilledProcess that it is the process to be killed.

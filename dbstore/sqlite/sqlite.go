@@ -59,14 +59,11 @@ func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error
 	if opts.Reader != nil {
 		return nil, errors.New("sqlite: the store opens its own readers")
 	}
-	if strings.HasPrefix(path, "sqlite:") || strings.HasPrefix(path, "file:") {
-		return nil, fmt.Errorf("sqlite: open %s: that is a URL; give the path of the file, without the scheme", path)
-	}
 	if opts.Readers < 0 {
 		return nil, fmt.Errorf("sqlite: the number of readers is negative: %d", opts.Readers)
 	}
 	if opts.Readers == 0 {
-		opts.Readers = max(4, runtime.GOMAXPROCS(0))
+		opts.Readers = defaultConns()
 	}
 	writer, reader, err := open(path, opts)
 	if err != nil {
@@ -84,6 +81,32 @@ func Open(ctx context.Context, path string, opts Options) (*dbstore.Store, error
 	return store, nil
 }
 
+// OpenDB opens the database in the file of that path for others than a store, such
+// as a list of package revocation, with what [Open] says of the file and its mode:
+// it creates the file, but no table. The pool belongs to the caller, who closes it.
+// Its connections both read and write, and wait 100 ms for each other's locks.
+func OpenDB(ctx context.Context, path string) (*sql.DB, error) {
+	db, reader, err := open(path, Options{})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	if reader != db {
+		reader.Close()
+		db.SetMaxOpenConns(defaultConns())
+		db.SetMaxIdleConns(defaultConns())
+	}
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(openError(path, err), db.Close())
+	}
+	return db, nil
+}
+
+// defaultConns is how many connections read at the same time.
+func defaultConns() int { return max(4, runtime.GOMAXPROCS(0)) }
+
+// errURL says what Open takes instead.
+var errURL = errors.New("that is a URL; give the path of the file, without the scheme")
+
 // openError adds to an error the name of the file, and what can be done.
 func openError(path string, err error) error {
 	folder := filepath.Dir(path)
@@ -98,7 +121,7 @@ func openError(path string, err error) error {
 	info, statErr := os.Stat(path)
 	_, folderErr := os.Stat(folder)
 	switch {
-	case errors.Is(err, errReplaced):
+	case errors.Is(err, errReplaced), errors.Is(err, errURL):
 	case statErr == nil && info.IsDir():
 		hint = "it is a folder, and has to be a file"
 	case errors.Is(folderErr, fs.ErrNotExist):
@@ -124,6 +147,9 @@ func openError(path string, err error) error {
 func open(path string, opts Options) (writer, reader *sql.DB, err error) {
 	if path == "" {
 		return nil, nil, errors.New("the path is empty")
+	}
+	if strings.HasPrefix(path, "sqlite:") || strings.HasPrefix(path, "file:") {
+		return nil, nil, errURL
 	}
 	if path == ":memory:" {
 		// Each connection would have a database of its own.
