@@ -16,7 +16,8 @@
 // and writes what django.contrib.auth keeps in a session.
 //
 // MIGRATING.md, beside this file, is a guide: which setting of Django's is which
-// option here, and what the two sides do differently.
+// option here, and what the two sides do differently. The program in examples/views
+// has views as Django's users write them, in Go.
 //
 // # Formats
 //

@@ -25,6 +25,11 @@
 // and never has to say "save". Users of Django's sessions will find all they
 // know; README.md has the table of names.
 //
+// The folder examples has whole programs, each with its test: hello counts the
+// visits of a visitor; views saves, shows and deletes values, and tries whether the
+// browser accepts cookies, on the engine that a flag names; login has "remember
+// me", a list of the user's devices, and "log out everywhere".
+//
 // # What the middleware does
 //
 // A request whose handler does not load the session costs nothing and gets no
