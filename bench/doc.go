@@ -7,9 +7,28 @@
 //
 //	go test -run '^$' -bench Request ./bench
 //
-// whose results benchstat compares. As a library, the package takes other
-// engines: anything that implements [Site], and with [NewSite] any
-// session.SessionStore. Then [Run] measures and [Analyze] draws the conclusions.
+// whose results benchstat compares.
+//
+// # A store of one's own
+//
+// Any session.SessionStore can be measured beside this module's engines, in the
+// same rounds and in the same report, by a program of some forty lines.
+// examples/ownstore is one: copy it and put your store in the place of its own.
+//
+//	engines, err := bench.EnginesNamed("signedcookie", "dbstore")
+//	engines = append(engines, bench.StoreEngine("mine",
+//		func(ctx context.Context, dir string, count *bench.Counter) (session.SessionStore, error) {
+//			return myengine.Open(dir)
+//		}))
+//	sessions, err := bench.Corpus("login", "cart")
+//	found, err := suite.Run(ctx, suite.Config{Config: bench.Config{
+//		Engines: engines, Sessions: sessions, Rounds: 24, Duration: time.Minute}, Model: bench.DefaultModel()})
+//	err = report.New(found).WriteText(os.Stdout)
+//
+// Before that the store should pass sessiontest.Run: what is wrong may well be
+// fast. Another library's middleware implements [Site] instead, as those in
+// bench/peers do. Without the report, [Run] measures and [Analyze] draws the
+// conclusions.
 //
 // # A site's own sessions
 //

@@ -20,13 +20,10 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	engines = append(engines, bench.Engine{
-		Name: "mine",
-		Open: func(context.Context, string, *bench.Counter) (bench.Site, error) {
-			var store session.SessionStore = sessiontest.NewMemory()
-			return bench.NewSite(store, nil)
-		},
-	})
+	engines = append(engines, bench.StoreEngine("mine",
+		func(context.Context, string, *bench.Counter) (session.SessionStore, error) {
+			return sessiontest.NewMemory(), nil
+		}))
 	sessions, err := bench.Corpus("login", "cart")
 	if err != nil {
 		log.Fatal(err)

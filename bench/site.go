@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -28,6 +29,28 @@ func NewSite(store session.SessionStore, close func() error) (Site, error) {
 		close = func() error { return nil }
 	}
 	return &storeSite{m, close}, nil
+}
+
+// StoreEngine returns an engine of that name which keeps sessions in the stores
+// that open opens, with the defaults of package session. Each site has a store of
+// its own, and two are there at a time: one is timed, and one counts its queries.
+// dir is an empty folder for the store's files. A store that uses database/sql
+// takes its connections from count.OpenDB, which counts nothing if count is nil;
+// another one that asks a server calls count.Add for each round trip, unless count
+// is nil. If the store has a method Close() error, it is called in the end.
+func StoreEngine(name string, open func(ctx context.Context, dir string, count *Counter) (session.SessionStore, error),
+) Engine {
+	return Engine{Name: name, Open: func(ctx context.Context, dir string, count *Counter) (Site, error) {
+		store, err := open(ctx, dir, count)
+		if err != nil {
+			return nil, err
+		}
+		var release func() error
+		if closer, ok := store.(io.Closer); ok {
+			release = closer.Close
+		}
+		return NewSite(store, release)
+	}}
 }
 
 func answerError(w http.ResponseWriter, _ *http.Request, err error) {

@@ -71,9 +71,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *behaviour {
 		return tryAll(ctx, stdout)
 	}
-	if err := outputs.Check(); err != nil {
-		return err
-	}
 	all, err := engines(*postgres, *redis)
 	if err != nil {
 		return err

@@ -60,9 +60,12 @@ func (outputs Outputs) Check() error {
 	return nil
 }
 
-// Open begins all files, so that one that cannot be written is known before the
-// measurements. Discard has to be called in the end.
+// Open checks the flags and begins all files, so that one that cannot be written
+// is known before the measurements. Discard has to be called in the end.
 func (outputs Outputs) Open() error {
+	if err := outputs.Check(); err != nil {
+		return err
+	}
 	for _, o := range outputs {
 		if err := o.open(); err != nil {
 			outputs.Discard()
