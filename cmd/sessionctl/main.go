@@ -1,6 +1,6 @@
 // Sessionctl administers the sessions of a site: it makes the table, deletes
-// what is expired, shows what a cookie or a row holds, and lists and ends the
-// sessions of an owner.
+// what is expired, shows what a cookie or a row holds, lists and ends the sessions
+// of an owner, and looks after the list of package revocation.
 //
 // README.md, beside this file, has the commands and their flags, which
 // "sessionctl -h" and "sessionctl COMMAND -h" print too.
@@ -65,7 +65,7 @@ type command struct {
 	prepare func(flags *flag.FlagSet) func(ctx context.Context, sys *system) error
 }
 
-var commands = []command{migrate, clearSessions, show, list, revoke}
+var commands = []command{migrate, clearSessions, show, list, revoke, revocations}
 
 const usage = `Usage: sessionctl COMMAND [flags]
 

@@ -59,7 +59,7 @@ shows it, or with -all every one. A session that begins while that runs may stay
 Otherwise it ends the session whose token, the value of its cookie, is on standard
 input; in the command line, every user of the machine would see it. The row's
 session_key does instead of the token. Cookies that hold the session itself have
-no row, and cannot be ended here.
+no row; package revocation ends those, and "sessionctl revocations" all of an owner.
 `,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *system) error {
 		r := &revoker{db: databaseFlags(flags), owner: ownerFlag(flags)}

@@ -55,6 +55,10 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db", "-owner", "alice"}, 2},
 		{[]string{"revoke", "-db", "sqlite:/nowhere/at/all.db", "-owner", "alice", "-all"}, 1},
 		{[]string{"revoke", "-owner", "alice", "-all"}, 2}, // and no database
+		{[]string{"revocations"}, 2},
+		{[]string{"revocations", "-db", "sqlite:/nowhere/at/all.db"}, 1},
+		{[]string{"revocations", "-db", "sqlite:/nowhere/at/all.db", "-migrate"}, 1},
+		{[]string{"revocations", "-db", "sqlite:/nowhere/at/all.db", "-migrate", "-clear"}, 2},
 	} {
 		_, err := execute(t.Context(), nil, "", tc.args...)
 		if got := exitStatus(err); got != tc.want {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +16,11 @@ import (
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/mysql"
 	"sessionengine/dbstore/postgres"
+	"sessionengine/dbstore/sqlite"
 	"sessionengine/internal/testserver"
+	"sessionengine/revocation"
 	"sessionengine/session"
+	"sessionengine/signedcookie"
 )
 
 var (
@@ -159,6 +165,93 @@ func TestServers(t *testing.T) {
 			if _, err := store.Load(t.Context(), token); !errors.Is(err, session.ErrNotFound) {
 				t.Errorf("then loading it gives %v", err)
 			}
+		})
+	}
+}
+
+// A site ends the sessions in its cookies by a list, and so does the command.
+func TestRevocations(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list.db")
+	for name, tc := range map[string]struct {
+		dialect dbstore.Dialect
+		start   func() (url string, db *sql.DB)
+	}{
+		"SQLite": {dbstore.SQLite, func() (string, *sql.DB) {
+			db, err := sqlite.OpenDB(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return "sqlite:" + path, db
+		}},
+		"PostgreSQL": {dbstore.Postgres, func() (string, *sql.DB) {
+			s := postgresServer.Start(t)
+			return s.URL, s.Open(t)
+		}},
+		"MariaDB": {dbstore.MySQL, func() (string, *sql.DB) {
+			s := mysqlServer.Start(t)
+			return "mysql://root@" + s.Addr + "/test", s.Open(t)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, db := tc.start()
+			sessionctl := func(want string, args ...string) {
+				t.Helper()
+				got, err := execute(t.Context(), map[string]string{databaseVariable: url}, "",
+					append([]string{"revocations"}, args...)...)
+				if err != nil {
+					got = err.Error()
+				}
+				if !strings.Contains(got, want) {
+					t.Fatalf("revocations %q: %s, want %s", args, got, want)
+				}
+			}
+			for _, args := range [][]string{nil, {"-clear"}, {"-owner", "alice"}} {
+				sessionctl(`there is no table session_revocation; "sessionctl revocations -migrate" creates it`, args...)
+			}
+			sessionctl("the table session_revocation is ready\n", "-migrate")
+			sessionctl("\n0        sessions that were ended\n0        owners whose")
+
+			list, err := revocation.NewSQLList(db, tc.dialect, revocation.SQLOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer list.Close()
+			cookies, err := signedcookie.New([]byte("b2NjYXNpb25hbGx5IHJlcGxhY2VkIHNlY3JldCBObzEK"), signedcookie.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			site, err := revocation.New(cookies, list, revocation.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := func(owner string) (token string) {
+				t.Helper()
+				token, err := site.Save(t.Context(), "", &session.Record{
+					Data: fmt.Appendf(nil, `{"_session_owner":%q}`, owner), Owner: owner, Expires: time.Now().Add(time.Hour)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return token
+			}
+			phone, laptop, bobs := begin("alice"), begin("alice"), begin("bob")
+			if err := site.Delete(t.Context(), phone); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := list.End(t.Context(), strings.Repeat("0", 24), time.Now().Add(-time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			sessionctl("ended the sessions of the owner\n", "-owner", "alice")
+			if _, err := site.Load(t.Context(), laptop); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("her session: %v", err)
+			}
+			if _, err := site.Load(t.Context(), bobs); err != nil {
+				t.Errorf("somebody else's: %v", err)
+			}
+			sessionctl("\n2        sessions that were ended\n1        owners whose sessions were ended\n1        of both")
+			sessionctl("deleted 1 expired row\n", "-clear")
+			sessionctl("\n1        sessions that were ended\n1        owners whose sessions were ended\n0        of both")
+			sessionctl("is no name of a table", "-table", "a b")
 		})
 	}
 }
