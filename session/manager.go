@@ -204,9 +204,10 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 // Load returns the session of the request, from the store if this is the first
 // call in it. A visitor without a session, or with a cookie that cannot be read
 // or has expired, has an empty one. The error is a failure of the store or
-// [ErrNoMiddleware]; a handler that gets one need only return, and if nothing
-// has been written but a status of 200 without a body, as some frameworks do
-// after their handlers, Options.ErrorHandler answers.
+// [ErrNoMiddleware], and the session is nil with it: an empty one would show a
+// visitor who is logged in as one who is not. A handler that gets an error need only
+// return; if nothing has been written but a status of 200 without a body, as some
+// frameworks do after their handlers, Options.ErrorHandler answers.
 //
 // With several Managers around a handler it is the innermost one's session; see
 // [Manager.Load].

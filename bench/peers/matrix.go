@@ -267,10 +267,10 @@ func writeMatrix(w io.Writer, libraries []library, trials []trial, outcomes []ou
 		}
 		return outcome{}
 	}
-	fmt.Fprint(w, "yes: nothing is lost that a handler has set, nothing is there that should be\n"+
-		"gone, and nobody gets what is another visitor's. NO: that went wrong. -: there is\n"+
-		"nothing to try, or the application decides. What was tried, and what happened, is\n"+
-		"below.\n\n")
+	fmt.Fprint(w, "yes: nothing that a handler has set is lost without a word, nothing is there that\n"+
+		"should be gone, and nobody gets what is another visitor's. NO: that went wrong.\n"+
+		"-: there is nothing to try, or the application decides. What was tried, and what\n"+
+		"happened, is below.\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, l := range libraries {
 		fmt.Fprintf(table, "\t%s", l.name)

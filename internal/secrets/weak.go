@@ -35,7 +35,7 @@ func Weakness(secret []byte) string {
 	case strings.HasPrefix(text, "django-insecure-"):
 		return "was made by Django for development"
 	case distinct(secret) < minDistinct:
-		return fmt.Sprintf("consists of %d different bytes", distinct(secret))
+		return fmt.Sprintf("has too few different bytes: %d", distinct(secret))
 	case repeats(secret):
 		return "is a shorter text again and again"
 	case pieces(secret) < minPieces:
