@@ -21,6 +21,9 @@ const maxCookieLine = 1 << 20
 
 // readCookies reads a file with a cookie a line, or all files in a folder.
 func readCookies(ctx context.Context, path string, isDir bool, opts Options) (*Sessions, error) {
+	if len(opts.Secrets) == 0 {
+		return nil, errors.New("cookies need the site's secret: name its file in -secret-file, or set " + secretVariable)
+	}
 	opener, err := opencookie.New(opencookie.Options{
 		Scheme:       opts.Scheme,
 		Cookie:       opts.Cookie,

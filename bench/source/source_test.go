@@ -333,13 +333,15 @@ func TestCookies(t *testing.T) {
 			}
 			refused(t, write(t, "cookies.txt", bad), opts,
 				"line 1: not made with this secret, scheme and name, or changed since")
-			refused(t, path, source.Options{Scheme: scheme}, "the site's secret")
+			refused(t, path, source.Options{Scheme: scheme}, "the site's secret: name its file in -secret-file")
 			refused(t, path, source.Options{Scheme: scheme,
 				Secrets: [][]byte{[]byte("wT6yU8iO3pQ9aS1dF7gH2jK5lZ4xC0vB")}}, "line 1: not made with this secret")
 		})
 	}
 	refused(t, t.TempDir(), source.Options{}, "it is a folder: give a file in it, or say in -scheme how")
 	refused(t, "redis://localhost", source.Options{}, "the URL of a database begins with sqlite:, postgres:// or mysql://")
+	refused(t, write(t, "cookies.txt", "Cookie: sid="+hush+"; lang=vi"), source.Options{Scheme: "sealed",
+		Secrets: [][]byte{[]byte(secret)}}, `line 1: there is no cookie "sessionid" in it: see -cookie`)
 	refused(t, write(t, "cookies.txt", "a"), source.Options{Scheme: "rot13", Secrets: [][]byte{[]byte(secret)}},
 		`no scheme "rot13"`)
 	refused(t, write(t, "cookies.txt", strings.Repeat("a", 2<<20)),

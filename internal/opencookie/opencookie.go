@@ -183,7 +183,7 @@ func Value(text, name string) (string, error) {
 	if len(names) == 1 && name != "" {
 		return "", fmt.Errorf("this is the cookie %q, and the session's is called %q: see -cookie", names[0], name)
 	}
-	return "", fmt.Errorf("there is no cookie %q in it", name)
+	return "", fmt.Errorf("there is no cookie %q in it: see -cookie", name)
 }
 
 // cutName cuts name=value. An equals sign at the end is padding, unless it is
