@@ -136,6 +136,8 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 			Rounds:   opts.rounds,
 			Duration: opts.duration,
 			Seed:     opts.seed,
+
+			CollectorSamples: 1,
 		},
 		Model:    opts.model,
 		Kinds:    opts.kinds,
@@ -174,13 +176,9 @@ func progressOn(w io.Writer) (progress func(done float64), end func()) {
 // databaseVariable is the environment variable that stands in for -db.
 const databaseVariable = "COMPARE_DB"
 
-// minRounds is the least number of measurements whose order gives a confidence
-// interval of their median at 99 %, the level on a noisy machine: that from the
-// least to the greatest has 1-2/2^n.
-const minRounds = 8
-
-// quickRound is the time for a round of two engines with -quick. Tests have less.
-var quickRound = time.Second
+// quickTime is the time that all rounds of two engines take with -quick. Tests have
+// less.
+var quickTime = 8 * time.Second
 
 // usage is the text of -h, before the list of flags.
 const usage = `Usage: go run . [flags]
@@ -213,7 +211,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"bytes on the\nwire, load through a server, and the model against measurements")
 	opts.outputs = report.DeclareOutputs(flags)
 	cmdflag.Int(flags, &opts.rounds, "rounds",
-		"measure everything so `many` times, 8 at least (default 10, or 8 with -quick)")
+		"measure everything so `many` times, 12 at least (default 24, or 12 with -quick)")
 	cmdflag.Uint64(flags, &opts.seed, "seed", "the order of the measurements follows from this `number`")
 	cmdflag.Duration(flags, &m.RoundTrip, "rtt", "ms",
 		"model: `time` from the server to the database and back, such as 1ms; 0 for a\ndatabase on the web server")
@@ -302,22 +300,22 @@ func (o *options) chooseEngines(engines, database string, isSet map[string]bool)
 // chooseWork sets for how long to measure, and what unless the user has sessions
 // of their own. The rounds are as they are if they were given.
 func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
-	kinds, rounds, round := bench.DefaultShapes(), 10, 4*quickRound
+	kinds, rounds, all := bench.DefaultShapes(), 24, 9*quickTime/2
 	switch {
 	case quick:
-		kinds, rounds, round = bench.QuickShapes(), 8, quickRound
+		kinds, rounds, all = bench.QuickShapes(), bench.MinRounds, quickTime
 	case o.full:
-		kinds, rounds, round = bench.CorpusShapes(), 12, 6*quickRound
+		kinds, rounds, all = bench.CorpusShapes(), 24, 9*quickTime
 	}
 	if !roundsGiven {
 		o.rounds = rounds
 	}
-	if o.rounds < minRounds || o.rounds > 1000 {
+	if o.rounds < bench.MinRounds || o.rounds > 1000 {
 		return fmt.Errorf("-rounds: %d is not between %d, below which there are no intervals, and 1000", o.rounds,
-			minRounds)
+			bench.MinRounds)
 	}
-	// A round is for two engines; more take longer.
-	o.duration = time.Duration(o.rounds*max(len(o.engines), 2)) * round / 2
+	// That is for two engines, and so many rounds; more take longer.
+	o.duration = time.Duration(o.rounds*max(len(o.engines), 2)) * all / time.Duration(2*rounds)
 	if o.own.Location != "" {
 		return nil
 	}

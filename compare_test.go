@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	quickRound /= 8 // so that the least number of rounds takes a second
+	quickTime /= 8 // a second
 	testscript.Main(m, map[string]func(){"compare": main})
 }
 
@@ -39,7 +39,7 @@ func compareOnce(t *testing.T, ctx context.Context, args ...string) (stdout, std
 
 func TestReport(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "report.json")
-	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-json", out)
+	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-json", out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("there is no terminal, and still there is progress: %q", stderr)
 	}
 	for _, want := range []string{
-		"signedcookie", "dbstore", "seed 1", "8 rounds",
+		"signedcookie", "dbstore", "seed 1", "12 rounds",
 		"TIME OF A REQUEST", "ALLOCATIONS", "DATABASE QUERIES", "BYTES OF COOKIE",
 		"WHAT NO FIGURE SHOWS", "WHICH ENGINE TO TAKE", "Assumed:",
 		"login, 220 B", "untouched", "anonymous", "read", "write", "login", "logout",
@@ -70,7 +70,7 @@ func TestReport(t *testing.T) {
 		Rounds   int
 		Requests []struct {
 			Engine, Session, Kind string
-			Times                 []float64 `json:"ns_per_op"`
+			Times                 [][]float64 `json:"ns_per_op"`
 			Queries               float64   `json:"queries_per_op"`
 		}
 	}
@@ -81,8 +81,8 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d kinds of request in %s, want %d", len(raw.Requests), out, want)
 	}
 	for _, r := range raw.Requests {
-		if len(r.Times) != 8 {
-			t.Errorf("%s/%s/%s: %d times", r.Engine, r.Session, r.Kind, len(r.Times))
+		if len(r.Times) != 12 {
+			t.Errorf("%s/%s/%s: %d rounds", r.Engine, r.Session, r.Kind, len(r.Times))
 		}
 	}
 	alone(t, out)
@@ -118,7 +118,7 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	}
 	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"),
 		filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-sessions", file, "-json", out, "-html",
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-sessions", file, "-json", out, "-html",
 		page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
 	if err != nil {
 		t.Fatal(err)
@@ -149,14 +149,14 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-db", "sqlite:"+path)
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(stdout, "Sessions in signedcookie, dbstore-sqlite\n") {
 		t.Errorf("other engines were measured: %.80s", stdout)
 	}
-	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-engines", "dbstore", "-db", "sqlite:"+path)
+	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-engines", "dbstore", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestReportIsWrittenInEveryForm(t *testing.T) {
 	dir := t.TempDir()
 	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"),
 		filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "8", "-html", page, "-csv", table, "-benchstat",
+	if _, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-html", page, "-csv", table, "-benchstat",
 		benchmarks, "-markdown", markdown); err != nil {
 		t.Fatal(err)
 	}

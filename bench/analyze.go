@@ -9,7 +9,7 @@ import (
 // A Report is what follows from the results of a run, and the results.
 type Report struct {
 	*Results
-	Quiet  Quiet            `json:"quiet"`
+	Costs  []CostResult     `json:"costs"`
 	Ratios []RatioResult    `json:"ratios"` // of each engine to the first one
 	Again  []RatioResult    `json:"again"`
 	Floor  []FloorRatio     `json:"floor_ratios"`
@@ -19,11 +19,15 @@ type Report struct {
 	// Sensitivity is that of the verdicts: an entry for each session that two
 	// engines or more can carry.
 	Sensitivity []Sensitivity `json:"sensitivity"`
+
+	boot *bootstrap
 }
 
-// A RatioResult compares a kind of request of an engine with the same of the
-// first engine of the run or, if the kind is [Again], with [Read]: a visitor who
-// comes back at once with those whom the engine has forgotten.
+// A RatioResult compares the processor time of a kind of request of an engine,
+// without that of collecting its garbage later, with the same of the first engine
+// of the run or, if the kind is [Again], with [Read]: a visitor who comes back at
+// once with those whom the engine has forgotten. The collector's part is left out
+// since its price is known to some tens of per cent only, the same for all.
 type RatioResult struct {
 	Session string `json:"session"`
 	Kind    Kind   `json:"kind"`
@@ -31,14 +35,25 @@ type RatioResult struct {
 	Comparison
 }
 
-// A FloorRatio is how many times its floor an engine takes.
+// A FloorRatio is how many times its floor an engine takes, without collecting
+// garbage on either side.
 type FloorRatio struct {
-	Engine  string  `json:"engine"`
-	Session string  `json:"session"`
-	Kind    Kind    `json:"kind"`
-	Floor   Summary `json:"floor_ns"`
-	Ratio   Summary `json:"ratio"`
+	Engine  string   `json:"engine"`
+	Session string   `json:"session"`
+	Kind    Kind     `json:"kind"`
+	Floor   Estimate `json:"floor_ns"`
+	Ratio   Estimate `json:"ratio"`
 }
+
+// An Outcome is what can be said about the pages of several engines.
+type Outcome string
+
+// The outcomes.
+const (
+	Ahead Outcome = "ahead" // one engine's pages are complete first
+	Equal Outcome = "equal" // the best ones differ by less than anything depends on
+	Open  Outcome = "open"  // with the model's inputs as they are, the best ones are too close to call
+)
 
 // A PageComparison is what the model says about pages of one session, with the
 // database so far away.
@@ -47,47 +62,127 @@ type PageComparison struct {
 	RoundTrip time.Duration `json:"round_trip_ns"`
 	Engines   []EnginePage  `json:"engines"`
 
-	// Ahead is the engine whose pages are complete first, or "" if the
-	// measurements cannot tell it from the next one. TooLarge names the engines
-	// that cannot carry the session; they take no part.
-	Ahead    string   `json:"ahead,omitempty"`
+	// Outcome and Best are the verdict: Best has the engine whose pages are
+	// complete first and those that are not behind it; of an engine that is
+	// ahead, only itself. TooLarge names the engines that cannot carry the session;
+	// they take no part.
+	Outcome  Outcome  `json:"outcome"`
+	Best     []string `json:"best"`
 	TooLarge []string `json:"too_large,omitempty"`
 
-	// Comparison is that of the two best engines, if there are two.
-	*Comparison `json:"comparison,omitempty"`
+	// QuietOutcome and QuietBest are the verdict if what waits for a database or
+	// a disk waited as little as in the quickest tenth of its requests.
+	QuietOutcome Outcome  `json:"quiet_outcome"`
+	QuietBest    []string `json:"quiet_best"`
 
-	// EqualAt is, for two engines of which one sends queries, the round trip to
-	// the database at which they take equally long: the one without queries is
-	// ahead when it is longer. Nil for other engines.
-	EqualAt *Summary `json:"equal_at_round_trip_ns,omitempty"`
+	// Behind is by how many seconds the second of all engines is behind the first.
+	Behind *Estimate `json:"behind_s,omitempty"`
+
+	// EqualAt is, for two engines of which one sends more queries, the round trip
+	// to the database in nanoseconds at which they take equally long: the one with
+	// fewer queries is ahead when it is longer. Nil for other engines.
+	EqualAt *Estimate `json:"equal_at_round_trip_ns,omitempty"`
+}
+
+// Ahead returns the engine that is ahead, whether or not the database is busy, or
+// "".
+func (p *PageComparison) Ahead() string {
+	if p.Outcome == Ahead && !p.Depends() {
+		return p.Best[0]
+	}
+	return ""
+}
+
+// Depends reports whether the verdict depends on how busy the database is.
+func (p *PageComparison) Depends() bool {
+	return p.Outcome != p.QuietOutcome || len(p.Best) > 0 && p.Outcome == Ahead && p.Best[0] != p.QuietBest[0]
 }
 
 // An EnginePage is a page with one engine.
 type EnginePage struct {
 	Engine string `json:"engine"`
 	Page
-	Cookie float64 `json:"cookie_bytes"` // of a request that reads
+	Time   Estimate `json:"time_s"`       // of the whole page
+	Cookie float64  `json:"cookie_bytes"` // of a request that reads
 
-	middle [3]Load   // the median of what a request takes that reads, that writes, and that does neither
-	rounds [][3]Load // the same in each round
-	times  []float64 // seconds of a page in each round
+	loads [3]loads // of a request that reads, that writes, and that does neither
+}
+
+// loads are what a request takes, in the run and in each draw of its rounds.
+type loads struct {
+	Load // queries and bytes, which do not vary
+	cost
+}
+
+// load returns that of one draw, or of all rounds if draw is negative; quiet is
+// with a database that has little else to do.
+func (l *loads) load(draw int, quiet bool) Load {
+	wait := &l.wait
+	if quiet {
+		wait = &l.quiet
+	}
+	load := l.Load
+	if draw < 0 {
+		load.CPU, load.Wait = l.cpu.value/1e9, wait.value/1e9
+	} else {
+		load.CPU, load.Wait = l.cpu.draws[draw]/1e9, wait.draws[draw]/1e9
+	}
+	return load
+}
+
+// Load returns what a request of the page takes that reads the session ([Read]),
+// that writes it ([Write]), and that does neither ([Untouched]).
+func (p *EnginePage) Load(kind Kind) Load { return p.loadsOf(kind).load(-1, false) }
+
+// LoadDraws returns the same for each of the first n draws of the rounds, at most
+// as many as there are; quiet is with a database that has little else to do.
+func (p *EnginePage) LoadDraws(kind Kind, n int, quiet bool) []Load {
+	l := p.loadsOf(kind)
+	draws := make([]Load, min(n, len(l.cpu.draws)))
+	for i := range draws {
+		draws[i] = l.load(i, quiet)
+	}
+	return draws
+}
+
+func (p *EnginePage) loadsOf(kind Kind) *loads {
+	switch kind {
+	case Read:
+		return &p.loads[0]
+	case Write:
+		return &p.loads[1]
+	}
+	return &p.loads[2]
 }
 
 // page returns the page with other inputs.
-func (p *EnginePage) page(m Model) Page { return m.Page(p.middle[0], p.middle[1], p.middle[2]) }
+func (p *EnginePage) page(m Model) Page {
+	return m.Page(p.loads[0].load(-1, false), p.loads[1].load(-1, false), p.loads[2].load(-1, false))
+}
 
-// timesWith returns the seconds of a page in each round with other inputs.
-func (p *EnginePage) timesWith(m Model) []float64 {
-	times := make([]float64, len(p.rounds))
-	for i, l := range p.rounds {
-		times[i] = m.Page(l[0], l[1], l[2]).Seconds()
+// time returns the seconds of a page with these inputs.
+func (p *EnginePage) time(m Model, quiet bool) quantity {
+	seconds := func(draw int) float64 {
+		return m.Page(p.loads[0].load(draw, quiet), p.loads[1].load(draw, quiet), p.loads[2].load(draw,
+			quiet)).Seconds()
 	}
-	return times
+	q := quantity{value: seconds(-1), known: true, n: p.loads[0].cpu.n, draws: make([]float64, len(p.loads[0].cpu.draws))}
+	for _, l := range &p.loads {
+		q.known = q.known && l.cpu.known && l.wait.known
+	}
+	for d := range q.draws {
+		q.draws[d] = seconds(d)
+	}
+	return q
 }
 
 // Analyze draws the conclusions from results, with the model's inputs.
 func Analyze(results *Results, model Model) *Report {
-	r := &Report{Results: results, Quiet: quietness(results.Empty.Nanosec), Model: model}
+	r := &Report{Results: results, Model: model, boot: newBootstrap(results.Rounds, results.Settings.Seed)}
+	if results.Rounds == 0 {
+		return r
+	}
+	r.costs()
 	r.compareEngines()
 	r.compareReturns()
 	r.compareFloors()
@@ -97,89 +192,113 @@ func Analyze(results *Results, model Model) *Report {
 
 func (r *Report) compareEngines() {
 	base := r.Settings.Engines[0]
-	var all []*Comparison
+	type pair struct {
+		result RatioResult
+		a, b   quantity
+	}
+	var pairs []pair
 	for _, s := range r.Settings.Sessions {
 		for _, kind := range Kinds() {
 			for _, engine := range r.Settings.Engines[1:] {
-				a, b := r.request(engine, s.Name, kind), r.request(base, s.Name, kind)
-				if a == nil || b == nil || len(a.Nanosec) == 0 || len(b.Nanosec) == 0 {
-					continue
+				a, b := r.Cost(engine, s.Name, kind), r.Cost(base, s.Name, kind)
+				if a != nil && b != nil {
+					pairs = append(pairs, pair{RatioResult{Session: s.Name, Kind: kind, Engine: engine},
+						a.cost.inline, b.cost.inline})
 				}
-				c := compare(r.Net(a), r.Net(b), r.Quiet.Confidence())
-				r.Ratios = append(r.Ratios, RatioResult{s.Name, kind, engine, c})
 			}
 		}
 	}
-	for i := range r.Ratios {
-		all = append(all, &r.Ratios[i].Comparison)
+	for _, p := range pairs {
+		p.result.Comparison = compare(p.a, p.b, len(pairs), margin)
+		r.Ratios = append(r.Ratios, p.result)
 	}
-	decide(all, r.Quiet.Alpha())
 }
 
 // compareReturns compares visitors who come back at once with the others.
 func (r *Report) compareReturns() {
+	family := len(r.Settings.Engines) * len(r.Settings.Sessions)
 	for _, engine := range r.Settings.Engines {
 		for _, s := range r.Settings.Sessions {
-			read, again := r.request(engine, s.Name, Read), r.request(engine, s.Name, Again)
-			if read == nil || again == nil || len(read.Nanosec) == 0 || len(again.Nanosec) == 0 {
+			read, again := r.Cost(engine, s.Name, Read), r.Cost(engine, s.Name, Again)
+			if read == nil || again == nil {
 				continue
 			}
 			r.Again = append(r.Again, RatioResult{s.Name, Again, engine,
-				compare(r.Net(again), r.Net(read), r.Quiet.Confidence())})
+				compare(again.cost.inline, read.cost.inline, family, againMargin)})
 		}
 	}
-	var all []*Comparison
-	for i := range r.Again {
-		all = append(all, &r.Again[i].Comparison)
-	}
-	decide(all, r.Quiet.Alpha())
 }
 
 func (r *Report) compareFloors() {
 	for i := range r.Floors {
 		f := &r.Floors[i]
-		q := r.request(f.Engine, f.Session, f.Kind)
-		if q == nil || len(q.Nanosec) == 0 || len(f.Nanosec) == 0 {
+		c := r.Cost(f.Engine, f.Session, f.Kind)
+		if c == nil || !f.Measured() {
 			continue
 		}
-		c := compare(r.Net(q), f.Nanosec, r.Quiet.Confidence())
-		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, Summarize(f.Nanosec, r.Quiet.Confidence()),
-			c.Ratio})
+		samples := f.Nanosec
+		if f.Waits && len(f.CPU) > 0 {
+			samples = f.CPU
+		}
+		floor := r.boot.low(samples)
+		floor.known = r.Rounds >= MinRounds
+		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, costEstimate(floor),
+			ratio(c.cost.inline, floor).estimate(confidence)})
 	}
 }
 
-// comparePages lets the model work out pages from the figures of each round, so
-// that what it says has the uncertainty of what was measured: with the database
-// on the web server itself, and as far away as the inputs tell.
+// comparePages lets the model work out pages from the costs of each draw, so that
+// what it says has the uncertainty of what was measured: with the database on the
+// web server itself, and as far away as the inputs tell.
 func (r *Report) comparePages() {
 	trips := []time.Duration{0}
 	if r.Model.RoundTrip > 0 {
 		trips = append(trips, r.Model.RoundTrip)
 	}
-	var all []*Comparison
+	family := len(trips) * len(r.Settings.Sessions) * max(len(r.Settings.Engines)-1, 1)
 	for _, trip := range trips {
 		for _, s := range r.Settings.Sessions {
-			p := r.pages(s.Name, trip)
-			if p.Comparison != nil {
-				all = append(all, p.Comparison)
-			}
+			p := r.pages(s.Name, trip, family)
 			r.Pages = append(r.Pages, p)
+			if trip == r.Model.RoundTrip && len(p.Engines) > 1 {
+				r.Sensitivity = append(r.Sensitivity, r.sensitivity(&p))
+			}
 		}
 	}
-	decide(all, r.Quiet.Alpha())
-	for i := range r.Pages {
-		p := &r.Pages[i]
+}
+
+func (r *Report) pages(session string, trip time.Duration, family int) PageComparison {
+	result := PageComparison{Session: session, RoundTrip: trip}
+	model := r.Model
+	model.RoundTrip = trip
+	for _, engine := range r.Settings.Engines {
+		page := EnginePage{Engine: engine}
+		tooLarge, complete := false, true
+		for i, kind := range []Kind{Read, Write, Untouched} {
+			q, c := r.request(engine, session, kind), r.Cost(engine, session, kind)
+			tooLarge = tooLarge || q != nil && q.TooLarge != ""
+			if complete = complete && q != nil && c != nil; complete {
+				page.loads[i] = loads{Load{Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}, c.cost}
+			}
+		}
 		switch {
-		case r.Quiet.TooNoisy():
-		case len(p.Engines) == 1 && len(p.TooLarge) > 0:
-			p.Ahead = p.Engines[0].Engine
-		case p.Comparison != nil && p.Different:
-			p.Ahead = p.best()[0].Engine
-		}
-		if p.RoundTrip == r.Model.RoundTrip && len(p.Engines) > 1 {
-			r.Sensitivity = append(r.Sensitivity, r.sensitivity(p))
+		case tooLarge:
+			result.TooLarge = append(result.TooLarge, engine)
+		case complete: // and not interrupted
+			page.Page, page.Cookie = page.page(model), page.loads[0].Up
+			page.Time = page.time(model, false).estimate(confidence)
+			result.Engines = append(result.Engines, page)
 		}
 	}
+	level := 1 - alpha/float64(family)
+	result.Outcome, result.Best = outcome(result.Engines, model, false, level)
+	result.QuietOutcome, result.QuietBest = outcome(result.Engines, model, true, level)
+	if best := result.best(); len(best) > 1 {
+		behind := difference(best[1].time(model, false), best[0].time(model, false)).estimate(confidence)
+		result.Behind = &behind
+	}
+	result.EqualAt = equalAt(result.Engines, r.Model)
+	return result
 }
 
 // best returns the pages, the quickest first.
@@ -191,61 +310,66 @@ func (p *PageComparison) best() []EnginePage {
 	return pages
 }
 
-func (r *Report) pages(session string, trip time.Duration) PageComparison {
-	result := PageComparison{Session: session, RoundTrip: trip}
-	model := r.Model
-	model.RoundTrip = trip
-	for _, engine := range r.Settings.Engines {
-		read, write, untouched := r.request(engine, session, Read), r.request(engine, session, Write),
-			r.request(engine, session, Untouched)
-		if read == nil || write == nil || untouched == nil {
-			continue // interrupted
+// Below these differences two pages count as equal: nobody decides by them, and
+// copies of an engine differ by as much.
+const (
+	equalTime  = 1e-6 // seconds
+	equalShare = 0.02 // of the processor time of a page
+)
+
+// outcome compares the pages of engines at a level of confidence, and returns the
+// quickest with those that are not behind it.
+func outcome(pages []EnginePage, model Model, quiet bool, level float64) (Outcome, []string) {
+	if len(pages) == 0 {
+		return Open, nil
+	}
+	times := make([]quantity, len(pages))
+	first := 0
+	for i := range pages {
+		times[i] = pages[i].time(model, quiet)
+		if times[i].value < times[first].value {
+			first = i
 		}
-		if read.TooLarge != "" || write.TooLarge != "" {
-			result.TooLarge = append(result.TooLarge, engine)
+	}
+	result, best := Equal, []string{pages[first].Engine}
+	for i := range pages {
+		if i == first {
 			continue
 		}
-		reads, writes, others := r.Net(read), r.Net(write), r.Net(untouched)
-		if len(reads) == 0 {
-			continue
+		tolerance := max(equalTime, equalShare*max(pages[i].page(model).Server, pages[first].page(model).Server))
+		switch behind := difference(times[i], times[first]).estimate(level); {
+		case behind.Lo > -tolerance && behind.Hi < tolerance:
+			best = append(best, pages[i].Engine)
+		case behind.Lo > 0:
+		default:
+			best = append(best, pages[i].Engine)
+			result = Open
 		}
-		page := EnginePage{Engine: engine, Cookie: read.CookieUp}
-		for i := range reads {
-			page.rounds = append(page.rounds,
-				[3]Load{read.load(reads[i]), write.load(writes[i]), untouched.load(others[i])})
-		}
-		middle := func(v []float64) float64 { return Summarize(v, 0.95).Median }
-		page.middle = [3]Load{read.load(middle(reads)), write.load(middle(writes)), untouched.load(middle(others))}
-		page.times, page.Page = page.timesWith(model), page.page(model)
-		result.Engines = append(result.Engines, page)
 	}
-	if best := result.best(); len(best) > 1 {
-		c := compare(best[0].times, best[1].times, r.Quiet.Confidence())
-		result.Comparison = &c
+	if len(best) == 1 {
+		result = Ahead
 	}
-	result.EqualAt = equalAt(result.Engines, trip, r.Quiet.Confidence())
-	return result
+	return result, best
 }
 
-func (q *RequestResult) load(nanosec float64) Load {
-	return Load{CPU: nanosec / 1e9, Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}
-}
-
-// equalAt returns the round trip in nanoseconds at which two engines take
-// equally long, if exactly one of them sends queries.
-func equalAt(pages []EnginePage, trip time.Duration, confidence float64) *Summary {
-	if len(pages) != 2 || (pages[0].Queries == 0) == (pages[1].Queries == 0) {
+// equalAt returns the round trip in nanoseconds at which two engines take equally
+// long, if one of them sends fewer queries. It is negative if that one is ahead
+// even with a database in the same process.
+func equalAt(pages []EnginePage, model Model) *Estimate {
+	if len(pages) != 2 {
 		return nil
 	}
-	without, with := pages[0], pages[1]
-	if without.Queries > 0 {
-		without, with = with, without
+	model.RoundTrip = 0
+	few, many := &pages[0], &pages[1]
+	fewer, more := few.page(model).Queries, many.page(model).Queries
+	if fewer > more {
+		few, many, fewer, more = many, few, more, fewer
 	}
-	trips := make([]float64, len(with.times))
-	for i := range trips {
-		atZero := with.times[i] - with.Queries*trip.Seconds()
-		trips[i] = 1e9 * (without.times[i] - atZero) / with.Queries
+	if fewer == more {
+		return nil
 	}
-	s := Summarize(trips, confidence)
-	return &s
+	trip := combine(func(v []float64) float64 { return 1e9 * (v[0] - v[1]) / (more - fewer) }, few.time(model, false),
+		many.time(model, false))
+	e := trip.estimate(confidence)
+	return &e
 }

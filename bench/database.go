@@ -37,8 +37,9 @@ func DatabaseEngine(url string) (Engine, error) {
 	d := &database{Database: parsed}
 	names := map[dbstore.Dialect]string{dbstore.SQLite: "sqlite", dbstore.Postgres: "postgres", dbstore.MySQL: "mysql"}
 	return Engine{
-		Name: "dbstore-" + names[d.Dialect],
-		Open: func(ctx context.Context, _ string, count *Counter) (Site, error) { return d.site(ctx, count) },
+		Name:   "dbstore-" + names[d.Dialect],
+		Remote: d.Dialect != dbstore.SQLite,
+		Open:   func(ctx context.Context, _ string, count *Counter) (Site, error) { return d.site(ctx, count) },
 		Floor: func(ctx context.Context, _ string, s Session) (*Floor, error) {
 			return d.floor(ctx, s)
 		},

@@ -61,19 +61,24 @@
 // tried as well: see [Behaviour].
 //
 // In the code, a figure goes this way: run.go has it measured (site.go, client.go,
-// workload.go), results.go subtracts the empty handler, analyze.go compares, and
-// package bench/report draws it up as a table or plot and writes it.
+// workload.go, sample.go), estimate.go and costs.go make costs of the samples,
+// analyze.go compares, and package bench/report draws it up as a table or plot and
+// writes it.
 //
 // # What a figure is worth
 //
-// Everything is measured once in each of a fixed number of rounds, in random
-// order, and ratios are taken within a round, so that whatever slows the machine
-// down for a while hits all engines alike. Tables show medians with the
-// confidence interval of the order statistics. Two engines count as different
-// only if the Mann-Whitney test tells them apart, with Holm's correction for the
-// number of comparisons, and the interval of their ratio excludes 1. The spread
-// of the empty handler's times tells how quiet the machine was: on a noisy one
-// the intervals are wider, and on a very noisy one there is no verdict.
+// What else runs on a machine only adds to a time. So a request's cost is the
+// 10 % quantile of many samples that are so short that most of them are not
+// disturbed, less that of an empty handler beside it ([CostResult]). The garbage
+// collector is off meanwhile, and what it costs is added by the byte. Requests
+// that wait for a disk or a server are timed one by one: their processor time is
+// told apart, and how long they took is a [Distribution].
+//
+// All that is compared takes turns in each of a fixed number of rounds. Intervals
+// come from drawing whole rounds again (the bootstrap), and are carried through
+// ratios, differences and the model. Two engines count as different only if the
+// interval of their ratio, at a level that allows for the number of comparisons,
+// is outside 0.98 to 1.02; pages have an [Outcome].
 //
 // A ratio of one run can be trusted elsewhere; an absolute time says something
 // about the machine that it was taken on. The engines are measured with warm

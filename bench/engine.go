@@ -20,6 +20,12 @@ type Engine struct {
 	// without, for session s: what is above their time is the engine's own.
 	Floor func(ctx context.Context, dir string, s Session) (*Floor, error)
 
+	// Remote says that the engine asks a server, in another process or on another
+	// machine. Its requests are timed one by one, and their processor time and the
+	// time they wait are told apart. The harness notices by itself what waits for
+	// a disk.
+	Remote bool
+
 	// Cache is how many bytes of sessions the engine remembers, so that it need
 	// not decode a token that it decoded a moment ago; 0 means none. Requests
 	// are measured with more visitors than that, except for the kind Again.

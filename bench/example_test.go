@@ -29,7 +29,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	results, err := bench.Run(context.Background(), bench.Config{
-		Engines: engines, Sessions: sessions, Rounds: 10, Duration: 20 * time.Second, Seed: 1,
+		Engines: engines, Sessions: sessions, Rounds: bench.MinRounds, Duration: 20 * time.Second, Seed: 1,
+		CollectorSamples: 1,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -15,13 +15,22 @@ type Results struct {
 	// the run was interrupted.
 	Rounds int `json:"rounds"`
 
+	// Others is the share of all cores' time that other programs used meanwhile,
+	// from 0 to 1, or -1 where the system does not tell. It explains wide
+	// intervals, and changes nothing.
+	Others float64 `json:"others_share_of_cores"`
+
 	// Empty is a handler that does nothing, without an engine: what the harness
-	// costs. It is subtracted from the times of requests in all tables.
-	Empty Series `json:"empty"`
+	// costs. It was measured beside each kind of request of each session, and
+	// is taken off the times of requests in all tables.
+	Empty []EmptyResult `json:"empty"`
 
 	Requests   []RequestResult   `json:"requests"`
 	Floors     []FloorResult     `json:"floors"`
 	Behaviours []BehaviourResult `json:"behaviours"`
+
+	// Collector is what the garbage collector costs, which is off in samples.
+	Collector []CollectorSample `json:"collector"`
 }
 
 // Environment is where a run took place. Absolute times are worth nothing
@@ -39,7 +48,7 @@ type Settings struct {
 	Engines  []string      `json:"engines"`
 	Sessions []SessionSize `json:"sessions"`
 	Rounds   int           `json:"rounds"`
-	Sample   time.Duration `json:"sample_ns"`
+	Sample   time.Duration `json:"sample_ns"` // about what a sample takes
 	Seed     uint64        `json:"seed"`
 }
 
@@ -49,13 +58,26 @@ type SessionSize struct {
 	Size int    `json:"json_bytes"`
 }
 
-// A Series has a value for each round, in the order of the rounds; in each of
-// them the operation ran Iterations times.
-type Series struct {
-	Iterations int       `json:"iterations"`
-	Nanosec    []float64 `json:"ns_per_op"`
-	Allocs     []float64 `json:"allocs_per_op"`
-	Bytes      []float64 `json:"allocated_bytes_per_op"`
+// A Cell is what was measured of one operation: in each round some samples of
+// that many operations in a row, while the garbage collector was off.
+type Cell struct {
+	Iterations int         `json:"iterations"`
+	Nanosec    [][]float64 `json:"ns_per_op"` // by round
+
+	// Waits says that the operation waits for a disk or for a server. Then each
+	// one is timed by itself, and the processor time of the process is measured of
+	// windows of some.
+	Waits  bool        `json:"waits,omitempty"`
+	CPU    [][]float64 `json:"cpu_ns_per_op,omitempty"` // by round
+	Allocs float64     `json:"allocs_per_op"`
+	Bytes  float64     `json:"allocated_bytes_per_op"`
+}
+
+// EmptyResult is what was measured of the empty handler beside a kind of request.
+type EmptyResult struct {
+	Session string `json:"session"`
+	Kind    Kind   `json:"kind"`
+	Cell
 }
 
 // RequestResult is what was measured of one kind of request.
@@ -68,7 +90,7 @@ type RequestResult struct {
 	// then nothing was measured.
 	TooLarge string `json:"too_large,omitempty"`
 
-	Series
+	Cell
 	Queries    float64 `json:"queries_per_op"`
 	CookieUp   float64 `json:"cookie_up_bytes"`   // value of the Cookie header
 	CookieDown float64 `json:"cookie_down_bytes"` // value of the Set-Cookie header
@@ -79,7 +101,17 @@ type FloorResult struct {
 	Engine  string `json:"engine"`
 	Session string `json:"session"`
 	Kind    Kind   `json:"kind"` // Read or Write
-	Series
+	Cell
+}
+
+// A CollectorSample is the processor time of requests with the garbage collector
+// on, over some of its cycles, and of the same with it off.
+type CollectorSample struct {
+	Round int     `json:"round"`
+	Of    string  `json:"of"`           // engine, session and kind of request
+	On    float64 `json:"on_ns_per_op"` // nanoseconds of all cores
+	Off   float64 `json:"off_ns_per_op"`
+	Bytes float64 `json:"allocated_bytes_per_op"`
 }
 
 // Only returns the results of some of the engines, in the order of the names.
@@ -95,9 +127,13 @@ func (r *Results) Only(engines ...string) *Results {
 }
 
 // truncate drops what was measured after n rounds.
-func (s *Series) truncate(n int) {
-	s.Nanosec, s.Allocs, s.Bytes = s.Nanosec[:n], s.Allocs[:n], s.Bytes[:n]
+func (c *Cell) truncate(n int) {
+	c.Nanosec = c.Nanosec[:min(n, len(c.Nanosec))]
+	c.CPU = c.CPU[:min(n, len(c.CPU))]
 }
+
+// Measured reports whether there is anything.
+func (c *Cell) Measured() bool { return len(c.Nanosec) > 0 }
 
 // RequestIndex returns where in Requests a kind of request is, or -1.
 func (r *Results) RequestIndex(engine, session string, kind Kind) int {
@@ -114,14 +150,15 @@ func (r *Results) request(engine, session string, kind Kind) *RequestResult {
 	return nil
 }
 
-// Net returns the nanoseconds of a request in each round, over the empty
-// handler's of the same round.
-func (r *Results) Net(q *RequestResult) []float64 {
-	times := slices.Clone(q.Nanosec)
-	for i := range times {
-		times[i] -= r.Empty.Nanosec[i]
+// empty returns what was measured of the empty handler beside a kind of request,
+// or nil.
+func (r *Results) empty(session string, kind Kind) *EmptyResult {
+	for i := range r.Empty {
+		if e := &r.Empty[i]; e.Session == session && e.Kind == kind {
+			return e
+		}
 	}
-	return times
+	return nil
 }
 
 func environment() Environment {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -17,16 +15,20 @@ type Config struct {
 	Engines  []Engine
 	Sessions []Session
 
-	// Rounds is how often everything is measured. Six are needed for an
-	// interval at 95 %, eight at 99 %.
+	// Rounds is how often everything is measured. [MinRounds] are needed for
+	// intervals.
 	Rounds int
 
-	// Duration is about how long the rounds take together. The samples in them
-	// are as long as it allows, from a millisecond to a tenth of a second.
+	// Duration is about how long the rounds take together. If it is too short for
+	// the samples that intervals need, they take longer.
 	Duration time.Duration
 
 	// Seed determines the order of the measurements within each round.
 	Seed uint64
+
+	// CollectorSamples is how often in a round the garbage collector's cost is
+	// measured. 0 means that it is left out of all costs.
+	CollectorSamples int
 
 	// Progress, unless nil, is called after each step with the number of steps
 	// done and their total.
@@ -63,7 +65,8 @@ func (c *Config) check() error {
 }
 
 // Run measures every kind of request of every session in every engine, and
-// checks that each does what it should.
+// checks that each does what it should. No two Runs may go on at the same time in
+// a process: while one does, the garbage collector runs when it says so.
 //
 // Each round measures everything once, in an order of its own, so that whatever
 // slows the machine down for a while hits all engines alike. When ctx ends, Run
@@ -80,10 +83,12 @@ func Run(ctx context.Context, cfg Config) (*Results, error) {
 	defer os.RemoveAll(dir)
 
 	r := &runner{cfg: cfg, dir: dir, results: &Results{Environment: environment(), Settings: cfg.settings()}}
+	before := readLoad()
 	err = r.open(ctx)
 	if err == nil {
 		err = r.rounds(ctx)
 	}
+	r.results.Others = readLoad().others(before)
 	if closeErr := r.close(); err == nil {
 		err = closeErr
 	}
@@ -94,7 +99,7 @@ func Run(ctx context.Context, cfg Config) (*Results, error) {
 }
 
 func (c *Config) settings() Settings {
-	s := Settings{Rounds: c.Rounds, Seed: c.Seed}
+	s := Settings{Rounds: c.Rounds, Sample: sampleTime, Seed: c.Seed}
 	for _, e := range c.Engines {
 		s.Engines = append(s.Engines, e.Name)
 	}
@@ -109,24 +114,14 @@ type runner struct {
 	cfg     Config
 	dir     string
 	results *Results
-	jobs    []*job
+	groups  []*group
+	heap    heap
 	closers []func() error
 
 	done, total int
 }
 
-// A job is a task that is measured in each round.
-type job struct {
-	name   string // for errors
-	task   task
-	series Series
-
-	// What the task is of; one of these, or neither for the empty handler.
-	request *RequestResult
-	floor   *FloorResult
-}
-
-// open sets everything up: the engines, twice each, and all tasks, each of
+// open sets everything up: the engines, twice each, and all operations, each of
 // which is tried on the engine that counts.
 func (r *runner) open(ctx context.Context) error {
 	// Requests and statements are not cut short by an interruption; the run
@@ -135,58 +130,61 @@ func (r *runner) open(ctx context.Context) error {
 	requestCtx, cancel := context.WithCancel(running)
 	r.closers = append(r.closers, func() error { cancel(); return nil })
 
-	cells := len(r.cfg.Engines) * len(r.cfg.Sessions) * len(Kinds())
-	jobs := 1 + cells
-	for _, e := range r.cfg.Engines {
-		if e.Floor != nil {
-			jobs += 2 * len(r.cfg.Sessions)
+	for _, s := range r.cfg.Sessions {
+		for _, kind := range Kinds() {
+			empty := &cell{name: "empty handler", task: newEmpty(requestCtx, emptyCookie)}
+			r.groups = append(r.groups, &group{session: s, kind: kind, empty: empty})
 		}
 	}
-	r.total = cells + (r.cfg.Rounds+1)*jobs
-
-	r.jobs = append(r.jobs, &job{name: "empty handler", task: newEmpty(requestCtx, emptyCookie)})
+	r.total = len(r.cfg.Engines)*len(r.groups) + (r.cfg.Rounds+calibrations)*len(r.groups)
 	for i, engine := range r.cfg.Engines {
-		dir := filepath.Join(r.dir, fmt.Sprint(i))
-		site, err := r.openSite(running, engine, filepath.Join(dir, "timed"), nil)
-		if err != nil {
+		if err := r.openEngine(ctx, running, requestCtx, engine, filepath.Join(r.dir, fmt.Sprint(i))); err != nil {
 			return fmt.Errorf("bench: %s: %w", engine.Name, err)
 		}
-		var count Counter
-		observed, err := r.openSite(running, engine, filepath.Join(dir, "counted"), &count)
+	}
+	return nil
+}
+
+// openEngine adds an engine to all groups.
+func (r *runner) openEngine(ctx, running, requestCtx context.Context, engine Engine, dir string) error {
+	site, err := r.openSite(running, engine, filepath.Join(dir, "timed"), nil)
+	if err != nil {
+		return err
+	}
+	var count Counter
+	observed, err := r.openSite(running, engine, filepath.Join(dir, "counted"), &count)
+	if err != nil {
+		return err
+	}
+	behaviours, err := observeBehaviours(requestCtx, observed)
+	if err != nil {
+		return err
+	}
+	for _, b := range behaviours {
+		b.Engine = engine.Name
+		r.results.Behaviours = append(r.results.Behaviours, b)
+	}
+	for i, g := range r.groups {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s := g.session
+		result := &RequestResult{Engine: engine.Name, Session: s.Name, Kind: g.kind}
+		t, err := openRequests(requestCtx, site, observed, &count, engine.Cache, s, result)
 		if err != nil {
-			return fmt.Errorf("bench: %s: %w", engine.Name, err)
+			return fmt.Errorf("%s/%s: %w", s.Name, g.kind, err)
 		}
-		behaviours, err := observeBehaviours(requestCtx, observed)
-		if err != nil {
-			return fmt.Errorf("bench: %s: %w", engine.Name, err)
-		}
-		for _, b := range behaviours {
-			b.Engine = engine.Name
-			r.results.Behaviours = append(r.results.Behaviours, b)
-		}
-		for j, s := range r.cfg.Sessions {
-			for _, kind := range Kinds() {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				name := fmt.Sprintf("%s/%s/%s", engine.Name, s.Name, kind)
-				result := &RequestResult{Engine: engine.Name, Session: s.Name, Kind: kind}
-				task, err := openRequests(requestCtx, site, observed, &count, engine.Cache, s, result)
-				if err != nil {
-					return fmt.Errorf("bench: %s: %w", name, err)
-				}
-				r.jobs = append(r.jobs, &job{name: name, task: task, request: result})
-				r.step()
-			}
-			if err := r.openFloor(running, engine, s, filepath.Join(dir, fmt.Sprint("floor", j))); err != nil {
-				return fmt.Errorf("bench: %s/%s/floor: %w", engine.Name, s.Name, err)
+		name := fmt.Sprintf("%s/%s/%s", engine.Name, s.Name, g.kind)
+		c := &cell{name: name, task: t, request: result}
+		c.Waits = engine.Remote && result.Queries > 0
+		g.cells = append(g.cells, c)
+		r.step()
+		if g.kind == Read || g.kind == Write {
+			if err := r.openFloor(running, engine, g, filepath.Join(dir, fmt.Sprint("floor", i))); err != nil {
+				return fmt.Errorf("%s/floor: %w", s.Name, err)
 			}
 		}
 	}
-	// What surrounds a sample, a garbage collection above all, takes time too.
-	const around = 8 * time.Millisecond
-	each := r.cfg.Duration / time.Duration((r.cfg.Rounds+calibrations)*len(r.jobs))
-	r.results.Settings.Sample = min(max(each-around, time.Millisecond), 100*time.Millisecond)
 	return nil
 }
 
@@ -226,128 +224,65 @@ func openRequests(ctx context.Context, site, observed Site, count *Counter, cach
 	return t, nil
 }
 
-func (r *runner) openFloor(ctx context.Context, e Engine, s Session, dir string) error {
+// openFloor adds what an engine cannot do without to a group.
+func (r *runner) openFloor(ctx context.Context, e Engine, g *group, dir string) error {
 	if e.Floor == nil {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	floor, err := e.Floor(ctx, dir, s)
+	floor, err := e.Floor(ctx, dir, g.session)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, floor.Close)
-	for _, f := range []struct {
-		kind Kind
-		do   func() error
-	}{{Read, floor.Read}, {Write, floor.Write}} {
-		r.jobs = append(r.jobs, &job{
-			name:  fmt.Sprintf("%s/%s/floor/%s", e.Name, s.Name, f.kind),
-			task:  funcTask(f.do),
-			floor: &FloorResult{Engine: e.Name, Session: s.Name, Kind: f.kind},
-		})
+	do := floor.Read
+	if g.kind == Write {
+		do = floor.Write
 	}
+	c := &cell{
+		name: fmt.Sprintf("%s/%s/floor/%s", e.Name, g.session.Name, g.kind), task: funcTask(do),
+		floor: &FloorResult{Engine: e.Name, Session: g.session.Name, Kind: g.kind},
+	}
+	c.Waits = e.Remote
+	g.cells = append(g.cells, c)
 	return nil
 }
 
-// rounds measures: one calibration and the rounds themselves.
+// rounds measures: some calibrations and the rounds themselves.
 func (r *runner) rounds(ctx context.Context) error {
-	for _, j := range r.jobs {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if j.task != nil {
-			if err := j.calibrate(r.results.Settings.Sample); err != nil {
-				return fmt.Errorf("bench: %s: %w", j.name, err)
-			}
-		}
-		r.step()
-	}
-	order := rand.New(rand.NewPCG(r.cfg.Seed, 0))
-	for range r.cfg.Rounds {
-		for _, i := range order.Perm(len(r.jobs)) {
+	r.heap.take()
+	defer r.heap.release()
+	for pass := range calibrations {
+		for _, g := range r.groups {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if j := r.jobs[i]; j.task != nil {
-				if err := j.measure(); err != nil {
-					return fmt.Errorf("bench: %s: %w", j.name, err)
-				}
+			if err := g.calibrate(&r.heap, pass); err != nil {
+				return fmt.Errorf("bench: %w", err)
 			}
 			r.step()
+		}
+	}
+	order := rand.New(rand.NewPCG(r.cfg.Seed, 0))
+	share := r.cfg.Duration / time.Duration(r.cfg.Rounds*len(r.groups))
+	for round := range r.cfg.Rounds {
+		for _, i := range order.Perm(len(r.groups)) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := r.groups[i].measure(&r.heap, order, share, r.cfg.Rounds); err != nil {
+				return fmt.Errorf("bench: %w", err)
+			}
+			r.step()
+		}
+		if err := r.collector(round, order); err != nil {
+			return fmt.Errorf("bench: %w", err)
 		}
 		r.results.Rounds++
 	}
 	return nil
-}
-
-// maxIterations bounds a sample, and with it the sessions that a sample of
-// logouts needs.
-const maxIterations = 200_000
-
-// calibrations is how often a number of iterations has to take long enough. If
-// it were once, a moment in which the machine does something else would give a
-// task so few iterations, for the whole run, that it is measured cold.
-const calibrations = 3
-
-// calibrate finds the number of iterations that take as long as sample.
-func (j *job) calibrate(sample time.Duration) error {
-	for n := 1; ; {
-		elapsed := time.Duration(math.MaxInt64)
-		for range calibrations {
-			m, err := measure(j.task, n)
-			if err != nil {
-				return err
-			}
-			if elapsed = min(elapsed, m.elapsed); elapsed < sample*3/4 {
-				break
-			}
-		}
-		j.series.Iterations = n
-		if elapsed >= sample*3/4 || n == maxIterations {
-			return nil
-		}
-		perOp := max(elapsed/time.Duration(n), 1)
-		next := int(sample / perOp)
-		// A first, cold run says little, so that n grows step by step.
-		n = min(max(next, n+1), 20*n, maxIterations)
-	}
-}
-
-func (j *job) measure() error {
-	m, err := measure(j.task, j.series.Iterations)
-	if err != nil {
-		return err
-	}
-	n := float64(j.series.Iterations)
-	j.series.Nanosec = append(j.series.Nanosec, float64(m.elapsed)/n)
-	j.series.Allocs = append(j.series.Allocs, float64(m.allocs)/n)
-	j.series.Bytes = append(j.series.Bytes, float64(m.bytes)/n)
-	return nil
-}
-
-type measurement struct {
-	elapsed       time.Duration
-	allocs, bytes uint64
-}
-
-// measure runs a task n times, and checks it.
-func measure(t task, n int) (measurement, error) {
-	if err := t.prepare(n); err != nil {
-		return measurement{}, err
-	}
-	runtime.GC() // nobody pays for another one's garbage
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	err := t.run(n)
-	elapsed := time.Since(start)
-	runtime.ReadMemStats(&after)
-	if err == nil {
-		err = t.check()
-	}
-	return measurement{elapsed, after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc}, err
 }
 
 func (r *runner) step() {
@@ -366,21 +301,20 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// collect puts the series of the complete rounds into the results.
+// collect puts what was measured in the complete rounds into the results.
 func (r *runner) collect() *Results {
-	for _, j := range r.jobs {
-		if j.task != nil {
-			j.series.truncate(min(r.results.Rounds, len(j.series.Nanosec)))
-		}
-		switch {
-		case j.request != nil:
-			j.request.Series = j.series
-			r.results.Requests = append(r.results.Requests, *j.request)
-		case j.floor != nil:
-			j.floor.Series = j.series
-			r.results.Floors = append(r.results.Floors, *j.floor)
-		default:
-			r.results.Empty = j.series
+	for _, g := range r.groups {
+		g.empty.truncate(r.results.Rounds)
+		r.results.Empty = append(r.results.Empty, EmptyResult{g.session.Name, g.kind, g.empty.Cell})
+		for _, c := range g.cells {
+			c.truncate(r.results.Rounds)
+			if c.request != nil {
+				c.request.Cell = c.Cell
+				r.results.Requests = append(r.results.Requests, *c.request)
+			} else {
+				c.floor.Cell = c.Cell
+				r.results.Floors = append(r.results.Floors, *c.floor)
+			}
 		}
 	}
 	return r.results

@@ -180,16 +180,21 @@ func TestRunMeasuresEverythingInEveryRound(t *testing.T) {
 	if steps != last {
 		t.Errorf("%d steps of %d were made", steps, last)
 	}
-	if results.Rounds != 3 || len(results.Empty.Nanosec) != 3 {
-		t.Errorf("%d rounds, %d times of the empty handler, want 3", results.Rounds, len(results.Empty.Nanosec))
+	if want := 2 * len(bench.Kinds()); results.Rounds != 3 || len(results.Empty) != want {
+		t.Errorf("%d rounds, %d empty handlers, want 3 and %d", results.Rounds, len(results.Empty), want)
 	}
 	seen := make(map[string]bool)
 	for _, r := range results.Requests {
 		seen[fmt.Sprint(r.Engine, r.Session, r.Kind)] = true
-		if len(r.Nanosec) != 3 || len(r.Allocs) != 3 || r.Iterations < 1 {
-			t.Errorf("%s/%s/%s: %d times, %d iterations", r.Engine, r.Session, r.Kind, len(r.Nanosec), r.Iterations)
+		if len(r.Nanosec) != 3 || r.Allocs <= 0 || r.Bytes <= 0 || r.Iterations < 4 {
+			t.Errorf("%s/%s/%s: %d rounds, %d iterations", r.Engine, r.Session, r.Kind, len(r.Nanosec), r.Iterations)
 		}
-		for _, ns := range r.Nanosec {
+		for _, other := range results.Requests {
+			if other.Session == r.Session && other.Kind == r.Kind && other.Iterations != r.Iterations {
+				t.Errorf("%s/%s: samples of %d and of %d requests", r.Session, r.Kind, r.Iterations, other.Iterations)
+			}
+		}
+		for _, ns := range slices.Concat(r.Nanosec...) {
 			if ns <= 0 {
 				t.Errorf("%s/%s/%s took %v ns", r.Engine, r.Session, r.Kind, ns)
 			}
@@ -248,9 +253,9 @@ func TestRunStopsBetweenRoundsWhenItIsInterrupted(t *testing.T) {
 	defer cancel()
 	cfg := quickConfig(new(toy).engine("toy"))
 	cfg.Rounds = 50
-	jobs := len(bench.Kinds()) + 1
+	groups := len(bench.Kinds())
 	cfg.Progress = func(done, total int) {
-		if done == len(bench.Kinds())+jobs+2*jobs+3 { // tried, calibrated, two rounds, three samples
+		if done == groups+4*groups+2*groups+3 { // tried, calibrated, two rounds, three groups
 			cancel()
 		}
 	}

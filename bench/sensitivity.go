@@ -133,10 +133,14 @@ type Sensitivity struct {
 
 // A Turn is a value of an input at which the verdict changes.
 type Turn struct {
-	Input Input   `json:"input"`
-	Above bool    `json:"above"` // whether it changes above the value, or below
-	At    Summary `json:"at"`
-	Ahead string  `json:"ahead"` // the engine that is ahead beyond
+	Input Input    `json:"input"`
+	Above bool     `json:"above"` // whether it changes above the value, or below
+	At    Estimate `json:"at"`
+	Ahead string   `json:"ahead"` // the engine that is ahead beyond
+
+	// Near says that the value that the model has is within the interval: with
+	// another one, the verdict would be clear.
+	Near bool `json:"near"`
 }
 
 // sensitivity returns what would change the verdict of a page, which is one of
@@ -144,18 +148,18 @@ type Turn struct {
 func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 	best := p.best()
 	lead := best[0]
-	s := Sensitivity{Session: p.Session, Ahead: lead.Engine, Told: p.Ahead != "", Leads: r.leads(p)}
+	s := Sensitivity{Session: p.Session, Ahead: lead.Engine, Told: p.Ahead() != "", Leads: r.leads(p)}
 	model := r.Model
 	model.RoundTrip = p.RoundTrip
 	for _, input := range Inputs() {
 		var below, above *Turn
 		for _, other := range best[1:] {
-			t := turn(model, input, &lead, &other, r.Quiet.Confidence())
+			t := turn(model, input, &lead, &other)
 			switch {
 			case t == nil:
-			case t.Above && (above == nil || t.At.Median < above.At.Median):
+			case t.Above && (above == nil || t.At.Value < above.At.Value):
 				above = t
-			case !t.Above && (below == nil || t.At.Median > below.At.Median):
+			case !t.Above && (below == nil || t.At.Value > below.At.Value):
 				below = t
 			}
 		}
@@ -174,9 +178,12 @@ func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 
 // turn returns where an input makes b as quick as a, which is quicker with the
 // model as it is, or nil.
-func turn(model Model, input Input, a, b *EnginePage, confidence float64) *Turn {
+func turn(model Model, input Input, a, b *EnginePage) *Turn {
 	now := model.value(input)
 	lo, hi := input.Range()
+	if input == RequestsInput {
+		lo = float64(model.SessionRequests)
+	}
 	other := lo
 	if now == lo {
 		other = hi
@@ -191,23 +198,15 @@ func turn(model Model, input Input, a, b *EnginePage, confidence float64) *Turn 
 	if !(at >= lo && at <= hi) {
 		return nil // parallel lines among them
 	}
-	here, beyond := a.timesWith(model), a.timesWith(there)
-	roots := make([]float64, len(here))
-	for i, t := range b.timesWith(model) {
-		here[i] -= t
-	}
-	for i, t := range b.timesWith(there) {
-		beyond[i] -= t
-	}
-	for i := range roots {
-		roots[i] = root(here[i], beyond[i])
-		if math.IsNaN(roots[i]) {
-			roots[i] = math.Inf(1)
+	roots := combine(func(v []float64) float64 {
+		if at := root(v[0]-v[1], v[2]-v[3]); !math.IsNaN(at) {
+			return at
 		}
-	}
-	summary := Summarize(roots, confidence)
-	summary.Median = at
-	return &Turn{Input: input, Above: at > now, At: summary, Ahead: b.Engine}
+		return math.Inf(1)
+	}, a.time(model, false), b.time(model, false), a.time(there, false), b.time(there, false))
+	estimate := roots.estimate(confidence)
+	return &Turn{Input: input, Above: at > now, At: estimate, Ahead: b.Engine,
+		Near: estimate.Lo <= now && now <= estimate.Hi}
 }
 
 // A Lead is the range of round trips for which an engine is ahead: it ends
@@ -216,7 +215,7 @@ type Lead struct {
 	Engine string `json:"engine"`
 
 	// From is the round trip in nanoseconds; nil for the first.
-	From *Summary `json:"from_round_trip_ns,omitempty"`
+	From *Estimate `json:"from_round_trip_ns,omitempty"`
 
 	// Ties are the engines that send as many queries and cannot be told apart
 	// from Engine, each by a test of its own.
@@ -239,7 +238,7 @@ func (r *Report) leads(p *PageComparison) []Lead {
 			lead = i
 		}
 	}
-	var from *Summary
+	var from *Estimate
 	for {
 		l := Lead{Engine: pages[lead].Engine, From: from}
 		next, nextAt := -1, math.Inf(1)
@@ -248,7 +247,7 @@ func (r *Report) leads(p *PageComparison) []Lead {
 			switch {
 			case i == lead:
 			case fewer == 0:
-				if mannWhitney(pages[i].timesWith(model), pages[lead].timesWith(model)) > r.Quiet.Alpha() {
+				if d := difference(pages[i].time(model, false), pages[lead].time(model, false)).estimate(confidence); !(d.Lo > 0) {
 					l.Ties = append(l.Ties, pages[i].Engine)
 				}
 			case fewer > 0 && (at[i]-at[lead])/fewer < nextAt:
@@ -259,11 +258,9 @@ func (r *Report) leads(p *PageComparison) []Lead {
 		if next < 0 {
 			return leads
 		}
-		with, without := pages[lead].timesWith(model), pages[next].timesWith(model)
-		for i := range with {
-			with[i] = 1e9 * (without[i] - with[i]) / (pages[lead].Queries - pages[next].Queries)
-		}
-		summary := Summarize(with, r.Quiet.Confidence())
-		from, lead = &summary, next
+		fewer := pages[lead].Queries - pages[next].Queries
+		trip := combine(func(v []float64) float64 { return 1e9 * (v[0] - v[1]) / fewer }, pages[next].time(model, false),
+			pages[lead].time(model, false)).estimate(confidence)
+		from, lead = &trip, next
 	}
 }

@@ -27,31 +27,10 @@ func (r *Report) speedVerdict() []string {
 	if r.Rounds == 0 || len(r.Pages) == 0 {
 		return []string{"No verdict: nothing was measured."}
 	}
-	if r.Quiet.TooNoisy() {
-		return []string{"No verdict: the machine was too noisy."}
-	}
 	var lines []string
 	trips := r.Trips()
 	for _, trip := range trips {
-		var clauses []string
-		for _, engine := range append(slices.Clone(r.Settings.Engines), "") {
-			var names []string
-			for _, page := range r.Pages {
-				if page.RoundTrip == trip && page.Ahead == engine && len(page.Engines) > 1 {
-					names = append(names, page.Session)
-				}
-			}
-			if len(names) == 0 {
-				continue
-			}
-			if engine == "" {
-				engine = "nothing tells the engines apart"
-			} else {
-				engine += " is ahead"
-			}
-			clauses = append(clauses, engine+" for "+strings.Join(names, ", "))
-		}
-		if len(clauses) > 0 {
+		if clauses := r.clauses(trip); len(clauses) > 0 {
 			lines = append(lines, where(trip)+" "+strings.Join(clauses, "; ")+".")
 		}
 		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.small) && r.isAhead(trip, c.large) {
@@ -59,8 +38,77 @@ func (r *Report) speedVerdict() []string {
 				roundBytes(c.bytes), c.small, c.large))
 		}
 	}
-	return append(lines, r.tooLarge(trips[0])...)
+	return append(append(lines, r.openQuestions()...), r.tooLarge(trips[0])...)
 }
+
+// clauses returns what is to be said about the pages with the database so far
+// away: who is ahead for which sessions, and for which it is equal or open.
+func (r *Report) clauses(trip time.Duration) []string {
+	var order []string
+	sessions := make(map[string][]string)
+	for i := range r.Pages {
+		p := &r.Pages[i]
+		if p.RoundTrip != trip || len(p.Engines) < 2 {
+			continue
+		}
+		say := p.say()
+		if sessions[say] == nil {
+			order = append(order, say)
+		}
+		sessions[say] = append(sessions[say], p.Session)
+	}
+	var clauses []string
+	for _, say := range order {
+		clauses = append(clauses, say+" "+strings.Join(sessions[say], ", "))
+	}
+	return clauses
+}
+
+// say returns the verdict on a page, to be followed by the sessions that it is
+// about.
+func (p *PageComparison) say() string {
+	switch {
+	case p.Depends():
+		return "it depends on how busy the database is for"
+	case p.Outcome == Ahead:
+		return p.Best[0] + " is ahead for"
+	case p.Outcome == Equal:
+		return strings.Join(p.Best, " and ") + " are equal for"
+	}
+	return strings.Join(p.Best, " and ") + " are too close to call for"
+}
+
+// openQuestions returns which inputs would settle what is open, a sentence a line.
+func (r *Report) openQuestions() []string {
+	var lines []string
+	for i := range r.Pages {
+		p := &r.Pages[i]
+		if p.RoundTrip != r.Model.RoundTrip || p.Outcome != Open || len(p.Engines) < 2 {
+			continue
+		}
+		var settle []string
+		for _, s := range r.Sensitivity {
+			for _, t := range s.Turns {
+				if s.Session == p.Session && t.Near {
+					settle = append(settle, fmt.Sprintf("a %s outside %s to %s %s", t.Input, roundDigits(t.At.Lo),
+						roundDigits(t.At.Hi), t.Input.Unit()))
+				}
+			}
+		}
+		switch {
+		case r.Rounds < MinRounds:
+			return []string{fmt.Sprintf("Too few rounds for a verdict: it takes %d.", MinRounds)}
+		case settle == nil:
+			lines = append(lines, fmt.Sprintf("More rounds would settle %s.", p.Session))
+		default:
+			lines = append(lines, fmt.Sprintf("What would settle %s: %s.", p.Session, strings.Join(settle, ", or ")))
+		}
+	}
+	return lines
+}
+
+// roundDigits formats a value with three digits.
+func roundDigits(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 
 // tooLarge returns which engines cannot carry which sessions, a sentence a line.
 func (r *Report) tooLarge(trip time.Duration) []string {
@@ -88,7 +136,9 @@ func (r *Report) tooLarge(trip time.Duration) []string {
 
 // isAhead reports whether an engine is ahead for any session.
 func (r *Report) isAhead(trip time.Duration, engine string) bool {
-	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool { return p.RoundTrip == trip && p.Ahead == engine })
+	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool {
+		return p.RoundTrip == trip && p.Ahead() == engine
+	})
 }
 
 // caveats returns what to think of before speed, a sentence a line: what goes

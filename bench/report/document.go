@@ -14,7 +14,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"sessionengine/bench"
 	"sessionengine/bench/suite"
@@ -146,8 +145,8 @@ func New(r *suite.Report) *Document {
 		Facts: []fact{
 			{"machine", fmt.Sprintf("%s, %d cores for Go", orUnknown(env.CPU), env.Cores)},
 			{"software", env.GoVersion + ", " + env.Platform},
-			{"run", fmt.Sprintf("%d rounds of %v samples in random order, seed %d", settings.Rounds,
-				settings.Sample.Round(time.Millisecond), settings.Seed)},
+			{"run", fmt.Sprintf("%d rounds of samples of about %v in random order, seed %d", settings.Rounds,
+				settings.Sample, settings.Seed)},
 		},
 		Warnings: b.warnings(),
 		Measured: []section{b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
@@ -184,16 +183,9 @@ func (b *builder) warnings() []string {
 	if missing != nil {
 		warnings = append(warnings, "INTERRUPTED: not all was measured of "+strings.Join(missing, ", ")+".")
 	}
-	spread := 100 * b.Quiet.Spread
-	switch {
-	case b.Quiet.TooNoisy():
-		warnings = append(warnings, fmt.Sprintf("TOO NOISY: an empty handler's time varied by %.0f %% from round to "+
-			"round. Something else keeps this machine busy; times and ratios below say little, and no engine is "+
-			"called ahead. Run it again when the machine is idle.", spread))
-	case b.Quiet.Noisy():
-		warnings = append(warnings, fmt.Sprintf("NOISY: an empty handler's time varied by %.0f %% from round to "+
-			"round, so that intervals are at 99 %% here, and differences need more evidence. More rounds or an idle "+
-			"machine make them narrower.", spread))
+	if b.Rounds > 0 && b.Settings.Rounds < bench.MinRounds {
+		warnings = append(warnings, fmt.Sprintf("%d rounds are too few for intervals, and so for a verdict: it takes %d.",
+			b.Settings.Rounds, bench.MinRounds))
 	}
 	return warnings
 }
@@ -223,20 +215,22 @@ func (b *builder) method() []string {
 		}
 	}
 	lines := []string{
-		fmt.Sprintf("The number of rounds was fixed beforehand. In each of them everything was measured once, in a "+
-			"random order, and ratios are taken within a round. No measurement was left out. Intervals are those of "+
-			"the order statistics of the rounds, at %.0f %%, and assume nothing about how "+
-			"times are distributed.", 100*b.Quiet.Confidence()),
-		fmt.Sprintf("Many comparisons find some differences by chance. The %d of the table of times were tested "+
-			"together: two engines count as different if the Mann-Whitney test tells them apart with Holm's "+
-			"correction, so that in all of them together there is a chance of %v %% at most to find a difference "+
-			"where there is none, and the interval of their difference excludes 0. That holds for %d of them. The "+
-			"comparisons of pages are another family, and those of visitors who come back a third, tested in the same "+
-			"way. Intervals are each at their own level, and not corrected.", len(b.Ratios), 100*b.Quiet.Alpha(), told),
+		"The number of rounds was fixed beforehand. In each of them everything was measured, in a random order: the " +
+			"engines in turns, in bursts of samples of about a tenth of a millisecond, with the same number of requests " +
+			"in a sample for all that are compared. What else runs on a machine only adds to a time, and most samples " +
+			"that short are not disturbed. So the time of a request is the 10 % quantile of its samples, less that of an " +
+			"empty handler that was measured beside it. What its garbage costs later is added: bytes, times the price of " +
+			"collecting a byte, which was measured too. Of requests that wait for a disk or for a server, the processor " +
+			"time is told apart, and how long they took is shown as a distribution.",
+		fmt.Sprintf("Intervals are at 95 %%: the rounds were drawn again ten thousand times, whole and for all engines "+
+			"together. A single time has a lower end that is 5 %% lower, since a machine that is slow during the whole "+
+			"run looks like a dear engine; a ratio does not need that. Two engines count as different if the interval of "+
+			"their ratio lies outside 0.98 to 1.02, at a level that leaves a chance of 5 %% for all %d comparisons of the "+
+			"table together. That holds for %d of them.", len(b.Ratios), told),
 	}
-	if len(b.Empty.Nanosec) > 1 {
-		lines = append(lines, fmt.Sprintf("How quiet the machine was: the middle half of an empty handler's times, "+
-			"over the rounds, spans %.1f %% of their median.", 100*b.Quiet.Spread))
+	if b.Others >= 0 {
+		lines = append(lines, fmt.Sprintf("Other programs used %.0f %% of the processor meanwhile. That makes intervals "+
+			"wider, and changes nothing else.", 100*b.Others))
 	}
 	lines = append(lines, "Ratios of one run can be trusted elsewhere; absolute times say something about this "+
 		"machine. Engines were measured with warm caches and a database that fits into memory. There is no network in "+
@@ -268,8 +262,5 @@ func (b *builder) size(session string) int {
 	return 0
 }
 
-// median returns the median of values.
-func median(values []float64) float64 { return bench.Summarize(values, 0.95).Median }
-
-// known reports whether a summary has an interval.
-func known(s bench.Summary) bool { return !math.IsInf(s.Spread(), 0) && !math.IsNaN(s.Spread()) }
+// known reports whether there is an interval that says something.
+func known(e bench.Estimate) bool { return !math.IsInf(e.Spread(), 0) && !math.IsNaN(e.Spread()) }

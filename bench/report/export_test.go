@@ -36,9 +36,9 @@ func csvOf(t *testing.T, r *bench.Report) []map[string]string {
 }
 
 func TestCSVHasALineForEverythingMeasured(t *testing.T) {
-	report := bench.Analyze(made(10, 0.01), bench.DefaultModel())
+	report := bench.Analyze(made(12, 0.01), bench.DefaultModel())
 	lines := csvOf(t, report)
-	if want := 1 + len(report.Requests) + len(report.Floors); len(lines) != want {
+	if want := len(report.Requests) + len(report.Floors); len(lines) != want {
 		t.Fatalf("%d lines, want %d", len(lines), want)
 	}
 	found := false
@@ -52,17 +52,17 @@ func TestCSVHasALineForEverythingMeasured(t *testing.T) {
 				}
 				return v
 			}
-			ns, lo, hi := number("ns"), number("ns_lo"), number("ns_hi")
+			ns, lo, hi := number("cpu_ns"), number("cpu_ns_lo"), number("cpu_ns_hi")
 			if math.Abs(ns-5200) > 150 || lo > ns || hi < ns || lo == hi {
 				t.Errorf("%v ns, from %v to %v", ns, lo, hi)
 			}
-			if l["json_bytes"] != "200" || l["rounds"] != "10" || l["allocs"] != "20" || l["queries"] != "0" ||
+			if l["json_bytes"] != "200" || l["samples"] != "240" || l["allocs"] != "25" || l["queries"] != "0" ||
 				l["cookie_up_bytes"] != "100" {
 				t.Errorf("%v", l)
 			}
 		}
 		if l["session"] == "huge" && l["engine"] == "cookie" && l["kind"] == "read" &&
-			(l["too_large"] != "true" || l["ns"] != "" || l["queries"] != "") {
+			(l["too_large"] != "true" || l["cpu_ns"] != "" || l["queries"] != "") {
 			t.Errorf("a session that does not fit: %v", l)
 		}
 	}
@@ -73,14 +73,14 @@ func TestCSVHasALineForEverythingMeasured(t *testing.T) {
 
 func TestCSVLeavesOutBoundsThatAreNotKnown(t *testing.T) {
 	for _, l := range csvOf(t, bench.Analyze(made(3, 0.01), bench.DefaultModel())) {
-		if l["too_large"] == "false" && (l["ns"] == "" || l["ns_lo"] != "" || l["ns_hi"] != "") {
+		if l["too_large"] == "false" && (l["cpu_ns"] == "" || l["cpu_ns_lo"] != "" || l["cpu_ns_hi"] != "") {
 			t.Fatalf("three rounds: %v", l)
 		}
 	}
 }
 
 func TestBenchmarksAreReadAsTheirNamesSay(t *testing.T) {
-	results := made(10, 0.01)
+	results := made(12, 0.01)
 	var b bytes.Buffer
 	if err := WriteBenchmarks(&b, results); err != nil {
 		t.Fatal(err)
@@ -113,10 +113,10 @@ func TestBenchmarksAreReadAsTheirNamesSay(t *testing.T) {
 	if err := reader.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if n := count["Request/engine=row/session=small/kind=write-2"]; n != 10 {
+	if n := count["Request/engine=row/session=small/kind=write-2"]; n != 12 {
 		t.Errorf("%d measurements of a write, want one each round", n)
 	}
-	if n := count["Floor/engine=none/kind=empty-2"]; n != 10 {
+	if n := count["Floor/engine=none/session=small/kind=read-2"]; n != 12 {
 		t.Errorf("%d measurements of the empty handler", n)
 	}
 	if n := count["Request/engine=cookie/session=huge/kind=write-2"]; n != 0 {

@@ -119,14 +119,14 @@ func (b *builder) timeFigure(kind bench.Kind) *figure {
 		s := series{Name: engine, Style: b.style(engine)}
 		for _, size := range b.Settings.Sessions {
 			i := b.RequestIndex(engine, size.Name, kind)
-			if i < 0 || len(b.Requests[i].Nanosec) == 0 {
+			if i < 0 || b.Cost(engine, size.Name, kind) == nil {
 				continue
 			}
-			t := bench.Summarize(b.Net(&b.Requests[i]), b.Quiet.Confidence())
-			if t.Median <= 0 || t.Lo <= 0 && !math.IsInf(t.Lo, 0) {
+			t := b.Cost(engine, size.Name, kind).CPU
+			if t.Value <= 0 || t.Lo <= 0 && !math.IsInf(t.Lo, 0) {
 				continue // about nothing, which this axis cannot show
 			}
-			pt := point{float64(size.Size), t.Median / 1000, t.Lo / 1000, t.Hi / 1000}
+			pt := point{float64(size.Size), t.Value / 1000, t.Lo / 1000, t.Hi / 1000}
 			s.Points = append(s.Points, pt)
 			xs, ys = append(xs, pt.X), append(ys, pt.Y, pt.Lo, pt.Hi)
 		}
@@ -288,7 +288,7 @@ func (b *builder) spans(session string) []span {
 		for _, l := range s.Leads {
 			sp := span{Engine: l.Engine, From: mapFrom, To: mapTo}
 			if l.From != nil {
-				from, lo, hi := l.From.Median/1e6, l.From.Lo/1e6, l.From.Hi/1e6
+				from, lo, hi := l.From.Value/1e6, l.From.Lo/1e6, l.From.Hi/1e6
 				if from >= mapTo {
 					break
 				}
@@ -375,7 +375,7 @@ func (b *builder) validationFigure(added bool) *figure {
 			if added {
 				less = o.Without
 			}
-			pt := point{1000 * (o.Measured.Median - less), 1000 * (o.Predicted - less), 1000 * (o.Measured.Lo - less),
+			pt := point{1000 * (o.Measured.Value - less), 1000 * (o.Predicted - less), 1000 * (o.Measured.Lo - less),
 				1000 * (o.Measured.Hi - less)}
 			if pt.X <= 0 || pt.Y <= 0 {
 				continue // less than nothing: a difference as small as its error

@@ -10,15 +10,15 @@ import (
 	"sessionengine/bench"
 )
 
-// micros returns a cell for a summary of nanoseconds, as microseconds.
-func micros(s bench.Summary) cell {
+// micros returns a cell for an estimate of nanoseconds, as microseconds.
+func micros(e bench.Estimate) cell {
 	switch {
-	case s.N == 0:
+	case e.N == 0:
 		return none("-")
-	case s.Lo <= 0 && !math.IsInf(s.Lo, 0):
-		return cell{Text: "~0"}
+	case e.Value <= 0 || e.Lo <= 0 && !math.IsInf(e.Lo, 0):
+		return cell{Text: "about 0"}
 	}
-	return cell{Text: short(s.Median / 1000), Spread: spread(s)}
+	return cell{Text: short(e.Value / 1000), Spread: spread(e)}
 }
 
 // times returns a cell for a ratio.
@@ -29,11 +29,11 @@ func times(c bench.Comparison) cell {
 	case c.Ratio.Lo <= 0 || math.IsInf(c.Ratio.Hi, 0):
 		return cell{Text: "≫"} // the other one is about nothing
 	}
-	return cell{Text: short(c.Ratio.Median), Spread: spread(c.Ratio)}
+	return cell{Text: short(c.Ratio.Value), Spread: spread(c.Ratio)}
 }
 
 // spread formats how far a summary's interval reaches.
-func spread(s bench.Summary) string {
+func spread(s bench.Estimate) string {
 	switch v := s.Spread(); {
 	case !known(s):
 		return "±∞"

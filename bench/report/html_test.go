@@ -61,23 +61,24 @@ func follow(t *testing.T, document any, pointer string) any {
 	return at
 }
 
-func numbers(values any) []float64 {
-	var all []float64
-	for _, v := range values.([]any) {
-		all = append(all, v.(float64))
-	}
-	return all
-}
-
 // A figure on the page is the one in the raw results that its title leads to,
 // in some unit and rounded.
 func TestEveryFigureIsInTheRawResults(t *testing.T) {
-	page := pageOf(t, sample(t, 10, 0.01))
+	page := pageOf(t, sample(t, 12, 0.01))
 	var document map[string]any
 	if err := json.Unmarshal(raw(t, page), &document); err != nil {
 		t.Fatal(err)
 	}
-	empty := document["empty"].(map[string]any)
+	// Allocations are those over the empty handler's of the same kind of request.
+	empty := func(request string) float64 {
+		q := follow(t, document, request).(map[string]any)
+		for _, e := range document["empty"].([]any) {
+			if e := e.(map[string]any); e["session"] == q["session"] && e["kind"] == q["kind"] {
+				return e["allocs_per_op"].(float64)
+			}
+		}
+		return 0
+	}
 	cells := regexp.MustCompile(`<td [^>]*title="([^"]*)"[^>]*>.*?<span class="v">([^<]*)</span>`).FindAllSubmatch(page,
 		-1)
 	checked := make(map[string]int) // by section of the results
@@ -89,26 +90,18 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 		switch v := follow(t, document, pointer).(type) {
 		case float64:
 			want = v
-		case []any:
-			if err != nil {
-				continue // names
-			}
-			want = median(numbers(v))
-			name := pointer[strings.LastIndex(pointer, "/")+1:]
-			if strings.HasPrefix(pointer, "/requests/") {
-				// Times and allocations are those over the empty handler's.
-				net := numbers(v)
-				for i, e := range numbers(empty[name]) {
-					net[i] -= e
-				}
-				want = median(net)
+			if request, ok := strings.CutSuffix(pointer, "/allocs_per_op"); ok {
+				want -= empty(request)
 			}
 		case map[string]any:
-			middle, ok := v["median"].(float64)
+			value, ok := v["value"].(float64)
+			if !ok {
+				value, ok = v["median"].(float64) // of sizes
+			}
 			if !ok {
 				continue // an object that several figures are worked out from
 			}
-			want = middle
+			want = value
 		default:
 			continue // a name
 		}
@@ -126,7 +119,7 @@ func TestEveryFigureIsInTheRawResults(t *testing.T) {
 		}
 		checked[strings.Split(pointer, "/")[1]]++
 	}
-	for _, section := range []string{"requests", "ratios", "again", "floor_ratios", "pages", "sensitivity", "encoders",
+	for _, section := range []string{"requests", "costs", "ratios", "again", "floor_ratios", "pages", "sensitivity", "encoders",
 		"wire", "load", "validation", "survey"} {
 		if checked[section] < 3 {
 			t.Errorf("%d figures of %s were checked", checked[section], section)
@@ -177,7 +170,7 @@ func squeeze(s string) string {
 // Whatever is in a table of the page is in the text and in the Markdown too, and
 // what the text has is on the page.
 func TestAllFormsSayTheSame(t *testing.T) {
-	d := New(sample(t, 10, 0.01))
+	d := New(sample(t, 12, 0.01))
 	var page, md bytes.Buffer
 	if err := errors.Join(d.WritePage(&page), d.WriteMarkdown(&md)); err != nil {
 		t.Fatal(err)
@@ -263,7 +256,7 @@ func TestAllFormsSayTheSame(t *testing.T) {
 }
 
 func TestPageNeedsNothingElse(t *testing.T) {
-	page := pageOf(t, sample(t, 10, 0.01))
+	page := pageOf(t, sample(t, 12, 0.01))
 	for _, m := range regexp.MustCompile(`(?i)\b(?:href|src|srcset|action|data|poster|xlink:href)="([^"]*)"`).FindAllSubmatch(page, -1) {
 		if target := string(m[1]); !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:") {
 			t.Errorf("the page refers to %q", target)
@@ -282,7 +275,7 @@ func TestPageNeedsNothingElse(t *testing.T) {
 }
 
 func TestPageCanBeReadWithoutSeeingIt(t *testing.T) {
-	page := pageOf(t, sample(t, 10, 0.01))
+	page := pageOf(t, sample(t, 12, 0.01))
 	plots := regexp.MustCompile(`<[^>]*><svg [^>]*>`).FindAll(page, -1)
 	shown := 0
 	for _, svg := range plots {
@@ -308,12 +301,12 @@ func TestPageCanBeReadWithoutSeeingIt(t *testing.T) {
 }
 
 func TestPageSaysWhatWasNotMeasured(t *testing.T) {
-	quick := sample(t, 10, 0.01)
+	quick := sample(t, 12, 0.01)
 	quick.Wire, quick.Load, quick.Links, quick.Validation, quick.Encoders, quick.Survey = nil, nil, nil, nil, nil, nil
 	for i := range quick.Stages[1:] {
 		quick.Stages[i+1].State = suite.NotAsked
 	}
-	interrupted := sample(t, 10, 0.01)
+	interrupted := sample(t, 12, 0.01)
 	interrupted.Wire, interrupted.Load, interrupted.Links, interrupted.Validation = nil, nil, nil, nil
 	interrupted.Settings.Rounds = 20
 	for i := range interrupted.Stages {
@@ -326,7 +319,7 @@ func TestPageSaysWhatWasNotMeasured(t *testing.T) {
 	}{
 		{"a quick run", quick, map[string]int{"Not measured in this run": 3}},
 		{"an interrupted run", interrupted, map[string]int{
-			"The run was interrupted before this was measured": 3, "INTERRUPTED after 10 of 20 rounds": 1,
+			"The run was interrupted before this was measured": 3, "INTERRUPTED after 12 of 20 rounds": 1,
 			"INTERRUPTED: not all was measured of": 1,
 		}},
 	} {
@@ -365,7 +358,7 @@ func TestPageOfFewRoundsHasNoVerdict(t *testing.T) {
 	if !strings.Contains(page, "±∞") {
 		t.Error("an interval of two rounds is not infinite")
 	}
-	if !strings.Contains(page, "nothing tells the engines apart for visitor, login") {
+	if !strings.Contains(page, "Too few rounds for a verdict") {
 		t.Error("an engine is called ahead after two rounds")
 	}
 }
@@ -406,8 +399,12 @@ func TestPageOfOddFigures(t *testing.T) {
 			r.Report = bench.Analyze(r.Results, m)
 		},
 		"requests that take less than the empty handler": func(r *suite.Report) {
-			for i := range r.Empty.Nanosec {
-				r.Empty.Nanosec[i] = 1e9
+			for i := range r.Empty {
+				for _, samples := range r.Empty[i].Nanosec {
+					for j := range samples {
+						samples[j] = 1e9
+					}
+				}
 			}
 			r.Report = bench.Analyze(r.Results, bench.DefaultModel())
 		},
@@ -417,7 +414,7 @@ func TestPageOfOddFigures(t *testing.T) {
 		},
 		"sessions that no engine holds": func(r *suite.Report) {
 			for i := range r.Requests {
-				r.Requests[i].TooLarge, r.Requests[i].Series = "too large", bench.Series{}
+				r.Requests[i].TooLarge, r.Requests[i].Cell = "too large", bench.Cell{}
 			}
 			r.Report = bench.Analyze(r.Results, bench.DefaultModel())
 			for i := range r.Wire.Cells {

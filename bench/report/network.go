@@ -160,7 +160,7 @@ func loadRow(i int, sample network.Sample) row {
 		}
 		r.Cells = append(r.Cells, c)
 	}
-	throughput := cell{Text: whole(sample.Throughput.Median),
+	throughput := cell{Text: whole(sample.Throughput.Value),
 		Spread: spread(sample.Throughput)}.at("/load/samples/%d/throughput", i)
 	r.Cells = append(r.Cells, throughput, text("%d", sample.Errors+sample.Unsent).at("/load/samples/%d/errors", i))
 	return r
@@ -185,7 +185,7 @@ func (b *builder) validation() section {
 		if n := len(t.Groups); n == 0 || t.Groups[n-1].Name != o.Scenario {
 			t.begin(o.Scenario)
 		}
-		t.add(o.Engine, cell{Text: digits(1000 * o.Measured.Median),
+		t.add(o.Engine, cell{Text: digits(1000 * o.Measured.Value),
 			Spread: spread(o.Measured)}.at("/validation/observations/%d/measured_s", i),
 			text("%s", digits(1000*o.Predicted)).at("/validation/observations/%d/predicted_s", i),
 			text("%s", percent(o.Error())).at("/validation/observations/%d", i),

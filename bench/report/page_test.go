@@ -30,7 +30,7 @@ func pageOf(t *testing.T, r *suite.Report) []byte {
 
 func TestPageInABrowser(t *testing.T) {
 	b := startBrowser(t)
-	interrupted := sample(t, 10, 0.2)
+	interrupted := sample(t, 12, 0.2)
 	interrupted.Settings.Rounds = 20
 	interrupted.Wire, interrupted.Load, interrupted.Validation = nil, nil, nil
 	interrupted.Stages[2].State = suite.Interrupted
@@ -43,7 +43,7 @@ func TestPageInABrowser(t *testing.T) {
 		report *suite.Report
 		views  []view
 	}{
-		{"a full run", sample(t, 10, 0.01), []view{{360, "light"}, {360, "dark"}, {768, "light"}, {1280, "light"},
+		{"a full run", sample(t, 12, 0.01), []view{{360, "light"}, {360, "dark"}, {768, "light"}, {1280, "light"},
 			{1280, "dark"}}},
 		{"an interrupted run on a noisy machine", interrupted, []view{{360, "light"}, {1280, "dark"}}},
 	} {

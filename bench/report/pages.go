@@ -64,8 +64,8 @@ func (b *builder) pageTable() *table {
 			}
 		}
 		i := slices.IndexFunc(b.Pages, func(p bench.PageComparison) bool { return p.Session == size.Name })
-		if equal := b.Pages[i].EqualAt; equal != nil && equal.Median > 0 {
-			t.add(fmt.Sprintf("equal when the database is %s ms away (%s)", digits(equal.Median/1e6), spread(*equal)))
+		if equal := b.Pages[i].EqualAt; equal != nil && equal.Value > 0 {
+			t.add(fmt.Sprintf("equal when the database is %s ms away (%s)", digits(equal.Value/1e6), spread(*equal)))
 		}
 	}
 	return t
@@ -95,7 +95,7 @@ func (b *builder) pageCells(session, engine string) []cell {
 			}
 		}
 		later := text("%s", digits(1000*e.Seconds())).at("%s", from)
-		later.Ahead = p.Ahead == engine
+		later.Ahead = p.Ahead() == engine
 		cells = append(cells, later)
 		price = text("%s", strconv.FormatFloat(e.Price, 'f', 3, 64)).at("%s/price_per_million", from)
 	}
@@ -107,9 +107,6 @@ func (b *builder) pageCells(session, engine string) []cell {
 
 // turnTable is what would change the verdict.
 func (b *builder) turnTable() *table {
-	if b.Quiet.TooNoisy() {
-		return nil
-	}
 	t := &table{Caption: "what would change the verdict", Columns: []string{"session", "ahead"}}
 	var ranges []string
 	for _, input := range bench.Inputs() {
@@ -160,7 +157,7 @@ func (b *builder) turnTable() *table {
 // turnText returns the value beyond which another engine is ahead: "> 0.8" for
 // example.
 func turnText(t bench.Turn) string {
-	value := t.At.Median
+	value := t.At.Value
 	switch {
 	case t.Input == bench.RequestsInput && t.Above: // whole numbers
 		return "> " + digits(math.Floor(value))
@@ -193,7 +190,7 @@ func (b *builder) leadTable() *table {
 			t.add(name, engine(0), none("-"), none("-"))
 		}
 		for j, l := range leads.Leads[1:] {
-			trip := cell{Text: digits(l.From.Median/1e6) + " ms",
+			trip := cell{Text: digits(l.From.Value/1e6) + " ms",
 				Spread: spread(*l.From)}.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
 			t.add(name, engine(j), trip, engine(j+1))
 		}

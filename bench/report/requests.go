@@ -72,7 +72,11 @@ func (b *builder) timeTable() *table {
 	t := &table{Caption: "time of a request in the server, in microseconds"}
 	b.perKind(t,
 		func(i int, q *bench.RequestResult) cell {
-			return micros(bench.Summarize(b.Net(q), b.Quiet.Confidence())).at("/requests/%d/ns_per_op", i)
+			j := b.CostIndex(q.Engine, q.Session, q.Kind)
+			if j < 0 {
+				return none("-")
+			}
+			return micros(b.Costs[j].CPU).at("/costs/%d/cpu_ns", j)
 		},
 		func(session, engine string) {
 			var cells []cell
@@ -91,19 +95,11 @@ func (b *builder) timeTable() *table {
 				g.Rows = append(g.Rows, row{Name: "÷ " + b.Settings.Engines[0], Cells: cells, Minor: true})
 			}
 		})
-	empty := bench.Summarize(b.Empty.Nanosec, b.Quiet.Confidence())
-	ofEmpty := micros(empty)
-	note := fmt.Sprintf("Median over the rounds, and how far its %.0f %% confidence interval reaches. The time of an "+
-		"empty handler, %s µs, is taken off. ~0: not to be told from an empty handler. ÷: the line above divided by "+
-		"the first engine's; ~ where the two cannot be told apart (Mann-Whitney and Holm, %.0f %% for the whole "+
-		"table), ≫ where the first is about 0.",
-		100*b.Quiet.Confidence(), ofEmpty.Text+ofEmpty.Spread, 100*b.Quiet.Alpha())
-	if !known(empty) {
-		need := 6
-		if b.Quiet.Noisy() {
-			need = 8
-		}
-		note += fmt.Sprintf(" ±∞: an interval takes %d rounds.", need)
+	note := "Processor time of a request, what its garbage costs later included, over that of an empty handler; ± is " +
+		"how far the 95 % interval reaches. ÷: the line above divided by the first engine's, without garbage; ~ where " +
+		"they differ by less than 2 %, or cannot be told apart. about 0: less than the harness can tell."
+	if b.Rounds < bench.MinRounds {
+		note += fmt.Sprintf(" ±∞: an interval takes %d rounds.", bench.MinRounds)
 	}
 	t.Notes = []string{note}
 	return t
@@ -126,7 +122,8 @@ func (b *builder) againTable() *table {
 		}
 		read, again := b.RequestIndex(a.Engine, a.Session, bench.Read), b.RequestIndex(a.Engine, a.Session, bench.Again)
 		net := func(j int) cell {
-			return micros(bench.Summarize(b.Net(&b.Requests[j]), b.Quiet.Confidence())).at("/requests/%d/ns_per_op", j)
+			k := b.CostIndex(b.Requests[j].Engine, b.Requests[j].Session, b.Requests[j].Kind)
+			return micros(b.Costs[k].Inline).at("/costs/%d/inline_ns", k)
 		}
 		t.add(a.Engine+", "+a.Session, net(read), net(again), times(a.Comparison).at("/again/%d/ratio", i),
 			b.allocations(read), b.allocations(again))
@@ -159,7 +156,7 @@ func (b *builder) floorTable() *table {
 				found = true
 				ratio := b.Floor[i].Ratio
 				cells = append(cells, micros(b.Floor[i].Floor).at("/floor_ratios/%d/floor_ns", i),
-					cell{Text: digits(ratio.Median), Spread: spread(ratio)}.at("/floor_ratios/%d/ratio", i))
+					cell{Text: digits(ratio.Value), Spread: spread(ratio)}.at("/floor_ratios/%d/ratio", i))
 			}
 			if found {
 				t.add(engine+", "+s.Name, cells...)
@@ -171,7 +168,14 @@ func (b *builder) floorTable() *table {
 
 // allocations returns a cell for those of a request over the empty handler's.
 func (b *builder) allocations(i int) cell {
-	return text("%.0f", median(b.Requests[i].Allocs)-median(b.Empty.Allocs)).at("/requests/%d/allocs_per_op", i)
+	q := &b.Requests[i]
+	allocs := q.Allocs
+	for _, e := range b.Empty {
+		if e.Session == q.Session && e.Kind == q.Kind {
+			allocs -= e.Allocs
+		}
+	}
+	return text("%.0f", max(allocs, 0)).at("/requests/%d/allocs_per_op", i)
 }
 
 func (b *builder) queryTable() *table {

@@ -23,14 +23,16 @@ var sampleSessions = []bench.SessionSize{
 func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, uint64(rounds)))
-	series := func(ns, allocs float64) bench.Series {
-		s := bench.Series{Iterations: 1000}
+	cell := func(ns, allocs float64) bench.Cell {
+		c := bench.Cell{Iterations: 20, Allocs: allocs, Bytes: 100 * allocs}
 		for range rounds {
-			s.Nanosec = append(s.Nanosec, ns*(1+noise*r.NormFloat64()))
-			s.Allocs = append(s.Allocs, allocs)
-			s.Bytes = append(s.Bytes, 100*allocs)
+			var samples []float64
+			for range 20 {
+				samples = append(samples, ns*(1+noise*r.ExpFloat64())) // interference only adds
+			}
+			c.Nanosec = append(c.Nanosec, samples)
 		}
-		return s
+		return c
 	}
 	results := &bench.Results{
 		Environment: bench.Environment{
@@ -38,12 +40,14 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 			CPU: "Example Processor", Cores: 2,
 		},
 		Settings: bench.Settings{Engines: sampleEngines, Sessions: sampleSessions, Rounds: rounds,
-			Sample: 20 * time.Millisecond, Seed: 1},
+			Sample: 100 * time.Microsecond, Seed: 1},
 		Rounds: rounds,
-		Empty:  series(300, 5),
 	}
 	for _, s := range sampleSessions {
 		size := float64(s.Size)
+		for _, kind := range bench.Kinds() {
+			results.Empty = append(results.Empty, bench.EmptyResult{Session: s.Name, Kind: kind, Cell: cell(300, 5)})
+		}
 		for i, engine := range sampleEngines {
 			row := engine == "dbstore"
 			cookie := 42.0
@@ -76,15 +80,15 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 						ns, q.Queries, q.CookieDown = 45000+2*size, 2, 99
 					}
 				}
-				q.Series = series(ns, 5+ns/400)
+				q.Cell = cell(ns, 5+ns/400)
 				results.Requests = append(results.Requests, q)
 			}
 			if row || size < 8000 {
 				results.Floors = append(results.Floors,
 					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Read,
-						Series: series(3000+2*size, 8)},
+						Cell: cell(3000+2*size, 8)},
 					bench.FloorResult{Engine: engine, Session: s.Name, Kind: bench.Write,
-						Series: series(9000+6*size, 12)})
+						Cell: cell(9000+6*size, 12)})
 			}
 		}
 	}
@@ -189,9 +193,9 @@ func sampleLoad(r *rand.Rand, rounds int) *network.LoadResult {
 					median := l.P50.Seconds()
 					result.Samples = append(result.Samples, network.Sample{
 						Engine: engine, Session: session, Concurrency: concurrency, Loop: loop, Latency: l,
-						Median: bench.Summary{Median: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds,
+						Median: bench.Estimate{Value: median, Lo: 0.93 * median, Hi: 1.05 * median, N: rounds,
 							Confidence: 0.95},
-						Throughput: bench.Summary{Median: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds,
+						Throughput: bench.Estimate{Value: 1 / median, Lo: 0.9 / median, Hi: 1.1 / median, N: rounds,
 							Confidence: 0.95},
 					})
 				}
@@ -218,7 +222,7 @@ func sampleObservations(r *rand.Rand) []network.Observation {
 						measured := predicted * (1 + 0.08*r.NormFloat64())
 						all = append(all, network.Observation{
 							Scenario: scenario, Engine: engine, Without: without, Predicted: predicted,
-							Measured: bench.Summary{Median: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6,
+							Measured: bench.Estimate{Value: measured, Lo: 0.96 * measured, Hi: 1.04 * measured, N: 6,
 								Confidence: 0.95},
 						})
 					}

@@ -274,7 +274,7 @@ func (r *run) links(ctx context.Context) (err error) {
 	if r.report.Links == nil || r.report.Rounds == 0 {
 		return err
 	}
-	observations, observeErr := r.report.Links.Observe(r.report.Results, r.cfg.Model)
+	observations, observeErr := r.report.Links.Observe(r.report.Report, r.cfg.Model)
 	if observeErr != nil {
 		return observeErr
 	}

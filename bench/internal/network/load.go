@@ -113,9 +113,9 @@ type Sample struct {
 	// as a mean of the rounds. Throughput is how many succeeded per second, and
 	// Median the median of their latencies in seconds: of the rounds, the
 	// median and its interval at 95 %.
-	Rate       float64       `json:"rate"`
-	Throughput bench.Summary `json:"throughput"`
-	Median     bench.Summary `json:"median_s"`
+	Rate       float64        `json:"rate"`
+	Throughput bench.Estimate `json:"throughput"`
+	Median     bench.Estimate `json:"median_s"`
 }
 
 // RunLoad puts load on a site with each engine, and on one without sessions.

@@ -65,7 +65,7 @@ func TestLoadIsMeasuredForAllEnginesAndLoops(t *testing.T) {
 			l.Mean > l.Max {
 			t.Errorf("%s: percentiles %+v", s.Engine, l)
 		}
-		if s.Throughput.N != cfg.Rounds || !(s.Throughput.Median > 0) || !(s.Median.Median > 0) ||
+		if s.Throughput.N != cfg.Rounds || !(s.Throughput.Value > 0) || !(s.Median.Value > 0) ||
 			(s.Loop == network.Open) != (s.Rate > 0) {
 			t.Errorf("%s, %s: %+v", s.Engine, s.Loop, s)
 		}
@@ -257,7 +257,7 @@ func TestResultsAreJSON(t *testing.T) {
 	}
 	var decoded network.LoadResult
 	if err := json.Unmarshal(encoded, &decoded); err != nil || decoded.Samples[3].Latency != r.Samples[3].Latency ||
-		decoded.Samples[3].Median.Median != r.Samples[3].Median.Median {
+		decoded.Samples[3].Median.Value != r.Samples[3].Median.Value {
 		t.Errorf("%v: %s", err, encoded)
 	}
 }

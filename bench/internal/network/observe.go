@@ -10,10 +10,10 @@ import (
 
 // Observe holds the model against what was measured: for each cell of an
 // engine, how long a page took, and how long it was to take according to the
-// model with the scenario's inputs and the cookie that was measured, given what
-// results tell of the engine's requests. The model's ReadsPerWrite counts; its
-// other inputs are the scenarios'. Results that lack one of the engines or sessions are an error.
-func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]Observation, error) {
+// model with the scenario's inputs and the cookie that was measured, given what the
+// report tells of the engine's requests. The model's ReadsPerWrite counts; its
+// other inputs are the scenarios'. A report that lacks one of the engines or sessions is an error.
+func (m *PageResult) Observe(report *bench.Report, model bench.Model) ([]Observation, error) {
 	var observations []Observation
 	without := make(map[Scenario]float64)
 	for i := range m.Cells {
@@ -23,10 +23,10 @@ func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]Obser
 		}
 		measured := bench.Summarize(c.Page(model.ReadsPerWrite), 0.95)
 		if c.Engine == NoSession { // the first of its scenario
-			without[c.Scenario] = measured.Median
+			without[c.Scenario] = measured.Value
 			continue
 		}
-		page, err := c.predict(results, model, m.RequestsPerPage)
+		page, err := c.predict(report, model, m.RequestsPerPage)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func (m *PageResult) Observe(results *bench.Results, model bench.Model) ([]Obser
 }
 
 // predict returns what the model says about the session's share of a page.
-func (c *PageCell) predict(results *bench.Results, model bench.Model, requestsPerPage int) (bench.Page, error) {
+func (c *PageCell) predict(report *bench.Report, model bench.Model, requestsPerPage int) (bench.Page, error) {
 	model.RoundTrip = c.Added
 	model.Uplink, model.Downlink = unlimited(c.Visitor.Up), unlimited(c.Visitor.Down)
 	model.HTTP1 = c.HTTP1
@@ -50,7 +50,7 @@ func (c *PageCell) predict(results *bench.Results, model bench.Model, requestsPe
 	var loads [3]bench.Load
 	for i, kind := range []bench.Kind{bench.Read, bench.Write, bench.Untouched} {
 		var err error
-		if loads[i], err = requestLoad(results, c.Engine, c.Session, kind); err != nil {
+		if loads[i], err = requestLoad(report, c.Engine, c.Session, kind); err != nil {
 			return bench.Page{}, err
 		}
 	}
@@ -67,17 +67,18 @@ func unlimited(rate float64) float64 {
 	return rate
 }
 
-// requestLoad returns what a request takes, by the medians of the rounds.
-func requestLoad(results *bench.Results, engine, session string, kind bench.Kind) (bench.Load, error) {
-	i := results.RequestIndex(engine, session, kind)
-	if i < 0 || len(results.Requests[i].Nanosec) == 0 {
+// requestLoad returns what a request takes.
+func requestLoad(report *bench.Report, engine, session string, kind bench.Kind) (bench.Load, error) {
+	i, cost := report.RequestIndex(engine, session, kind), report.Cost(engine, session, kind)
+	if i < 0 || cost == nil {
 		return bench.Load{}, fmt.Errorf("network: nothing is known of %s/%s/%s", engine, session, kind)
 	}
-	q := &results.Requests[i]
-	return bench.Load{
-		CPU:     bench.Summarize(results.Net(q), 0.95).Median / 1e9,
-		Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown,
-	}, nil
+	q := &report.Requests[i]
+	load := bench.Load{CPU: cost.CPU.Value / 1e9, Queries: q.Queries, Up: q.CookieUp, Down: q.CookieDown}
+	if cost.Took != nil {
+		load.Wait = max(cost.Took.Mean.Value-cost.Inline.Value, 0) / 1e9
+	}
+	return load, nil
 }
 
 // String names the scenario.

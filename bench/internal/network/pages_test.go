@@ -150,17 +150,21 @@ func TestAScenarioWhoseSessionDoesNotFitIsReported(t *testing.T) {
 
 // results are those of one engine and one session in one round: 1, 2 and 3 ms
 // over an empty handler's 1 ms, 0, 1 and 2 queries, and cookies of 1000 bytes.
-func results(engine, session string) *bench.Results {
-	r := &bench.Results{Empty: bench.Series{Nanosec: []float64{1e6}}}
+func results(engine, session string) *bench.Report {
+	cell := func(ns float64) bench.Cell { return bench.Cell{Iterations: 1, Nanosec: [][]float64{{ns}}} }
+	r := &bench.Results{Rounds: 1, Settings: bench.Settings{Engines: []string{engine}, Rounds: 1}}
 	for i, kind := range []bench.Kind{bench.Untouched, bench.Read, bench.Write} {
 		r.Requests = append(r.Requests, bench.RequestResult{
 			Engine: engine, Session: session, Kind: kind,
-			Series:  bench.Series{Nanosec: []float64{float64(i+2) * 1e6}},
+			Cell:    cell(float64(i+2) * 1e6),
 			Queries: float64(i), CookieUp: 1000,
 		})
 	}
+	for _, kind := range bench.Kinds() {
+		r.Empty = append(r.Empty, bench.EmptyResult{Session: session, Kind: kind, Cell: cell(1e6)})
+	}
 	r.Requests[2].CookieDown = 1000
-	return r
+	return bench.Analyze(r, bench.DefaultModel())
 }
 
 func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
@@ -182,7 +186,7 @@ func TestObservationsHoldTheModelAgainstMeasurements(t *testing.T) {
 		(0.002+0.003)/2 + 2*0.001 + // in the server
 		(1.+2)/2*0.005 + // to the database and back
 		3*8*2000/1e6 + 8*1000/2/4e6 // on the visitor's line
-	if o.Engine != "engine" || math.Abs(o.Without-0.3) > 1e-9 || math.Abs(o.Measured.Median-
+	if o.Engine != "engine" || math.Abs(o.Without-0.3) > 1e-9 || math.Abs(o.Measured.Value-
 		0.7) > 1e-9 || math.Abs(o.Predicted-want) > 1e-9 {
 		t.Errorf("got %+v; want a prediction of %v", o, want)
 	}
@@ -207,7 +211,7 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	observations, err := m.Observe(r, bench.DefaultModel())
+	observations, err := m.Observe(bench.Analyze(r, bench.DefaultModel()), bench.DefaultModel())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +221,7 @@ func TestTheModelTellsWhichEngineIsAheadOfADistantDatabase(t *testing.T) {
 	}
 	cookie, row := observations[0], observations[1]
 	if cookie.Engine != "signedcookie" || cookie.Predicted >= row.Predicted ||
-		cookie.Measured.Median >= row.Measured.Median {
+		cookie.Measured.Value >= row.Measured.Value {
 		t.Errorf("the cookie is not ahead: %+v, %+v", cookie, row)
 	}
 }

@@ -15,8 +15,8 @@ type Observation struct {
 	Scenario string `json:"scenario"`
 	Engine   string `json:"engine"`
 
-	Measured  bench.Summary `json:"measured_s"`
-	Predicted float64       `json:"predicted_s"`
+	Measured  bench.Estimate `json:"measured_s"`
+	Predicted float64        `json:"predicted_s"`
 
 	// Without is what the same takes on a site without sessions, and is a part
 	// of both Measured and Predicted: the model knows nothing of it.
@@ -25,17 +25,17 @@ type Observation struct {
 
 // Error returns how far the prediction is off, as a share of what was measured.
 func (o Observation) Error() float64 {
-	return math.Abs(o.Predicted-o.Measured.Median) / o.Measured.Median
+	return math.Abs(o.Predicted-o.Measured.Value) / o.Measured.Value
 }
 
 // shareError is Error without what is there without a session. It is not a
 // number where the session's share is too small to be measured that way.
 func (o Observation) shareError() float64 {
-	share := o.Measured.Median - o.Without
-	if share < minShare*o.Measured.Median {
+	share := o.Measured.Value - o.Without
+	if share < minShare*o.Measured.Value {
 		return math.NaN()
 	}
-	return math.Abs(o.Predicted-o.Measured.Median) / share
+	return math.Abs(o.Predicted-o.Measured.Value) / share
 }
 
 // minShare is the least share of a time that a session's share of it can have
@@ -90,9 +90,9 @@ func Validate(observations []Observation) *Validation {
 		}
 		byScenario[o.Scenario] = append(byScenario[o.Scenario], o)
 	}
-	v.Error, v.Within20 = bench.Summarize(errs, 0.95).Median, float64(within)/float64(len(errs))
+	v.Error, v.Within20 = bench.Summarize(errs, 0.95).Value, float64(within)/float64(len(errs))
 	if v.Shares = len(shares); v.Shares > 0 {
-		v.ShareError = bench.Summarize(shares, 0.95).Median
+		v.ShareError = bench.Summarize(shares, 0.95).Value
 	}
 	for _, name := range names {
 		if len(byScenario[name]) < 2 {
@@ -123,7 +123,7 @@ func order(scenario []Observation) (told, right bool) {
 				continue
 			}
 			told = true
-			if cmp.Compare(a.Measured.Median, b.Measured.Median) != cmp.Compare(a.Predicted, b.Predicted) {
+			if cmp.Compare(a.Measured.Value, b.Measured.Value) != cmp.Compare(a.Predicted, b.Predicted) {
 				right = false
 			}
 		}

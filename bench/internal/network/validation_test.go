@@ -12,7 +12,7 @@ import (
 func observed(scenario, engine string, measured, predicted, without float64) Observation {
 	return Observation{
 		Scenario: scenario, Engine: engine, Predicted: predicted, Without: without,
-		Measured: bench.Summary{Median: measured, Lo: 0.9 * measured, Hi: 1.1 * measured, N: 10, Confidence: 0.95},
+		Measured: bench.Estimate{Value: measured, Lo: 0.9 * measured, Hi: 1.1 * measured, N: 10, Confidence: 0.95},
 	}
 }
 
