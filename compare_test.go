@@ -71,7 +71,7 @@ func TestReport(t *testing.T) {
 		Requests []struct {
 			Engine, Session, Kind string
 			Times                 [][]float64 `json:"ns_per_op"`
-			Queries               float64   `json:"queries_per_op"`
+			Queries               float64     `json:"queries_per_op"`
 		}
 	}
 	if err := json.Unmarshal(content, &raw); err != nil {

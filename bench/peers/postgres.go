@@ -49,7 +49,7 @@ func scsPostgres(name, url string) bench.Engine {
 		}
 		return newSCSSite(pgxstore.NewWithCleanupInterval(pool, 0), drop), nil
 	}
-	return bench.Engine{Name: name, Open: open}
+	return bench.Engine{Name: name, Open: open, Remote: true}
 }
 
 // tracer counts what is sent to the server.

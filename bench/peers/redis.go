@@ -35,7 +35,7 @@ func scsRedis(name, url string) bench.Engine {
 		}
 		return newSCSSite(redisstore.NewWithPrefix(pool, prefix), release), nil
 	}
-	return bench.Engine{Name: name, Open: open}
+	return bench.Engine{Name: name, Open: open, Remote: true}
 }
 
 // deleteKeys deletes what has that prefix, some at a time.
