@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -12,16 +11,15 @@ import (
 // An engine against itself, measured for real, is found to be no quicker and no
 // slower than it is. Few runs say little, so that with three of them the test
 // fails only if all find a difference; SESSIONENGINE_TWIN_RUNS=100 runs as many,
-// which takes some minutes, and lets five of them be wrong.
+// which takes some minutes, and lets five of them be wrong. With
+// SESSIONENGINE_TWIN_BUSY=1 a loop runs on every core meanwhile.
 func TestEngineIsNotToldFromItself(t *testing.T) {
-	runs := 3
-	if s := os.Getenv("SESSIONENGINE_TWIN_RUNS"); s != "" {
-		var err error
-		if runs, err = strconv.Atoi(s); err != nil || runs < 1 {
-			t.Fatalf("SESSIONENGINE_TWIN_RUNS=%s is not a number of runs", s)
-		}
-	} else if testing.Short() {
+	runs := runsOf(t, "SESSIONENGINE_TWIN_RUNS", 3)
+	if testing.Short() {
 		t.Skip("it takes some seconds")
+	}
+	if os.Getenv("SESSIONENGINE_TWIN_BUSY") != "" {
+		defer keepBusy(t)()
 	}
 	engines, err := bench.EnginesNamed("signedcookie", "dbstore-mem")
 	if err != nil {
