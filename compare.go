@@ -76,6 +76,7 @@ type options struct {
 	full     bool
 	kinds    []suite.Kind // to try the encoders on
 	outputs  report.Outputs
+	baseline *report.Baseline
 	model    bench.Model
 }
 
@@ -96,7 +97,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return train(ctx, opts, stdout)
 	}
 
-	// A file that cannot be written is better known before the measurements.
+	// What cannot be read or written is better known before the measurements.
+	if err := opts.baseline.Open(opts.engines, opts.sessions); err != nil {
+		return usageError{err}
+	}
 	if err := opts.outputs.Open(); err != nil {
 		return usageError{err}
 	}
@@ -106,12 +110,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if found == nil {
 		return err
 	}
+	if err := opts.baseline.Compare(found); err != nil {
+		return err
+	}
 	document := report.New(found)
 	if err := document.WriteText(stdout); err != nil {
 		return err
 	}
 	if err := opts.outputs.Finish(found, document); err != nil {
 		return err
+	}
+	if err == nil {
+		err = opts.baseline.Judge(found)
 	}
 	return err
 }
@@ -210,6 +220,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, "+
 		"bytes on the\nwire, load through a server, and the model against measurements")
 	opts.outputs = report.DeclareOutputs(flags)
+	opts.baseline = report.DeclareBaseline(flags)
 	cmdflag.Int(flags, &opts.rounds, "rounds",
 		"measure everything so `many` times, 12 at least (default 24, or 12 with -quick)")
 	cmdflag.Uint64(flags, &opts.seed, "seed", "the order of the measurements follows from this `number`")

@@ -236,12 +236,7 @@ func (r *Report) compareFloors() {
 		if c == nil || !f.Measured() {
 			continue
 		}
-		samples := f.Nanosec
-		if f.Waits && len(f.CPU) > 0 {
-			samples = f.CPU
-		}
-		floor := r.boot.low(samples)
-		floor.known = r.Rounds >= MinRounds
+		floor := r.boot.floor(&f.Cell)
 		r.Floor = append(r.Floor, FloorRatio{f.Engine, f.Session, f.Kind, costEstimate(floor),
 			ratio(c.cost.inline, floor).estimate(confidence)})
 	}

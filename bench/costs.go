@@ -121,6 +121,17 @@ func (b *bootstrap) costOf(c, empty *Cell, perByte quantity) cost {
 	return result
 }
 
+// floor estimates the processor time of a floor's operation.
+func (b *bootstrap) floor(c *Cell) quantity {
+	samples := c.Nanosec
+	if c.Waits && len(c.CPU) > 0 {
+		samples = c.CPU
+	}
+	floor := b.low(samples)
+	floor.known = b.rounds >= MinRounds
+	return floor
+}
+
 // distribution estimates how long single operations take.
 func (b *bootstrap) distribution(c, empty *Cell) *Distribution {
 	nothing := b.low(empty.Nanosec)

@@ -95,6 +95,17 @@
 // inputs the verdict depends on, and at which value it changes; package network
 // holds predictions against what it measured.
 //
+// # Two runs
+//
+// [Report.Since] compares a run with an earlier one, whose -json report "go run ."
+// reads with -baseline: by ratios to something that was measured beside it in the
+// same run, and by counts (see [Changes]). In CI, -fail-if sets the exit status (see
+// [Condition]). The baseline best comes from the same machine, of the commit
+// before:
+//
+//	go run . -json before.json
+//	go run . -baseline before.json -fail-if 'any > 1.1' -fail-if 'cookie > 600'
+//
 // # Around this package
 //
 // Package network measures bytes on the wire, load through a server and slow

@@ -22,8 +22,9 @@
 //
 // Without it, all libraries serve the same requests to the same visitors (see
 // package bench), in the same rounds, and stand in one report, in the formats of
-// "go run ." in the module's root. Ratios are to signedcookie. Each is set up as
-// its documentation advises and as its best user would:
+// "go run ." in the module's root; -baseline and -fail-if compare it with an earlier
+// one. Ratios are to signedcookie. Each library is set up as its documentation
+// advises and as its best user would:
 //
 //   - gorilla-gob: sessions.CookieStore with a 32-byte key. Cookies have the
 //     attributes that this project's have. Maps and lists are registered with

@@ -53,7 +53,7 @@ func engines(postgres, redis string) ([]bench.Engine, error) {
 // run measures all engines in the same rounds and writes one report of them.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 10, "measure everything so `many` times")
+	rounds := flags.Int("rounds", 24, "measure everything so `many` times")
 	duration := flags.Duration("time", 90*time.Second, "`time` for all rounds together, about")
 	seed := flags.Uint64("seed", 1, "the order of the measurements follows from this `number`")
 	postgres := flags.String("postgres", "",
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	redis := flags.String("redis", "",
 		"measure on the Redis server at this `URL` too; everything it makes there is deleted")
 	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
-	outputs := report.DeclareOutputs(flags)
+	outputs, baseline := report.DeclareOutputs(flags), report.DeclareBaseline(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -79,22 +79,32 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := baseline.Open(all, sessions); err != nil {
+		return err
+	}
 	if err := outputs.Open(); err != nil {
 		return err
 	}
 	defer outputs.Discard()
 	found, err := suite.Run(ctx, suite.Config{
-		Config: bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: *seed},
-		Model:  bench.DefaultModel(),
+		Config: bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: *seed,
+			CollectorSamples: 3},
+		Model: bench.DefaultModel(),
 	})
 	if found == nil {
+		return err
+	}
+	if err := baseline.Compare(found); err != nil {
 		return err
 	}
 	document := report.New(found)
 	if err := document.WriteText(stdout); err != nil {
 		return err
 	}
-	return errors.Join(outputs.Finish(found, document), err)
+	if err := errors.Join(outputs.Finish(found, document), err); err != nil {
+		return err
+	}
+	return baseline.Judge(found)
 }
 
 // tryAll writes the matrix.

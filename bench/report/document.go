@@ -149,7 +149,7 @@ func New(r *suite.Report) *Document {
 				settings.Sample, settings.Seed)},
 		},
 		Warnings: b.warnings(),
-		Measured: []section{b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
+		Measured: []section{b.changes(), b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
 		Model:    []section{b.pages(), b.validation()},
 		Verdict:  section{ID: "verdict", Title: "which engine to take", Intro: r.Verdict()},
 		Method:   b.method(),

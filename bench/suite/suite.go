@@ -5,6 +5,8 @@ package suite
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -94,6 +96,9 @@ type Report struct {
 	Wire       *network.Traffic      `json:"wire,omitempty"`
 	Load       *network.LoadResult   `json:"load,omitempty"`
 	Links      *network.PageResult   `json:"links,omitempty"`
+
+	// Changes are those since an earlier run, if the run is compared with one.
+	Changes *bench.Changes `json:"changes,omitempty"`
 }
 
 // A Stage is a part of the run.
@@ -282,9 +287,38 @@ func (r *run) links(ctx context.Context) (err error) {
 	return err
 }
 
+// format is the version of the raw results in a report that is written as JSON. It
+// changes when an older program would misunderstand them.
+const format = 1
+
 // WriteJSON writes the report with all raw results.
 func (r *Report) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "\t")
-	return enc.Encode(r)
+	return enc.Encode(struct {
+		Format int `json:"format"`
+		*Report
+	}{format, r})
+}
+
+// ReadJSON reads the raw results of a report that WriteJSON has written.
+func ReadJSON(r io.Reader) (*bench.Results, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(text) {
+		return nil, errors.New("it is no report of -json")
+	}
+	var version struct{ Format int }
+	json.Unmarshal(text, &version) // what is no object has no version
+	if version.Format != format {
+		return nil, fmt.Errorf("it is no report of this version's -json (format %d; it has %d): take it again",
+			format, version.Format)
+	}
+	results := new(bench.Results)
+	if err := json.Unmarshal(text, results); err != nil {
+		return nil, fmt.Errorf("it is no report of -json: %w", err)
+	}
+	return results, nil
 }

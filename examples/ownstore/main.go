@@ -56,8 +56,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	found, err := suite.Run(ctx, suite.Config{
-		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: 1},
-		Model:  bench.DefaultModel(),
+		Config: bench.Config{Engines: engines, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: 1,
+			CollectorSamples: 1},
+		Model: bench.DefaultModel(),
 	})
 	if err != nil {
 		return err
