@@ -181,28 +181,27 @@ func (c *changes) yardstick(engine, session string, kind Kind) (now, before quan
 		}
 	}
 	for _, e := range []string{engine, first} {
-		now, ok := c.now.floor(e, session, of)
-		before, okBefore := c.before.floor(e, session, of)
-		if ok && okBefore {
-			return now, before, "floor of " + e
+		now, before := c.now.floor(e, session, of), c.before.floor(e, session, of)
+		if now != nil && before != nil && now.Waits == before.Waits {
+			return c.now.boot.floor(&now.Cell), c.before.boot.floor(&before.Cell), "floor of " + e
 		}
 	}
 	a, b := c.now.Cost(first, session, kind), c.before.Cost(first, session, kind)
-	if first == engine || a == nil || b == nil {
+	if first == engine || a == nil || b == nil || (a.Took == nil) != (b.Took == nil) {
 		return now, before, ""
 	}
 	return a.cost.inline, b.cost.inline, first
 }
 
-// floor returns the processor time of a floor.
-func (r *Report) floor(engine, session string, kind Kind) (quantity, bool) {
+// floor returns what was measured of a floor, or nil.
+func (r *Results) floor(engine, session string, kind Kind) *FloorResult {
 	for i := range r.Floors {
 		f := &r.Floors[i]
 		if f.Engine == engine && f.Session == session && f.Kind == kind && f.Measured() {
-			return r.boot.floor(&f.Cell), true
+			return f
 		}
 	}
-	return quantity{}, false
+	return nil
 }
 
 func (c *changes) compareTimes() {
@@ -213,6 +212,11 @@ func (c *changes) compareTimes() {
 			return
 		}
 		byNow, byBefore, name := c.yardstick(now.Engine, now.Session, now.Kind)
+		if now.Waits != before.Waits {
+			c.Missing = append(c.Missing, fmt.Sprintf("the time of %s, %s, %s, which waits for a disk or a server in one "+
+				"of the runs only", now.Engine, now.Session, now.Kind))
+			return
+		}
 		if name == "" || a.Inline.Value <= 0 || b.Inline.Value <= 0 || byNow.value <= 0 || byBefore.value <= 0 {
 			return
 		}

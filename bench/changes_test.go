@@ -214,6 +214,23 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// Processor time is measured otherwise where something waits, and so is not
+// comparable with what does not.
+func TestATimeThatWaitsInOneRunOnly(t *testing.T) {
+	now := made(12, 0.05)
+	q := now.request("row", "small", Write)
+	q.Waits, q.CPU = true, q.Nanosec
+	c := since(t, now, made(12, 0.05))
+	for _, change := range c.Times {
+		if change.Engine == "row" && change.Session == "small" && change.Kind == Write {
+			t.Errorf("%v", change)
+		}
+	}
+	if len(c.Missing) != 1 || !strings.Contains(c.Missing[0], "row, small, write") {
+		t.Errorf("missing: %q", c.Missing)
+	}
+}
+
 // What cannot be judged must not pass.
 func TestAConditionThatNothingTells(t *testing.T) {
 	few := Analyze(made(3, 0.05), DefaultModel())
