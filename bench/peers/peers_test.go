@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"html"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,7 +156,7 @@ func TestRunWritesOneReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts[flag] = string(text)
+		texts[flag] = html.UnescapeString(string(text))
 	}
 	all, err := engines("", "")
 	if err != nil {
