@@ -103,6 +103,7 @@ type EnginePage struct {
 	Engine string `json:"engine"`
 	Page
 	Time   Estimate `json:"time_s"`       // of the whole page
+	CPU    Estimate `json:"cpu_s"`        // of Server
 	Cookie float64  `json:"cookie_bytes"` // of a request that reads
 
 	loads [3]loads // of a request that reads, that writes, and that does neither
@@ -161,10 +162,12 @@ func (p *EnginePage) page(m Model) Page {
 }
 
 // time returns the seconds of a page with these inputs.
-func (p *EnginePage) time(m Model, quiet bool) quantity {
+func (p *EnginePage) time(m Model, quiet bool) quantity { return p.quantity(m, quiet, Page.Seconds) }
+
+// quantity returns what a page takes of something with these inputs.
+func (p *EnginePage) quantity(m Model, quiet bool, of func(Page) float64) quantity {
 	seconds := func(draw int) float64 {
-		return m.Page(p.loads[0].load(draw, quiet), p.loads[1].load(draw, quiet), p.loads[2].load(draw,
-			quiet)).Seconds()
+		return of(m.Page(p.loads[0].load(draw, quiet), p.loads[1].load(draw, quiet), p.loads[2].load(draw, quiet)))
 	}
 	q := quantity{value: seconds(-1), known: true, n: p.loads[0].cpu.n, draws: make([]float64, len(p.loads[0].cpu.draws))}
 	for _, l := range &p.loads {
@@ -282,6 +285,7 @@ func (r *Report) pages(session string, trip time.Duration, family int) PageCompa
 		case complete: // and not interrupted
 			page.Page, page.Cookie = page.page(model), page.loads[0].Up
 			page.Time = page.time(model, false).estimate(confidence)
+			page.CPU = costEstimate(page.quantity(model, false, func(p Page) float64 { return p.Server }))
 			result.Engines = append(result.Engines, page)
 		}
 	}

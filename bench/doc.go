@@ -109,6 +109,7 @@
 // # Around this package
 //
 // Package network measures bytes on the wire, load through a server and slow
-// links. Package suite runs all of it, and package report writes what it found,
-// as text or as a page for example.
+// links. Package scale works out what a site of a given size takes. Package suite
+// runs all of it, and package report writes what it found, as text or as a page
+// for example.
 package bench

@@ -161,7 +161,8 @@ func (r *Results) empty(session string, kind Kind) *EmptyResult {
 	return nil
 }
 
-func environment() Environment {
+// CurrentEnvironment returns what this machine is, and when it is called.
+func CurrentEnvironment() Environment {
 	return Environment{
 		Started:   time.Now().UTC().Truncate(time.Second),
 		GoVersion: runtime.Version(),

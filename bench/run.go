@@ -82,7 +82,7 @@ func Run(ctx context.Context, cfg Config) (*Results, error) {
 	}
 	defer os.RemoveAll(dir)
 
-	r := &runner{cfg: cfg, dir: dir, results: &Results{Environment: environment(), Settings: cfg.settings()}}
+	r := &runner{cfg: cfg, dir: dir, results: &Results{Environment: CurrentEnvironment(), Settings: cfg.settings()}}
 	before := readLoad()
 	err = r.open(ctx)
 	if err == nil {
