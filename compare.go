@@ -24,6 +24,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/report"
+	"sessionengine/bench/scale"
 	"sessionengine/bench/source"
 	"sessionengine/bench/suite"
 	"sessionengine/bench/survey"
@@ -78,6 +79,8 @@ type options struct {
 	outputs  report.Outputs
 	baseline *report.Baseline
 	model    bench.Model
+	site     scale.Site   // as flags say, 0 where they do not
+	sites    []scale.Site // to work out what they take
 }
 
 // run compares the engines as args say. The report goes to stdout, progress to
@@ -150,6 +153,7 @@ func measure(ctx context.Context, opts *options, stderr io.Writer) (*suite.Repor
 			CollectorSamples: 1,
 		},
 		Model:    opts.model,
+		Sites:    opts.sites,
 		Kinds:    opts.kinds,
 		Progress: progress,
 	}
@@ -242,6 +246,10 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	cmdflag.Float(flags, &m.GBOut, "egress-price", "of a GB", "model: `price` of a GB sent to visitors")
 	cmdflag.Float(flags, &m.MillionQueries, "query-price", "of a million queries",
 		"model: `price` of a million database queries")
+	cmdflag.Float(flags, &opts.site.Sessions, "alive", "sessions", "your site: how many `sessions` are alive at a time; by "+
+		"default, what two sites\ntake is worked out, with 10000 and with 10000000")
+	cmdflag.Float(flags, &opts.site.Requests, "requests-per-second", "of a second", "your site: how many `requests` a "+
+		"second carry the cookie, on the average of a day\n(default: one for each 500 sessions alive)")
 
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -264,6 +272,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
+	if err := opts.chooseSites(isSet["alive"], isSet["requests-per-second"]); err != nil {
+		return nil, err
+	}
 	if err := opts.outputs.Check(); err != nil {
 		return nil, err
 	}
@@ -283,6 +294,34 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, err
 	}
 	return opts, opts.chooseWork(*quick, isSet["rounds"])
+}
+
+// chooseSites sets the sites to work out what they take, given which of a site's
+// figures the flags say.
+func (o *options) chooseSites(sessions, requests bool) error {
+	if !sessions && !requests {
+		o.sites = []scale.Site{scale.Small, scale.Large}
+		return nil
+	}
+	site := scale.Small
+	if sessions {
+		site.Sessions = o.site.Sessions
+	}
+	if requests {
+		site.Requests = o.site.Requests
+	}
+	if err := site.Check(); err != nil {
+		return err
+	}
+	each := scale.Small.Sessions / scale.Small.Requests
+	if !sessions {
+		site.Sessions = each * site.Requests
+	}
+	if !requests {
+		site.Requests = site.Sessions / each
+	}
+	o.sites = []scale.Site{site}
+	return nil
 }
 
 // chooseEngines sets the engines to compare.

@@ -150,7 +150,7 @@ func New(r *suite.Report) *Document {
 		},
 		Warnings: b.warnings(),
 		Measured: []section{b.changes(), b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
-		Model:    []section{b.pages(), b.validation()},
+		Model:    []section{b.pages(), b.atYourSize(), b.validation()},
 		Verdict:  section{ID: "verdict", Title: "which engine to take", Intro: r.Verdict()},
 		Method:   b.method(),
 		raw:      r,

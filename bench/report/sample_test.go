@@ -7,6 +7,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/internal/network"
+	"sessionengine/bench/scale"
 	"sessionengine/bench/suite"
 	"sessionengine/bench/survey"
 )
@@ -99,6 +100,7 @@ func sample(t *testing.T, rounds int, noise float64) *suite.Report {
 		}
 	}
 	report := &suite.Report{Report: bench.Analyze(results, bench.DefaultModel())}
+	report.Sites = scale.Outlooks(report.Report, []scale.Site{scale.Small, scale.Large})
 	for _, name := range []suite.StageName{suite.Requests, suite.Encoders, suite.Wire, suite.Load, suite.Links} {
 		report.Stages = append(report.Stages, suite.Stage{Name: name, State: suite.Done})
 	}

@@ -13,6 +13,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/bench/internal/network"
+	"sessionengine/bench/scale"
 	"sessionengine/bench/survey"
 )
 
@@ -23,6 +24,9 @@ type Config struct {
 	bench.Config
 
 	Model bench.Model
+
+	// Sites are sites to work out what the engines take there.
+	Sites []scale.Site
 
 	// Kinds are sessions to try the encoders on, some of each kind.
 	Kinds []Kind
@@ -89,6 +93,7 @@ func (c *Config) few() []bench.Session {
 // A Report is all that a run found.
 type Report struct {
 	*bench.Report
+	Sites      []scale.Outlook       `json:"sites,omitempty"`      // what the engines take at sites of some size
 	Validation *network.Validation   `json:"validation,omitempty"` // of the model
 	Encoders   []survey.EncoderSizes `json:"encoders,omitempty"`
 	Survey     *survey.Survey        `json:"survey,omitempty"` // of the user's own sessions
@@ -231,6 +236,7 @@ func (r *run) requests(ctx context.Context) error {
 		return err
 	}
 	r.report.Report = bench.Analyze(results, r.cfg.Model)
+	r.report.Sites = scale.Outlooks(r.report.Report, r.cfg.Sites)
 	return err
 }
 
