@@ -27,25 +27,29 @@ func (b *builder) sizeTable() *table {
 			"-requests-per-second tell the size of your site.", session.Name, session.Size, days(b.Sites[0].Site.Life),
 			plural(b.Model.RequestsPerPage, "request"))},
 		Columns: []string{"engine", "cores", "queries/s", "in use", "tables", "cleanup", "up", "down", "price"},
-		Notes: []string{"cores: of web servers, kept busy by sessions all the time. A site needs more, for its peaks " +
-			"and for all else; a server's database has cores of its own, which were not measured. queries/s: to the " +
-			"database. in use: connections to it, on average. tables: with their indexes. cleanup: time that it takes " +
-			"in a day, half of which it rests. up, down: bytes of cookies in a day. price: of 30 days, for cores, bytes " +
-			"down and queries, not for storage. -: none; ?: not known of that engine.",
-			"How it follows: pages a second are requests a second ÷ requests of a page; cores, queries, bytes and price " +
-				"are that × those of a page. " + b.rowsFormula() + "Expired rows a day are sessions ÷ days that a session " +
-				"lives. bench/results/rows.txt has the tables of up to a million sessions from which rows are known.",
+		Notes: []string{
+			"cores: of web servers, kept busy by sessions all the time. A site needs more, for its peaks and for all " +
+				"else; a server's database has cores of its own, which were not measured. queries/s: to the database. in " +
+				"use: connections to it, on average. tables: with their indexes. cleanup: time that it takes in a day on " +
+				"a busy machine; half of it is rest. up, down: bytes of cookies in a day. price: of 30 days, for cores, " +
+				"bytes down and queries, not for storage. -: none; ?: not known of that engine.",
+			"How it follows: pages a second are requests a second ÷ requests of a page; cores, queries, bytes and " +
+				"price are that × those of a page. " + b.rowsFormula() + "Expired rows a day are sessions ÷ days that a " +
+				"session lives. bench/results/rows.txt has the tables of up to a million sessions from which rows are " +
+				"known.",
 		},
 	}
 	for i, o := range b.Sites {
-		t.begin(fmt.Sprintf("%s sessions alive, %s requests a second", grouped(o.Site.Sessions), grouped(o.Site.Requests)))
+		t.begin(fmt.Sprintf("%s sessions alive, %s requests a second", grouped(o.Site.Sessions),
+			grouped(o.Site.Requests)))
 		for j, n := range o.Engines {
 			from := fmt.Sprintf("/sites/%d/engines/%d", i, j)
 			tables, cleanup := none("-"), none("-")
 			switch {
 			case n.Rows != nil:
 				tables = text("%s", byteText(n.Rows.Table+n.Rows.Index)).at("%s/rows", from)
-				tables.More = fmt.Sprintf("%s the table, %s the indexes", byteText(n.Rows.Table), byteText(n.Rows.Index))
+				tables.More = fmt.Sprintf("%s the table, %s the indexes", byteText(n.Rows.Table),
+					byteText(n.Rows.Index))
 				cleanup = text("%s", secondText(n.Rows.Cleanup)).at("%s/rows/cleanup_per_day", from)
 				cleanup.More = grouped(n.Rows.Expire) + " rows"
 			case n.Queries > 0:
@@ -80,8 +84,9 @@ func (b *builder) rowsFormula() string {
 	var formulas []string
 	for _, n := range b.Sites[0].Engines {
 		if n.Rows != nil {
-			formulas = append(formulas, fmt.Sprintf("of %s (%s) %.0f + %.0f bytes × sessions, and %.0f µs × expired rows",
-				n.Engine, scale.DatabaseOf(n.Engine).Name, n.Rows.Row.Table, n.Rows.Row.Index, 1e6*n.Rows.Row.Cleanup))
+			row := n.Rows.Row
+			formulas = append(formulas, fmt.Sprintf("of %s (%s) %.0f + %.0f bytes × sessions, and %.0f µs × expired "+
+				"rows", n.Engine, scale.DatabaseOf(n.Engine).Name, row.Table, row.Index, 1e6*row.Cleanup))
 		}
 	}
 	if formulas == nil {

@@ -20,9 +20,9 @@ func TestAtYourSize(t *testing.T) {
 		Site: scale.Large, Session: bench.SessionSize{Name: "login", Size: 220},
 		Engines: []scale.Needs{
 			{Engine: "signedcookie", Cores: cores, Up: 45.6e9, Down: 5e6, Price: bench.Estimate{Value: 1234.5}},
-			{Engine: "dbstore", Cores: bench.Estimate{Value: 1e-5}, Queries: 1100, Connections: 0.55, Rows: &scale.RowNeeds{
-				Row: scale.Row{Table: 400, Index: 80, Cleanup: 2e-4}, Table: 4e9, Index: 8e8, Expire: 714285.7, Cleanup: 142.9},
-				Up: 999, Down: 1e15},
+			{Engine: "dbstore", Cores: bench.Estimate{Value: 1e-5}, Queries: 1100, Connections: 0.55, Up: 999, Down: 1e15,
+				Rows: &scale.RowNeeds{Row: scale.Row{Table: 400, Index: 80, Cleanup: 2e-4}, Table: 4e9, Index: 8e8,
+					Expire: 714285.7, Cleanup: 142.9}},
 			{Engine: "own", Queries: 3},
 		},
 		TooLarge: []string{"sealed"},

@@ -205,7 +205,8 @@ func (b *bed) measure(t testing.TB, size, rows int) Point {
 			t.Fatal(err)
 		}
 	}
-	if err := b.fill(ctx, deleted, text, func(int) time.Time { return now.Add(margin + mathrand.N(2*life)) }); err != nil {
+	fresh := func(int) time.Time { return now.Add(margin + mathrand.N(2*life)) }
+	if err := b.fill(ctx, deleted, text, fresh); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.sizes(ctx, &p); err != nil {
@@ -243,9 +244,11 @@ func (b *bed) sizes(ctx context.Context, p *Point) error {
 			(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)
 			FROM dbstat`, b.table).Scan(&p.Table, &p.KeyIndex, &p.ExpiryIndex, &p.File)
 	case dbstore.Postgres: // https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-DBSIZE
-		return b.db.QueryRowContext(ctx, `SELECT pg_table_size($1::text::regclass), pg_total_relation_size($1::text::regclass),
-			(SELECT pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = $1::text::regclass AND indisprimary),
-			(SELECT pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = $1::text::regclass AND NOT indisprimary)`,
+		return b.db.QueryRowContext(ctx, `
+			WITH t AS (SELECT $1::text::regclass AS id)
+			SELECT pg_table_size(id), pg_total_relation_size(id),
+			(SELECT pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = id AND indisprimary),
+			(SELECT pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = id AND NOT indisprimary) FROM t`,
 			b.table).Scan(&p.Table, &p.File, &p.KeyIndex, &p.ExpiryIndex)
 	}
 	// InnoDB keeps the rows in the index on the key. Sizes are those of the last ANALYZE

@@ -271,14 +271,16 @@ func DatabaseOf(engine string) *Database {
 // Row returns what a row takes for sessions of so many bytes of JSON. Bytes are
 // those of the largest table of each size that was measured, and on the straight
 // line between the two sizes next to it. Deleting a row takes as long as in the
-// slowest of all tables: it takes longer the larger a table is.
+// largest table of all.
 func (d *Database) Row(size float64) Row {
 	var sizes []float64
 	var rows []Row
-	cleanup := 0.0
+	largest := d.Points[0]
 	for i, p := range d.Points {
 		row := p.Row()
-		cleanup = max(cleanup, row.Cleanup)
+		if p.Rows > largest.Rows {
+			largest = p
+		}
 		if i == len(d.Points)-1 || d.Points[i+1].Size != p.Size {
 			sizes, rows = append(sizes, float64(p.Size)), append(rows, row)
 		}
@@ -293,6 +295,6 @@ func (d *Database) Row(size float64) Row {
 		between := func(a, b float64) float64 { return max(0, a+at*(b-a)) }
 		row = Row{Table: between(rows[i-1].Table, rows[i].Table), Index: between(rows[i-1].Index, rows[i].Index)}
 	}
-	row.Cleanup = cleanup
+	row.Cleanup = largest.Row().Cleanup
 	return row
 }

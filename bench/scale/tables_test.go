@@ -67,7 +67,9 @@ func TestFillIsAsDbstoreFills(t *testing.T) {
 				}
 			}
 			a, b := found[0], found[1]
-			for _, pair := range [][2]int64{{a.Table, b.Table}, {a.KeyIndex, b.KeyIndex}, {a.ExpiryIndex, b.ExpiryIndex}} {
+			for _, pair := range [][2]int64{
+				{a.Table, b.Table}, {a.KeyIndex, b.KeyIndex}, {a.ExpiryIndex, b.ExpiryIndex},
+			} {
 				if d := math.Abs(float64(pair[0] - pair[1])); d > 0.06*float64(pair[1])+16384 {
 					t.Errorf("%d bytes filled quickly, %d as dbstore does", pair[0], pair[1])
 				}
