@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sessionengine/bench"
+	"sessionengine/bench/scale"
 )
 
 func TestMain(m *testing.M) {
@@ -234,4 +236,25 @@ func TestFailureLeavesAnOldFileAlone(t *testing.T) {
 		t.Errorf("the file now holds %q, %v", content, err)
 	}
 	alone(t, out)
+}
+
+// A flag that is missing follows from the other one.
+func TestTheSizeOfASite(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want []scale.Site
+	}{
+		{nil, []scale.Site{scale.Small, scale.Large}},
+		{[]string{"-alive", "50000"}, []scale.Site{{Sessions: 50_000, Requests: 100, Life: scale.Life}}},
+		{[]string{"-requests-per-second", "4"}, []scale.Site{{Sessions: 2000, Requests: 4, Life: scale.Life}}},
+		{[]string{"-alive", "7", "-requests-per-second", "3"}, []scale.Site{{Sessions: 7, Requests: 3, Life: scale.Life}}},
+	} {
+		opts, err := parse(tc.args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(opts.sites, tc.want) {
+			t.Errorf("%q: %+v, want %+v", tc.args, opts.sites, tc.want)
+		}
+	}
 }
