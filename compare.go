@@ -75,6 +75,7 @@ type options struct {
 	duration time.Duration
 	seed     uint64
 	full     bool
+	tables   bool         // show them all
 	kinds    []suite.Kind // to try the encoders on
 	outputs  report.Outputs
 	baseline *report.Baseline
@@ -117,7 +118,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	document := report.New(found)
-	if err := document.WriteText(stdout); err != nil {
+	write := document.WriteLook
+	if opts.tables {
+		write = document.WriteText
+	}
+	if err := write(stdout); err != nil {
 		return err
 	}
 	if err := opts.outputs.Finish(found, document); err != nil {
@@ -198,8 +203,8 @@ var quickTime = 8 * time.Second
 const usage = `Usage: go run . [flags]
 
 Compares what it costs to keep sessions in signed cookies and in a database, and
-tells which engine to take. Takes about a minute with two engines, and about ten
-with -full.
+says which engine to use, on one screen. Takes a minute at most with two engines,
+and about ten with -full.
 
 Flags:
 `
@@ -223,6 +228,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, "+
 		"bytes on the\nwire, load through a server, and the model against measurements")
+	flags.BoolVar(&opts.tables, "tables", false, "show all tables, instead of what fits on a screen")
+	flags.BoolVar(&m.MustLogOut, "must-log-out", false,
+		"rule out engines with which a logout did not end a session when it was tried")
+	flags.BoolVar(&m.KeepChanges, "must-not-lose-changes", false,
+		"rule out engines that lost one of two changes at once when it was tried")
 	opts.outputs = report.DeclareOutputs(flags)
 	opts.baseline = report.DeclareBaseline(flags)
 	cmdflag.Int(flags, &opts.rounds, "rounds",

@@ -41,7 +41,7 @@ func compareOnce(t *testing.T, ctx context.Context, args ...string) (stdout, std
 
 func TestReport(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "report.json")
-	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-json", out)
+	stdout, stderr, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-tables", "-json", out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{
 		"signedcookie", "dbstore", "seed 1", "12 rounds",
 		"TIME OF A REQUEST", "ALLOCATIONS", "DATABASE QUERIES", "BYTES OF COOKIE",
-		"WHAT NO FIGURE SHOWS", "WHICH ENGINE TO TAKE", "Assumed:",
+		"ATTACKS AND ACCIDENTS", "WHICH ENGINE TO USE", "Assumed:",
 		"login, 220 B", "untouched", "anonymous", "read", "write", "login", "logout",
 	} {
 		if !strings.Contains(stdout, want) {
@@ -120,7 +120,7 @@ func TestOwnSessionsAreMeasuredAndNotShown(t *testing.T) {
 	}
 	page, table, benchmarks, markdown := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.csv"),
 		filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.md")
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-sessions", file, "-json", out, "-html",
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-tables", "-sessions", file, "-json", out, "-html",
 		page, "-csv", table, "-benchstat", benchmarks, "-markdown", markdown)
 	if err != nil {
 		t.Fatal(err)
@@ -151,14 +151,14 @@ func TestDatabaseOfTheUsersOwn(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-db", "sqlite:"+path)
+	stdout, _, err := compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-tables", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(stdout, "Sessions in signedcookie, dbstore-sqlite\n") {
 		t.Errorf("other engines were measured: %.80s", stdout)
 	}
-	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-engines", "dbstore", "-db", "sqlite:"+path)
+	stdout, _, err = compareOnce(t, t.Context(), "-quick", "-rounds", "12", "-tables", "-engines", "dbstore", "-db", "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}

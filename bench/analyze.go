@@ -70,6 +70,10 @@ type PageComparison struct {
 	Best     []string `json:"best"`
 	TooLarge []string `json:"too_large,omitempty"`
 
+	// RuledOut are the pages with engines that cannot do what the site needs
+	// ([Report.RuledOut]); they take no part either.
+	RuledOut []EnginePage `json:"ruled_out,omitempty"`
+
 	// QuietOutcome and QuietBest are the verdict if what waits for a database or
 	// a disk waited as little as in the quickest tenth of its requests.
 	QuietOutcome Outcome  `json:"quiet_outcome"`
@@ -132,8 +136,9 @@ func (l *loads) load(draw int, quiet bool) Load {
 }
 
 // Load returns what a request of the page takes that reads the session ([Read]),
-// that writes it ([Write]), and that does neither ([Untouched]).
-func (p *EnginePage) Load(kind Kind) Load { return p.loadsOf(kind).load(-1, false) }
+// that writes it ([Write]), and that does neither ([Untouched]); quiet is with a
+// database that has little else to do.
+func (p *EnginePage) Load(kind Kind, quiet bool) Load { return p.loadsOf(kind).load(-1, quiet) }
 
 // LoadDraws returns the same for each of the first n draws of the rounds, at most
 // as many as there are; quiet is with a database that has little else to do.
@@ -253,10 +258,9 @@ func (r *Report) comparePages() {
 	if r.Model.RoundTrip > 0 {
 		trips = append(trips, r.Model.RoundTrip)
 	}
-	family := len(trips) * len(r.Settings.Sessions) * max(len(r.Settings.Engines)-1, 1)
 	for _, trip := range trips {
 		for _, s := range r.Settings.Sessions {
-			p := r.pages(s.Name, trip, family)
+			p := r.pages(s.Name, trip)
 			r.Pages = append(r.Pages, p)
 			if trip == r.Model.RoundTrip && len(p.Engines) > 1 {
 				r.Sensitivity = append(r.Sensitivity, r.sensitivity(&p))
@@ -265,7 +269,17 @@ func (r *Report) comparePages() {
 	}
 }
 
-func (r *Report) pages(session string, trip time.Duration, family int) PageComparison {
+// PageConfidence is the level of the comparisons of pages, of which there are
+// many: each with the best engine, for each session and each of two distances.
+func (r *Report) PageConfidence() float64 {
+	trips := 1
+	if r.Model.RoundTrip > 0 {
+		trips = 2
+	}
+	return 1 - alpha/float64(trips*len(r.Settings.Sessions)*max(len(r.Settings.Engines)-1, 1))
+}
+
+func (r *Report) pages(session string, trip time.Duration) PageComparison {
 	result := PageComparison{Session: session, RoundTrip: trip}
 	model := r.Model
 	model.RoundTrip = trip
@@ -286,10 +300,14 @@ func (r *Report) pages(session string, trip time.Duration, family int) PageCompa
 			page.Page, page.Cookie = page.page(model), page.loads[0].Up
 			page.Time = page.time(model, false).estimate(confidence)
 			page.CPU = costEstimate(page.quantity(model, false, func(p Page) float64 { return p.Server }))
+			if r.RuledOut(engine) != "" {
+				result.RuledOut = append(result.RuledOut, page)
+				continue
+			}
 			result.Engines = append(result.Engines, page)
 		}
 	}
-	level := 1 - alpha/float64(family)
+	level := r.PageConfidence()
 	result.Outcome, result.Best = outcome(result.Engines, model, false, level)
 	result.QuietOutcome, result.QuietBest = outcome(result.Engines, model, true, level)
 	if best := result.best(); len(best) > 1 {

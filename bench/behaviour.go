@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // A Behaviour is something about an engine that no figure shows, and that was
@@ -33,17 +34,36 @@ func Behaviours() []Behaviour {
 func (b Behaviour) Meaning() string {
 	switch b {
 	case replay:
-		return "a stolen copy of the cookie works after the logout"
+		return "a stolen cookie works after the logout"
 	case rollback:
-		return "an old copy of the cookie brings old values back"
+		return "an old cookie brings old values back"
 	case lostUpdate:
-		return "of two requests at once, each of which sets a key, one loses it"
+		return "two requests set different keys: one is lost"
 	case undoneLogout:
-		return "a slow request undoes a logout meanwhile"
+		return "a slow request logs the visitor in again"
 	case sizeLimit:
-		return "a session of 64 kB of random text is refused"
+		return "a session of 64 kB is refused"
 	}
 	return string(b)
+}
+
+// RuledOut returns why an engine cannot do what the model says that the site
+// needs, or "".
+func (r *Report) RuledOut(engine string) string {
+	var flaws []string
+	for _, b := range r.Behaviours {
+		needed := false
+		switch b.Behaviour {
+		case replay, undoneLogout:
+			needed = r.Model.MustLogOut
+		case lostUpdate:
+			needed = r.Model.KeepChanges
+		}
+		if needed && b.Observed && b.Engine == engine {
+			flaws = append(flaws, b.Behaviour.Meaning())
+		}
+	}
+	return strings.Join(flaws, "; ")
 }
 
 // BehaviourResult is whether a behaviour is true of an engine.

@@ -38,6 +38,14 @@ type Model struct {
 	// byte (RFC 7541, section 6.1; RFC 9204, section 4.5.2).
 	HTTP1 bool `json:"http1"`
 
+	// MustLogOut and KeepChanges are what the site cannot do without: that a
+	// logout ends a session, whoever has a copy of its cookie and whatever request
+	// is under way; and that of two requests at once, which set different keys,
+	// none loses its change. Engines with which it went wrong when it was tried
+	// ([Behaviour]) are ruled out.
+	MustLogOut  bool `json:"must_log_out,omitempty"`
+	KeepChanges bool `json:"must_not_lose_changes,omitempty"`
+
 	// Prices, in US dollars or whatever else.
 	CPUHour        float64 `json:"price_cpu_hour"`        // of one core
 	GBOut          float64 `json:"price_gb_out"`          // sent to visitors

@@ -35,6 +35,17 @@ func (i Input) Unit() string {
 	return ""
 }
 
+// Phrase returns the input as sentences have it.
+func (i Input) Phrase() string {
+	switch i {
+	case roundTripInput, downlinkInput:
+		return "a " + string(i)
+	case uplinkInput:
+		return "an " + string(i)
+	}
+	return string(i)
+}
+
 // Range returns the least and the greatest value that an input is varied to.
 func (i Input) Range() (lo, hi float64) {
 	switch i {
@@ -50,8 +61,8 @@ func (i Input) Range() (lo, hi float64) {
 	return math.NaN(), math.NaN()
 }
 
-// value returns the value that the model has for an input.
-func (m Model) value(i Input) float64 {
+// Value returns the value that the model has for an input.
+func (m Model) Value(i Input) float64 {
 	switch i {
 	case roundTripInput:
 		return m.RoundTrip.Seconds() * 1000
@@ -179,7 +190,7 @@ func (r *Report) sensitivity(p *PageComparison) Sensitivity {
 // turn returns where an input makes b as quick as a, which is quicker with the
 // model as it is, or nil.
 func turn(model Model, input Input, a, b *EnginePage) *Turn {
-	now := model.value(input)
+	now := model.Value(input)
 	lo, hi := input.Range()
 	if input == RequestsInput {
 		lo = float64(model.SessionRequests)

@@ -57,7 +57,7 @@ func TestVerdictTurnsWhereTheSensitivitySaysAndNowhereElse(t *testing.T) {
 					}
 					if got := report.leader(s.Session, m.with(input, beyond)); got != turn.Ahead {
 						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s", s.Session, input, beyond,
-							m.value(input), got, turn.Ahead)
+							m.Value(input), got, turn.Ahead)
 					}
 					if turn.At.Lo > at || turn.At.Hi < at {
 						t.Errorf("%s: %s turns at %+v", s.Session, input, turn.At)
@@ -69,7 +69,7 @@ func TestVerdictTurnsWhereTheSensitivitySaysAndNowhereElse(t *testing.T) {
 					}
 					if got := report.leader(s.Session, m.with(input, value)); got != s.Ahead {
 						t.Errorf("%s: %s %v instead of %v: %s is ahead, want %s still", s.Session, input, value,
-							m.value(input), got, s.Ahead)
+							m.Value(input), got, s.Ahead)
 					}
 				}
 			}

@@ -10,161 +10,277 @@ import (
 	"time"
 )
 
-// Verdict returns what the report advises, a sentence a line: which engine is
-// the quicker one, and what to think of before speed.
-func (r *Report) Verdict() []string {
-	lines := r.speedVerdict()
-	for _, caveat := range r.caveats() {
-		lines = append(lines, "Before speed: "+caveat)
+// frame is how long a screen shows a picture, at 60 of them a second. What is
+// quicker than that nobody sees.
+const frame = 1.0 / 60
+
+// Verdict returns what the report advises, a sentence a line: which engine to use
+// for which sessions, what that is worth, and what to think of before speed.
+func (r *Report) Verdict() []string { return append(r.Advice(), r.Caveats()...) }
+
+// Advice returns the same without what to think of before speed.
+func (r *Report) Advice() []string {
+	switch {
+	case r.Rounds == 0 || len(r.Pages) == 0:
+		return []string{"No verdict: nothing was measured."}
+	case r.Rounds < MinRounds:
+		return []string{fmt.Sprintf("No verdict: it takes %d rounds, and there are %d.", MinRounds, r.Rounds)}
+	}
+	lines := r.ruledOut()
+	lines = append(lines, r.advice()...)
+	return append(lines, r.tooLarge()...)
+}
+
+// at returns the pages with the database so far away, those of the smallest
+// session first.
+func (r *Report) at(trip time.Duration) []*PageComparison {
+	var pages []*PageComparison
+	for i := range r.Pages {
+		if r.Pages[i].RoundTrip == trip {
+			pages = append(pages, &r.Pages[i])
+		}
+	}
+	slices.SortStableFunc(pages, func(a, b *PageComparison) int { return cmp.Compare(r.size(a.Session), r.size(b.Session)) })
+	return pages
+}
+
+func (r *Report) size(session string) int {
+	for _, s := range r.Settings.Sessions {
+		if s.Name == session {
+			return s.Size
+		}
+	}
+	return 0
+}
+
+// A finding is what holds for some sessions.
+type finding struct {
+	what  string
+	pages []*PageComparison
+}
+
+// alike puts the pages together about which f says the same; it leaves out those
+// about which f says nothing.
+func alike(pages []*PageComparison, f func(*PageComparison) string) []finding {
+	var found []finding
+	for _, p := range pages {
+		what := f(p)
+		i := slices.IndexFunc(found, func(g finding) bool { return g.what == what })
+		switch {
+		case what == "":
+		case i < 0:
+			found = append(found, finding{what, []*PageComparison{p}})
+		default:
+			found[i].pages = append(found[i].pages, p)
+		}
+	}
+	return found
+}
+
+// sessions names those of some pages, which are some of all that are in question.
+func (r *Report) sessions(some, all []*PageComparison) string {
+	smallest, largest := r.size(some[0].Session), r.size(some[len(some)-1].Session)
+	switch {
+	case len(some) == len(all) && len(all) > 1:
+		return fmt.Sprintf("all sessions of this run (%d to %d bytes)", smallest, largest)
+	case len(some) > 3 && slices.Index(all, some[len(some)-1])-slices.Index(all, some[0]) == len(some)-1:
+		return fmt.Sprintf("sessions of %d to %d bytes (%s to %s)", smallest, largest, some[0].Session,
+			some[len(some)-1].Session)
+	}
+	var names []string
+	for i, p := range some {
+		if i == 4 && len(some) > 5 {
+			names = append(names, fmt.Sprintf("%d more", len(some)-i))
+			break
+		}
+		names = append(names, fmt.Sprintf("%s (%d bytes)", p.Session, r.size(p.Session)))
+	}
+	return and(names)
+}
+
+// and joins names as prose does.
+func and(names []string) string {
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+// advice returns which engine to use for which sessions, and what that is worth.
+func (r *Report) advice() []string {
+	var lines []string
+	pages := r.at(r.Model.RoundTrip)
+	ahead := alike(pages, (*PageComparison).use)
+	var clauses []string
+	for _, g := range ahead {
+		clauses = append(clauses, g.what+" for "+r.sessions(g.pages, pages))
+	}
+	if clauses != nil {
+		lines = append(lines, "Use "+strings.Join(clauses, ", and ")+"."+worth(ahead))
+	}
+	for _, g := range alike(pages, func(p *PageComparison) string {
+		if p.Outcome == Equal && !p.Depends() && len(p.Best) > 1 {
+			return and(p.Best)
+		}
+		return ""
+	}) {
+		lines = append(lines, fmt.Sprintf("It makes no difference for %s: %s are equal.", r.sessions(g.pages, pages), g.what))
+	}
+	for _, g := range alike(pages, func(p *PageComparison) string {
+		if p.Depends() {
+			return fmt.Sprintf("%s while it is as busy as in this run, %s when it is not", p.said(p.Outcome, p.Best),
+				p.said(p.QuietOutcome, p.QuietBest))
+		}
+		return ""
+	}) {
+		lines = append(lines, fmt.Sprintf("It depends on how busy the database is for %s: %s.", r.sessions(g.pages, pages),
+			g.what))
+	}
+	for _, g := range alike(pages, func(p *PageComparison) string {
+		if p.Outcome == Open && !p.Depends() && len(p.Best) > 1 {
+			return and(p.Best) + " are too close to call" + r.settled(p)
+		}
+		return ""
+	}) {
+		lines = append(lines, fmt.Sprintf("For %s, %s.", r.sessions(g.pages, pages), g.what))
+	}
+	if c := r.crossover(r.Model.RoundTrip); c != nil && r.isAhead(c.small) && r.isAhead(c.large) {
+		lines = append(lines, fmt.Sprintf("The line between them is at a cookie of about %s bytes: below, %s is quicker, "+
+			"and above, %s.", roundBytes(c.bytes), c.small, c.large))
 	}
 	return lines
 }
 
-// speedVerdict returns which engine is the quicker one, a sentence a line: it
-// follows from the measurements and the model's inputs, and is no advice where
-// they tell nothing.
-func (r *Report) speedVerdict() []string {
-	if r.Rounds == 0 || len(r.Pages) == 0 {
-		return []string{"No verdict: nothing was measured."}
+// use returns the engine to use for a page, or "".
+func (p *PageComparison) use() string {
+	if len(p.Engines) == 1 {
+		return p.Engines[0].Engine
 	}
-	var lines []string
-	trips := r.Trips()
-	for _, trip := range trips {
-		if clauses := r.clauses(trip); len(clauses) > 0 {
-			lines = append(lines, where(trip)+" "+strings.Join(clauses, "; ")+".")
-		}
-		if c := r.crossover(trip); c != nil && r.isAhead(trip, c.small) && r.isAhead(trip, c.large) {
-			lines = append(lines, fmt.Sprintf("They cross at a cookie of about %s bytes: %s is ahead below, %s above.",
-				roundBytes(c.bytes), c.small, c.large))
-		}
-	}
-	return append(append(lines, r.openQuestions()...), r.tooLarge(trips[0])...)
+	return p.Ahead()
 }
 
-// clauses returns what is to be said about the pages with the database so far
-// away: who is ahead for which sessions, and for which it is equal or open.
-func (r *Report) clauses(trip time.Duration) []string {
-	var order []string
-	sessions := make(map[string][]string)
-	for i := range r.Pages {
-		p := &r.Pages[i]
-		if p.RoundTrip != trip || len(p.Engines) < 2 {
-			continue
-		}
-		say := p.say()
-		if sessions[say] == nil {
-			order = append(order, say)
-		}
-		sessions[say] = append(sessions[say], p.Session)
+// said says an outcome in a few words.
+func (p *PageComparison) said(outcome Outcome, best []string) string {
+	switch outcome {
+	case Ahead:
+		return best[0]
+	case Equal:
+		return "no matter which of " + and(best)
 	}
-	var clauses []string
-	for _, say := range order {
-		clauses = append(clauses, say+" "+strings.Join(sessions[say], ", "))
-	}
-	return clauses
+	return "too close to call between " + and(best)
 }
 
-// say returns the verdict on a page, to be followed by the sessions that it is
-// about.
-func (p *PageComparison) say() string {
-	switch {
-	case p.Depends():
-		return "it depends on how busy the database is for"
-	case p.Outcome == Ahead:
-		return p.Best[0] + " is ahead for"
-	case p.Outcome == Equal:
-		return strings.Join(p.Best, " and ") + " are equal for"
-	}
-	return strings.Join(p.Best, " and ") + " are too close to call for"
-}
-
-// openQuestions returns which inputs would settle what is open, a sentence a line.
-func (r *Report) openQuestions() []string {
-	var lines []string
-	for i := range r.Pages {
-		p := &r.Pages[i]
-		if p.RoundTrip != r.Model.RoundTrip || p.Outcome != Open || len(p.Engines) < 2 {
-			continue
-		}
-		var settle []string
-		for _, s := range r.Sensitivity {
-			for _, t := range s.Turns {
-				if s.Session == p.Session && t.Near {
-					settle = append(settle, fmt.Sprintf("a %s outside %s to %s %s", t.Input, roundDigits(t.At.Lo),
-						roundDigits(t.At.Hi), t.Input.Unit()))
-				}
+// worth says how much sooner pages are complete, in a sentence of its own.
+func worth(ahead []finding) string {
+	least, most := math.Inf(1), 0.0
+	for _, g := range ahead {
+		for _, p := range g.pages {
+			if p.Behind != nil {
+				least, most = min(least, p.Behind.Value), max(most, p.Behind.Value)
 			}
 		}
-		switch {
-		case r.Rounds < MinRounds:
-			return []string{fmt.Sprintf("Too few rounds for a verdict: it takes %d.", MinRounds)}
-		case settle == nil:
-			lines = append(lines, fmt.Sprintf("More rounds would settle %s.", p.Session))
-		default:
-			lines = append(lines, fmt.Sprintf("What would settle %s: %s.", p.Session, strings.Join(settle, ", or ")))
+	}
+	if most == 0 {
+		return ""
+	}
+	saved := twoDigits(1000*most) + " ms"
+	if few := twoDigits(1000 * least); few != twoDigits(1000*most) {
+		saved = few + " to " + saved
+	}
+	line := fmt.Sprintf(" That makes a page %s quicker than the next best engine", saved)
+	if most < frame {
+		return line + ", which no visitor sees: a screen shows a new picture every 17 ms."
+	}
+	return line + "."
+}
+
+// settled says which inputs would settle what is open.
+func (r *Report) settled(p *PageComparison) string {
+	var inputs []string
+	for _, s := range r.Sensitivity {
+		for _, t := range s.Turns {
+			if s.Session == p.Session && t.Near {
+				inputs = append(inputs, strings.TrimSpace(fmt.Sprintf("%s below %s or above %s %s", t.Input.Phrase(),
+					twoDigits(t.At.Lo), twoDigits(t.At.Hi), t.Input.Unit())))
+			}
 		}
+	}
+	if inputs == nil {
+		return "; more rounds would tell"
+	}
+	return "; it would be clear with " + strings.Join(inputs, ", or ")
+}
+
+// engineList names engines that have something in common, in the order of the
+// run: a list for each thing, in the order in which they are first met.
+func (r *Report) engineList(of func(engine string) string) (things []string, engines map[string][]string) {
+	engines = make(map[string][]string)
+	for _, engine := range r.Settings.Engines {
+		if thing := of(engine); thing != "" {
+			if engines[thing] == nil {
+				things = append(things, thing)
+			}
+			engines[thing] = append(engines[thing], engine)
+		}
+	}
+	return things, engines
+}
+
+// ruledOut says which engines cannot do what the site needs.
+func (r *Report) ruledOut() []string {
+	var lines []string
+	reasons, engines := r.engineList(r.RuledOut)
+	out := 0
+	for _, reason := range reasons {
+		out += len(engines[reason])
+		lines = append(lines, fmt.Sprintf("Ruled out: %s, with which %s.", and(engines[reason]), reason))
+	}
+	if out == len(r.Settings.Engines) {
+		lines = append(lines, "No engine of this run does what you need.")
 	}
 	return lines
 }
-
-// roundDigits formats a value with three digits.
-func roundDigits(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 
 // tooLarge returns which engines cannot carry which sessions, a sentence a line.
-func (r *Report) tooLarge(trip time.Duration) []string {
-	var lines, order []string
-	tooLarge := make(map[string][]string) // engines, by the sessions that they cannot carry
-	for _, engine := range r.Settings.Engines {
-		var names []string
-		for _, page := range r.Pages {
-			if page.RoundTrip == trip && slices.Contains(page.TooLarge, engine) {
-				names = append(names, page.Session)
-			}
+func (r *Report) tooLarge() []string {
+	pages := r.at(r.Model.RoundTrip)
+	things, engines := r.engineList(func(engine string) string {
+		if some := slices.DeleteFunc(slices.Clone(pages), func(p *PageComparison) bool {
+			return !slices.Contains(p.TooLarge, engine)
+		}); len(some) > 0 {
+			return r.sessions(some, pages)
 		}
-		if sessions := strings.Join(names, ", "); sessions != "" {
-			if tooLarge[sessions] == nil {
-				order = append(order, sessions)
-			}
-			tooLarge[sessions] = append(tooLarge[sessions], engine)
-		}
+		return ""
+	})
+	var lines []string
+	for _, sessions := range things {
+		lines = append(lines, fmt.Sprintf("Too large for %s: %s.", and(engines[sessions]), sessions))
 	}
-	for _, sessions := range order {
-		lines = append(lines, fmt.Sprintf("Too large for %s: %s.", strings.Join(tooLarge[sessions], " and "), sessions))
+	return lines
+}
+
+// Caveats returns what to think of before speed, a sentence a line: what goes
+// wrong with which engines.
+func (r *Report) Caveats() []string {
+	things, engines := r.engineList(func(engine string) string {
+		var flaws []string
+		for _, b := range r.Behaviours {
+			if b.Engine == engine && b.Observed && r.RuledOut(engine) == "" {
+				flaws = append(flaws, b.Behaviour.Meaning())
+			}
+		}
+		return strings.Join(flaws, "; ")
+	})
+	var lines []string
+	for _, flaws := range things {
+		lines = append(lines, fmt.Sprintf("More important than speed: with %s, %s.", and(engines[flaws]), flaws))
 	}
 	return lines
 }
 
 // isAhead reports whether an engine is ahead for any session.
-func (r *Report) isAhead(trip time.Duration, engine string) bool {
-	return slices.ContainsFunc(r.Pages, func(p PageComparison) bool {
-		return p.RoundTrip == trip && p.Ahead() == engine
-	})
-}
-
-// caveats returns what to think of before speed, a sentence a line: what goes
-// wrong with which engines.
-func (r *Report) caveats() []string {
-	with := make(map[string][]string) // engines, by what goes wrong
-	var order []string
-	for _, engine := range r.Settings.Engines {
-		var flaws []string
-		for _, b := range r.Behaviours {
-			if b.Engine == engine && b.Observed {
-				flaws = append(flaws, b.Behaviour.Meaning())
-			}
-		}
-		if text := strings.Join(flaws, "; "); text != "" {
-			if with[text] == nil {
-				order = append(order, text)
-			}
-			with[text] = append(with[text], engine)
-		}
-	}
-	var lines []string
-	for _, text := range order {
-		lines = append(lines, fmt.Sprintf("with %s, %s.", strings.Join(with[text], " and "), text))
-	}
-	return lines
+func (r *Report) isAhead(engine string) bool {
+	return slices.ContainsFunc(r.at(r.Model.RoundTrip), func(p *PageComparison) bool { return p.Ahead() == engine })
 }
 
 // A crossover is the size of cookie at which two engines take equally long.
@@ -233,13 +349,11 @@ func roundBytes(v float64) string {
 	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', 0, 64)
 }
 
-func where(trip time.Duration) string {
-	if trip == 0 {
-		return "Database on the web server:"
+// twoDigits formats a value with two digits, and all those before the point.
+func twoDigits(v float64) string {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
-	return fmt.Sprintf("Database %s away:", milliseconds(trip))
-}
-
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
+	decimals := max(1-int(math.Floor(math.Log10(math.Abs(v)))), 0)
+	return strconv.FormatFloat(v, 'f', decimals, 64)
 }

@@ -186,6 +186,9 @@ func (b *browser) evaluate(session, expression string, result any) {
 	if reply.ExceptionDetails != nil {
 		b.t.Fatalf("the script: %s", reply.ExceptionDetails)
 	}
+	if result == nil {
+		return
+	}
 	if err := json.Unmarshal(reply.Result.Value, result); err != nil {
 		b.t.Fatal(err)
 	}

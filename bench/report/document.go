@@ -32,6 +32,10 @@ type Document struct {
 	Verdict  section
 	Method   []string // how it was measured, and what of the sessions is in the document
 
+	Try *tryOut // of the page
+
+	look look
+
 	raw *suite.Report
 }
 
@@ -151,11 +155,13 @@ func New(r *suite.Report) *Document {
 		Warnings: b.warnings(),
 		Measured: []section{b.changes(), b.times(), b.cookies(), b.survey(), b.behaviours(), b.wire(), b.load()},
 		Model:    []section{b.pages(), b.atYourSize(), b.validation()},
-		Verdict:  section{ID: "verdict", Title: "which engine to take", Intro: r.Verdict()},
+		Verdict:  section{ID: "verdict", Title: "which engine to use", Intro: r.Verdict()},
 		Method:   b.method(),
 		raw:      r,
 	}
+	d.Try, d.look = b.tryOut(), b.look()
 	if r.Rounds > 0 {
+		d.Verdict.add(d.look.pages)
 		d.Verdict.draw(b.mapFigure())
 	}
 	for _, sections := range []*[]section{&d.Measured, &d.Model} {
@@ -193,9 +199,35 @@ func (b *builder) warnings() []string {
 // missing says why a stage has nothing to show.
 func (b *builder) missing(stage suite.StageName) string {
 	if b.State(stage) == suite.Interrupted {
-		return "The run was interrupted before this was measured."
+		return interruptedBefore
 	}
-	return "Not measured in this run. go run . -full -html report.html measures it."
+	return notMeasured
+}
+
+// Why a section has nothing to show.
+const (
+	interruptedBefore = "The run was interrupted before this was measured"
+	notMeasured       = "Not measured in this run"
+)
+
+// missing says which sections have nothing to show, and why, a sentence a line.
+func (d *Document) missing() []string {
+	var lines []string
+	for _, why := range []string{interruptedBefore, notMeasured} {
+		var titles []string
+		for _, s := range slices.Concat(d.Measured, d.Model) {
+			if s.Missing == why {
+				titles = append(titles, s.Title)
+			}
+		}
+		if titles != nil {
+			lines = append(lines, why+": "+strings.Join(titles, ", ")+".")
+		}
+	}
+	if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], notMeasured) {
+		lines[n-1] += " go run . -full -html report.html measures that."
+	}
+	return lines
 }
 
 // partly says that a stage was interrupted, if it was.

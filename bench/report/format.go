@@ -18,18 +18,45 @@ func micros(e bench.Estimate) cell {
 	case e.Value <= 0 || e.Lo <= 0 && !math.IsInf(e.Lo, 0):
 		return cell{Text: "about 0"}
 	}
-	return cell{Text: short(e.Value / 1000), Spread: spread(e)}
+	return inPercent(e, 0.001)
 }
 
 // times returns a cell for a ratio.
 func times(c bench.Comparison) cell {
 	switch {
 	case !c.Different:
-		return cell{Text: "~"}
+		return cell{Text: "equal"}
 	case c.Ratio.Lo <= 0 || math.IsInf(c.Ratio.Hi, 0):
-		return cell{Text: "≫"} // the other one is about nothing
+		return none("no ratio") // the other one is about nothing
 	}
-	return cell{Text: short(c.Ratio.Value), Spread: spread(c.Ratio)}
+	return inPercent(c.Ratio, 1)
+}
+
+// measured returns a cell for an estimate times a factor, with as many digits as
+// its interval justifies, three at most.
+func measured(e bench.Estimate, factor float64) cell {
+	v := e.Value * factor
+	if !known(e) || v == 0 {
+		return cell{Text: digits(v)}
+	}
+	reach := factor * math.Max(e.Hi-e.Value, e.Value-e.Lo)
+	decimals := 2 - int(math.Floor(math.Log10(math.Abs(v))))
+	if reach > 0 {
+		decimals = min(decimals, int(math.Ceil(-math.Log10(reach/1.5))))
+	}
+	format := func(v float64) string { return strconv.FormatFloat(v, 'f', min(max(decimals, 0), 6), 64) }
+	c := cell{Text: format(v)}
+	if text := format(reach); strings.Trim(text, "0.") != "" {
+		c.Spread = "±" + text
+	}
+	return c
+}
+
+// inPercent returns the same with the interval in percent.
+func inPercent(e bench.Estimate, factor float64) cell {
+	c := measured(e, factor)
+	c.Spread = spread(e)
+	return c
 }
 
 // spread formats how far a summary's interval reaches.

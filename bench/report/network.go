@@ -98,7 +98,7 @@ var percentiles = []struct {
 
 // load is the section of what was measured through a server.
 func (b *builder) load() section {
-	s := section{ID: "load", Title: "through a server"}
+	s := section{ID: "load", Title: "load through a server"}
 	if b.Load == nil || b.Load.Rounds == 0 {
 		s.Missing = b.missing(suite.Load)
 		return s
@@ -168,7 +168,7 @@ func loadRow(i int, sample network.Sample) row {
 
 // validation is the section of what the model is worth.
 func (b *builder) validation() section {
-	s := section{ID: "validation", Title: "the model against measurements"}
+	s := section{ID: "validation", Title: "the model compared with measurements"}
 	v := b.Validation
 	if v == nil {
 		s.Missing = b.missing(suite.Links)

@@ -24,8 +24,9 @@ var (
 const longTable = 40
 
 // WritePage writes the document as one page of HTML that needs nothing else: no
-// network, no script, no other file. It can be read on a phone, printed, and in
-// light and in dark. The raw results are in it, for download.
+// network, no other file. It can be read on a phone, printed, and in light and in
+// dark. A script of its own works pages out again with other inputs; without it,
+// the page lacks that and nothing else. The raw results are in it, for download.
 func (d *Document) WritePage(w io.Writer) error {
 	raw, err := json.Marshal(d.raw)
 	if err != nil {
@@ -41,11 +42,16 @@ func (d *Document) WritePage(w io.Writer) error {
 		*Document
 		Style    template.CSS
 		Sections []section
+		Missing  []string
 		Download template.URL
 		Bytes    int
+
+		ScriptHash string
 	}{
-		d, template.CSS(styleSheet), slices.Concat(d.Model, d.Measured),
-		template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(raw)), len(raw),
+		d, template.CSS(styleSheet),
+		slices.DeleteFunc(slices.Concat(d.Model, d.Measured), func(s section) bool { return s.Missing != "" }),
+		d.missing(),
+		template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(raw)), len(raw), scriptHash(),
 	})
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,19 +42,18 @@ func (b *builder) pageTable() *table {
 			"each of these.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink, m.ReadsPerWrite,
 			m.RequestsPerPage, uses, http, m.CPUHour, m.GBOut, m.MillionQueries)},
 		Columns: []string{"session, engine", "server µs", "queries", "up B", "down B"},
-		Notes: []string{"What an average page takes because of its session: time in the server, queries, bytes of " +
-			"cookie; by how many milliseconds it is complete later, with the database on the web server and as far " +
-			"away as assumed; and the price of a million pages. * is ahead; without a * the engines cannot be told " +
-			"apart."},
+		Notes: []string{"What an average page takes because of its session: processor time in the server, queries, and " +
+			"bytes of cookie; how many milliseconds later it is complete, with the database on the web server and as " +
+			"far away as assumed; and the price of a million pages. " + b.prices()},
 	}
 	for _, trip := range b.Trips() {
-		name := "db here"
+		name := "ms, db here"
 		if trip > 0 {
-			name = "db " + milliseconds(trip)
+			name = "ms, db " + milliseconds(trip)
 		}
 		t.Columns = append(t.Columns, name)
 	}
-	t.Columns = append(t.Columns, "price")
+	t.Columns = append(t.Columns, "$")
 	for _, size := range b.Settings.Sessions {
 		t.begin(sessionName(size))
 		for _, engine := range b.Settings.Engines {
@@ -65,7 +63,8 @@ func (b *builder) pageTable() *table {
 		}
 		i := slices.IndexFunc(b.Pages, func(p bench.PageComparison) bool { return p.Session == size.Name })
 		if equal := b.Pages[i].EqualAt; equal != nil && equal.Value > 0 {
-			t.add(fmt.Sprintf("equal when the database is %s ms away (%s)", digits(equal.Value/1e6), spread(*equal)))
+			at := measured(*equal, 1e-6)
+			t.add(fmt.Sprintf("equal when the database is %s ms away", at.Text+at.Spread))
 		}
 	}
 	return t
@@ -89,15 +88,15 @@ func (b *builder) pageCells(session, engine string) []cell {
 		e, from := p.Engines[at], fmt.Sprintf("/pages/%d/engines/%d", i, at)
 		if cells == nil {
 			cells = []cell{
-				text("%s", digits(1e6*e.Server)).at("%s/server_s", from),
+				measured(e.CPU, 1e6).at("%s/cpu_s", from),
 				text("%s", digits(e.Queries)).at("%s/queries", from),
 				text("%s", whole(e.Up)).at("%s/up_bytes", from), text("%s", whole(e.Down)).at("%s/down_bytes", from),
 			}
 		}
-		later := text("%s", digits(1000*e.Seconds())).at("%s", from)
+		later := measured(e.Time, 1000).at("%s/time_s", from)
 		later.Ahead = p.Ahead() == engine
 		cells = append(cells, later)
-		price = text("%s", strconv.FormatFloat(e.Price, 'f', 3, 64)).at("%s/price_per_million", from)
+		price = text("%s", strconv.FormatFloat(e.Price, 'f', 2, 64)).at("%s/price_per_million", from)
 	}
 	if cells != nil {
 		cells = append(cells, price)
@@ -105,68 +104,51 @@ func (b *builder) pageCells(session, engine string) []cell {
 	return cells
 }
 
-// turnTable is what would change the verdict.
+// turnTable is what would change the verdict: a line for each value of an input
+// beyond which another engine is ahead.
 func (b *builder) turnTable() *table {
-	t := &table{Caption: "what would change the verdict", Columns: []string{"session", "ahead"}}
+	t := &table{Caption: "what would change the verdict", Columns: []string{"session, input", "ahead then"}, Detail: true}
 	var ranges []string
 	for _, input := range bench.Inputs() {
-		name, _, _ := strings.Cut(string(input), " per ")
-		t.Columns = append(t.Columns, name)
 		lo, hi := input.Range()
 		ranges = append(ranges, strings.TrimSpace(fmt.Sprintf("%v to %v %s", lo, hi, input.Unit())))
 	}
-	other := "HTTP/1.1"
+	t.Notes = []string{fmt.Sprintf("Each line changes one input and leaves the others as assumed. Tried were, for %s: "+
+		"%s.", list(inputNames()), strings.Join(ranges, ", "))}
+	other := "with HTTP/1.1"
 	if b.Model.HTTP1 {
-		other = "HTTP/2"
+		other = "with HTTP/2"
 	}
-	t.Columns = append(t.Columns, other)
-	t.Notes = []string{fmt.Sprintf("Beyond which value of an input, all others being as assumed, another engine is "+
-		"ahead: with a round trip below <, for example, or above >. In ms, Mbit/s, pages that read for each that "+
-		"writes, requests of a page. -: none from %s. "+
-		"~: the engines cannot be told apart.", strings.Join(slices.Compact(ranges), ", "))}
 	for i, s := range b.Sensitivity {
-		ahead := text("%s", s.Ahead)
-		if !s.Told {
-			ahead = text("~")
+		t.begin(fmt.Sprintf("%s, %d B: now %s", s.Session, b.size(s.Session), now(s)))
+		for j, turn := range s.Turns {
+			phrase, value := turnWords(turn)
+			t.add(strings.TrimSpace(fmt.Sprintf("with %s %s %s", phrase, value, turn.Input.Unit())), text("%s", turn.Ahead).at("/sensitivity/%d/turns/%d/ahead", i, j))
 		}
-		cells := []cell{ahead.at("/sensitivity/%d/ahead", i)}
-		for _, input := range bench.Inputs() {
-			c := none("-")
-			for j, turn := range s.Turns {
-				if turn.Input != input {
-					continue
-				}
-				one := text("%s", turnText(turn)).at("/sensitivity/%d/turns/%d/at", i, j)
-				one.More = "then " + turn.Ahead
-				if !c.None {
-					one.Text, one.More, one.From = c.Text+" "+one.Text, c.More+", "+one.More, ""
-				}
-				c = one
-			}
-			cells = append(cells, c)
-		}
-		c := none("-").at("/sensitivity/%d/ahead_with_other_http", i)
 		if s.OtherHTTP != s.Ahead {
-			c.Text, c.More, c.None = "yes", "then "+s.OtherHTTP, false
+			t.add(other, text("%s", s.OtherHTTP).at("/sensitivity/%d/ahead_with_other_http", i))
 		}
-		t.add(s.Session, append(cells, c)...)
+		if len(t.Groups[len(t.Groups)-1].Rows) == 0 {
+			t.add("nothing that was tried", none(""))
+		}
 	}
 	return t.orNil()
 }
 
-// turnText returns the value beyond which another engine is ahead: "> 0.8" for
-// example.
-func turnText(t bench.Turn) string {
-	value := t.At.Value
-	switch {
-	case t.Input == bench.RequestsInput && t.Above: // whole numbers
-		return "> " + digits(math.Floor(value))
-	case t.Input == bench.RequestsInput:
-		return "< " + digits(math.Ceil(value))
-	case t.Above:
-		return "> " + short(value)
+func inputNames() []string {
+	var names []string
+	for _, input := range bench.Inputs() {
+		names = append(names, string(input))
 	}
-	return "< " + short(value)
+	return names
+}
+
+// now returns the engine that is ahead with the inputs as they are.
+func now(s bench.Sensitivity) string {
+	if s.Told {
+		return s.Ahead
+	}
+	return "not clear"
 }
 
 // leadTable is which engine is ahead for which round trips, as the map shows it.
@@ -174,7 +156,6 @@ func (b *builder) leadTable() *table {
 	t := &table{
 		Caption: "where the verdict changes",
 		Columns: []string{"session", "ahead with the database on the web server", "changes at", "ahead beyond"},
-		Notes:   []string{"~: cannot be told apart from the engine before it, each by a test of its own."},
 	}
 	for i, leads := range b.Sensitivity {
 		name := fmt.Sprintf("%s, %d B", leads.Session, b.size(leads.Session))
@@ -182,16 +163,17 @@ func (b *builder) leadTable() *table {
 			l := leads.Leads[j]
 			c := text("%s", l.Engine).at("/sensitivity/%d/leads/%d/engine", i, j)
 			if len(l.Ties) > 0 {
-				c.More = "~ " + strings.Join(l.Ties, ", ")
+				c.More = "or " + strings.Join(l.Ties, " or ")
 			}
 			return c
 		}
 		if len(leads.Leads) == 1 {
-			t.add(name, engine(0), none("-"), none("-"))
+			t.add(name, engine(0), none("nowhere"), none(""))
 		}
 		for j, l := range leads.Leads[1:] {
-			trip := cell{Text: digits(l.From.Value/1e6) + " ms",
-				Spread: spread(*l.From)}.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
+			trip := measured(*l.From, 1e-6)
+			trip.Text += " ms"
+			trip = trip.at("/sensitivity/%d/leads/%d/from_round_trip_ns", i, j+1)
 			t.add(name, engine(j), trip, engine(j+1))
 		}
 	}

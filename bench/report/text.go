@@ -161,14 +161,6 @@ func (p *printer) table(t *table) {
 
 // lines returns the table's texts, the header first.
 func (t *table) lines() [][]string {
-	starred := make([]bool, len(t.Columns)) // columns in which something is ahead
-	for _, g := range t.Groups {
-		for _, r := range g.Rows {
-			for i, c := range r.Cells {
-				starred[i+1] = starred[i+1] || c.Ahead
-			}
-		}
-	}
 	lines := [][]string{t.Columns}
 	above := make([]string, len(t.Columns))
 	for _, g := range t.Groups {
@@ -179,14 +171,8 @@ func (t *table) lines() [][]string {
 		}
 		for _, r := range g.Rows {
 			line := []string{indent + r.Name}
-			for i, c := range r.Cells {
-				star := ""
-				if c.Ahead {
-					star = "*"
-				} else if starred[i+1] {
-					star = " "
-				}
-				line = append(line, c.Text+c.Spread+star)
+			for _, c := range r.Cells {
+				line = append(line, c.Text+c.Spread)
 			}
 			full := line
 			if t.Ditto > 0 && line[0] == above[0] {
