@@ -178,7 +178,7 @@ func TestReportIsWrittenInEveryForm(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		page:       "<title>Sessions in signedcookie, dbstore</title>",
-		table:      "\r\nrequest,dbstore,login,220,read,false,8,",
+		table:      "\r\nrequest,dbstore,login,220,read,false,12,",
 		markdown:   "# Sessions in signedcookie, dbstore\n",
 		benchmarks: "\nBenchmarkRequest/engine=dbstore/session=login/kind=read",
 	} {
