@@ -11,6 +11,10 @@ import (
 // prepared, and each begin, commit and rollback, since each is a round trip
 // where the database is a server. The zero value is ready for use.
 type Counter struct {
+	// RoundTrip, unless nil, is called for each of them before it is sent. It is
+	// set before the Counter is used.
+	RoundTrip func()
+
 	tap  sqltap.Tap
 	more atomic.Int64
 }
@@ -21,7 +25,12 @@ func (c *Counter) Count() int64 {
 }
 
 // Add counts n more, for an engine whose database is not opened by OpenDB.
-func (c *Counter) Add(n int64) { c.more.Add(n) }
+func (c *Counter) Add(n int64) {
+	c.more.Add(n)
+	for ; c.RoundTrip != nil && n > 0; n-- {
+		c.RoundTrip()
+	}
+}
 
 // OpenDB is sql.Open with a counted connection. A nil Counter counts nothing and
 // puts nothing in between.
@@ -29,5 +38,6 @@ func (c *Counter) OpenDB(driverName, dataSource string) (*sql.DB, error) {
 	if c == nil {
 		return sql.Open(driverName, dataSource)
 	}
+	c.tap.RoundTrip = c.RoundTrip
 	return c.tap.Open(driverName, dataSource)
 }

@@ -60,6 +60,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		"measure on the PostgreSQL server at this `URL` too; everything it makes there is dropped")
 	redis := flags.String("redis", "",
 		"measure on the Redis server at this `URL` too; everything it makes there is deleted")
+	links := flags.Bool("links", false, "hold the model against pages over slow links too, some minutes more")
 	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
 	outputs, baseline := report.DeclareOutputs(flags), report.DeclareBaseline(flags)
 	if err := flags.Parse(args); err != nil {
@@ -86,11 +87,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer outputs.Discard()
-	found, err := suite.Run(ctx, suite.Config{
+	cfg := suite.Config{
 		Config: bench.Config{Engines: all, Sessions: sessions, Rounds: *rounds, Duration: *duration, Seed: *seed,
 			CollectorSamples: 3},
 		Model: bench.DefaultModel(),
-	})
+	}
+	if *links {
+		cfg.AddLinks()
+	}
+	found, err := suite.Run(ctx, cfg)
 	if found == nil {
 		return err
 	}

@@ -51,8 +51,7 @@ type Kind struct {
 }
 
 // AddAll adds bytes on the wire, load, and slow links, for which it takes two of
-// the sessions, and for slow links the default ones of the engines, since all
-// would take too long. It is about five minutes more.
+// the sessions, since all would take too long. It is about five minutes more.
 func (c *Config) AddAll() {
 	trace := network.DefaultTrace()
 	c.trace = &trace
@@ -62,14 +61,17 @@ func (c *Config) AddAll() {
 	cfg.Seed = c.Seed
 	c.load = &cfg
 
-	var usual []bench.Engine
-	for _, e := range c.Engines {
-		if slices.Contains(bench.DefaultEngines(), e.Name) {
-			usual = append(usual, e)
-		}
-	}
-	if len(usual) > 0 {
-		grid := network.DefaultGrid(usual, some)
+	c.AddLinks()
+}
+
+// AddLinks adds slow links alone, which the model is held against, for two of the
+// sessions and all engines but those that are a variant of another's database.
+func (c *Config) AddLinks() {
+	able := slices.DeleteFunc(slices.Clone(c.Engines), func(e bench.Engine) bool {
+		return e.Name == "dbstore-sync" || e.Name == "dbstore-mem"
+	})
+	if len(able) > 0 {
+		grid := network.DefaultGrid(able, c.few())
 		grid.Seed = c.Seed
 		c.links = &grid
 	}

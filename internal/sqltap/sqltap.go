@@ -21,6 +21,9 @@ type Tap struct {
 	// in its place.
 	Fail func(query string) error
 
+	// RoundTrip, unless nil, is called before whatever is sent.
+	RoundTrip func()
+
 	// Before, unless nil, is called before each statement.
 	Before func(query string, args []driver.NamedValue)
 }
@@ -58,8 +61,21 @@ func (c dataSourceConnector) Driver() driver.Driver { return c.driver }
 // Wrap returns a connector with the tap in between.
 func (t *Tap) Wrap(inner driver.Connector) driver.Connector { return &connector{inner, t} }
 
+func (t *Tap) roundTrip() {
+	if t.RoundTrip != nil {
+		t.RoundTrip()
+	}
+}
+
+// other notes what is no statement.
+func (t *Tap) other() {
+	t.Others.Add(1)
+	t.roundTrip()
+}
+
 func (t *Tap) statement(query string, args []driver.NamedValue) error {
 	t.Statements.Add(1)
+	t.roundTrip()
 	if t.Before != nil {
 		t.Before(query, args)
 	}
@@ -116,7 +132,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	c.tap.Others.Add(1)
+	c.tap.other()
 	inner, err := c.contextConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -130,7 +146,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	c.tap.Others.Add(1)
+	c.tap.other()
 	inner, err := c.contextConn.BeginTx(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -205,11 +221,11 @@ type tx struct {
 }
 
 func (t *tx) Commit() error {
-	t.tap.Others.Add(1)
+	t.tap.other()
 	return t.Tx.Commit()
 }
 
 func (t *tx) Rollback() error {
-	t.tap.Others.Add(1)
+	t.tap.other()
 	return t.Tx.Rollback()
 }

@@ -47,7 +47,7 @@ func DefaultGrid(engines []bench.Engine, sessions []bench.Session) Grid {
 		RoundTrips:      []time.Duration{100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond},
 		Visitors:        []Link{{Up: 1, Down: 5}, {Up: 10, Down: 50}, {Up: 50, Down: 250}},
 		RequestsPerPage: 20,
-		Pages:           3,
+		Pages:           1,
 		Rounds:          6,
 		Seed:            1,
 	}
@@ -152,7 +152,7 @@ func (s *survey) open(ctx context.Context) error {
 	stages := make([][]stage, len(s.RoundTrips))
 	for j, engine := range append([]bench.Engine{none()}, s.Engines...) {
 		for i, trip := range s.RoundTrips {
-			if i > 0 && engine.Name != distantEngine {
+			if i > 0 && engine.Name == NoSession {
 				stages[i] = append(stages[i], stages[0][j])
 				continue
 			}
@@ -201,10 +201,12 @@ func (s *survey) stage(ctx context.Context, engine bench.Engine, trip time.Durat
 	running := context.WithoutCancel(ctx)
 	var opened bench.Site
 	var err error
-	if engine.Name != distantEngine {
+	if engine.Name == NoSession {
 		opened, err = engine.Open(running, dir, nil)
 	} else if st.added, err = measureAway(ctx, trip); err == nil {
-		opened, err = openAway(running, dir, trip)
+		away := &distance{roundTrip: trip}
+		s.closers = append(s.closers, away.Close)
+		opened, err = openAway(running, engine, dir, away)
 	}
 	if err != nil {
 		return st, err
