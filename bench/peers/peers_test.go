@@ -209,17 +209,22 @@ func TestMatrix(t *testing.T) {
 
 // The figures in bench/results are taken with
 //
-//	go test -run TestMeasure -timeout 30m -args -measure 5m
-var measure = flag.Duration("measure", 0, "measure so long, and write bench/results/peers.txt and behaviours.txt anew")
+//	go test -run TestMeasure -timeout 60m -args -measure 5m -machine 2026-11-26-epyc-2
+var (
+	measure = flag.Duration("measure", 0, "measure so long, and write peers.txt and behaviours.txt in bench/results anew")
+	machine = flag.String("machine", "", "the folder of bench/results that is the machine's")
+)
 
 func TestMeasure(t *testing.T) {
 	if *measure == 0 {
 		t.Skip("-measure takes minutes")
 	}
 	postgres, redis := postgresServer.Start(t), redisServer.Start(t)
+	peers := filepath.Join("../results", *machine, "peers")
 	for file, args := range map[string][]string{
 		"../results/behaviours.txt": {"-behaviour"},
-		"../results/peers.txt":      {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL},
+		peers + ".txt": {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL, "-links", "-json",
+			peers + ".json"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out); err != nil {
