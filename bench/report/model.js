@@ -165,7 +165,7 @@ function readFragment() {
 function flags() {
 	const changed = data.dials.filter((d) => inputs[d.field] !== data.inputs[d.field]).map((d) => {
 		const v = valueOf(d, inputs);
-		return `-${d.name} ${d.name === "rtt" ? v + "ms" : d.name === "cache-hits" ? v / 100 : v}`;
+		return `-${d.name} ${d.name === "rtt" ? v + "ms" : v}`;
 	});
 	if (inputs.http1 !== data.inputs.http1) changed.push(`-http1=${inputs.http1}`);
 	return changed.join(" ");
@@ -194,7 +194,7 @@ function showPages() {
 		answers.set(answer, [...(answers.get(answer) ?? []), session.session]);
 		element(`told-${i}`).textContent = answer + (o.kind === "ahead" && o.lead < Infinity && !o.depends ? ` by ${number(1000 * o.lead)} ms` : "");
 		element(`turns-${i}`).textContent = leads(inputs, session, data.deviations).slice(1).map((l) =>
-			`equal when the database is ${number(1000 * l.from)} ms away (${number(1000 * l.lo)} to ${number(1000 * l.hi)}); beyond, ${l.engine} is ahead`).join("; ");
+			`Equal when the database is ${number(1000 * l.from)} ms away (${number(1000 * l.lo)} to ${number(1000 * l.hi)}); beyond, ${l.engine} is ahead.`).join(" ");
 		const pages = pagesOf(inputs, session), most = Math.max(...pages.map((p) => p.page.seconds));
 		pages.forEach((p, k) => {
 			const either = 1000 * reach(p.draws.map((q) => q.seconds), data.deviations);
