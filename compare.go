@@ -221,7 +221,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.StringVar(&opts.train, "train", "", "measure nothing: make a dictionary for package signedcookie from some "+
 		"of the\n-sessions, tell what it saves on the others, and write it to this `file`")
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+
-		engineNames())
+		strings.Replace(engineNames(), ", dbstore,", ",\ndbstore,", 1)+".\nsealed: signedcookie with encrypted cookies. "+
+		"+revocation: with a list of ended\nsessions on the server. -sync: waits for the disk. -mem: in memory\n")
 	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, "+
 		"postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+
 		databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way "+

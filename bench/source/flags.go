@@ -42,15 +42,15 @@ func DeclareFlags(flags *flag.FlagSet) *Flags {
 			locationVariable+" says in the environment, where no other user sees a password")
 	flags.StringVar(&f.opts.Scheme, "scheme", "", "-sessions is a file of cookies, one a line, or a folder of such "+
 		"files, which\nwere made by this `scheme`: "+strings.Join(opencookie.Schemes(), ", "))
-	flags.StringVar(&f.opts.Cookie, "cookie", session.DefaultCookieName, "the `name` of those cookies")
-	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table of sessions")
-	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies, or Django's "+
-		"SECRET_KEY; older\nones in the lines after it. By default, what "+secretVariable+" says in the environment")
+	flags.StringVar(&f.opts.Cookie, "cookie", session.DefaultCookieName, "the `name` of the cookies in -sessions")
+	flags.StringVar(&f.opts.Table, "table", "django_session", "the `name` of the table in -sessions")
+	flags.StringVar(&f.secrets.File, "secret-file", "", "a `file` with the secret that made the cookies in -sessions, or "+
+		"Django's\nSECRET_KEY; older ones in the lines after it. By default, what "+secretVariable+"\nsays in the environment")
 	flags.StringVar(&f.secrets.Encoding, "secret-encoding", "text",
 		"the secret's `encoding`: text, or base64 or hex if the site decodes it")
 	flags.StringVar(&f.opts.Context, "context", "",
-		"signedcookie's Options.Context of the site, a `text`, if it has one")
-	const dictionary = "a `file` with a dictionary that the cookies were made with; may be repeated"
+		"the `text` that was signedcookie's Options.Context when the cookies in -sessions\nwere made, if there was one")
+	const dictionary = "a `file` with a dictionary that the cookies in -sessions were made with; may be\nrepeated"
 	flags.Func("dictionary", dictionary, func(path string) error {
 		f.dictionaries = append(f.dictionaries, path)
 		return nil
