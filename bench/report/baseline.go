@@ -141,7 +141,8 @@ func (b *builder) changes() section {
 		"was counted or tried, %s.", c.Before.Started.Format("2 January 2006, 15:04 UTC"), orUnknown(c.Before.CPU),
 		c.Before.GoVersion, plural(len(c.Times), "time"), differ(different), differ(len(c.Facts))))
 	if len(c.Times) > unknown {
-		s.Intro = append(s.Intro, fmt.Sprintf("Changes of less than about %.0f %% may have gone unnoticed.",
+		s.Intro = append(s.Intro, fmt.Sprintf("It takes a change of about %.0f %% to be noticed; more "+
+			"rounds notice smaller ones.",
 			math.Ceil(100*(widest+0.02))))
 	}
 	if unknown > 0 {

@@ -22,21 +22,21 @@ func (b *builder) atYourSize() section {
 func (b *builder) sizeTable() *table {
 	session := b.Sites[0].Session
 	t := &table{
-		Caption: "what a site of that size takes",
+		Caption: "what a site of a given size takes",
 		Intro: []string{fmt.Sprintf("Sessions are like %s, of %d bytes, and live for %s; %s a page. -alive and "+
-			"-requests-per-second tell the size of your site.", session.Name, session.Size, days(b.Sites[0].Site.Life),
+			"-requests-per-second say how large your site is.", session.Name, session.Size, days(b.Sites[0].Site.Life),
 			plural(b.Model.RequestsPerPage, "request"))},
 		Columns: []string{"engine", "cores", "queries/s", "in use", "tables", "cleanup", "up", "down", "price"},
 		Notes: []string{
 			"cores: of web servers, kept busy by sessions all the time. A site needs more, for its peaks and for all " +
 				"else; a server's database has cores of its own, which were not measured. queries/s: to the database. in " +
-				"use: connections to it, on average. tables: with their indexes. cleanup: time that it takes in a day on " +
-				"a busy machine; half of it is rest. up, down: bytes of cookies in a day. price: of 30 days, for cores, " +
-				"bytes down and queries, not for storage. -: none; ?: not known of that engine.",
+				"use: connections to it, on average. tables: with their indexes. cleanup: how long it runs in a day on " +
+				"a busy machine, half of that pausing. up, down: bytes of cookies in a day. price: dollars in 30 days, for " +
+				"cores, bytes down and queries, not for storage. -: none; ?: not known of that engine.",
 			"How it follows: pages a second are requests a second ÷ requests of a page; cores, queries, bytes and " +
 				"price are that × those of a page. " + b.rowsFormula() + "Expired rows a day are sessions ÷ days that a " +
-				"session lives. bench/results/rows.txt has the tables of up to a million sessions from which rows are " +
-				"known.",
+				"session lives. bench/results/rows.txt has what was measured for that, on tables of up to a million " +
+				"sessions.",
 		},
 	}
 	for i, o := range b.Sites {
