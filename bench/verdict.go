@@ -116,7 +116,7 @@ func (r *Report) advice() []string {
 		clauses = append(clauses, g.what+" for "+r.sessions(g.pages, pages))
 	}
 	if clauses != nil {
-		lines = append(lines, "Use "+strings.Join(clauses, ", and ")+"."+worth(ahead))
+		lines = append(lines, "Use "+strings.Join(clauses, ", and ")+"."+r.worth(ahead))
 	}
 	for _, g := range alike(pages, func(p *PageComparison) string {
 		if p.Outcome == Equal && !p.Depends() && len(p.Best) > 1 {
@@ -170,8 +170,9 @@ func (p *PageComparison) said(outcome Outcome, best []string) string {
 	return "too close to call between " + and(best)
 }
 
-// worth says how much sooner pages are complete, in a sentence of its own.
-func worth(ahead []finding) string {
+// worth says how much sooner pages are complete, and what to go by where nobody
+// sees it, in sentences of their own.
+func (r *Report) worth(ahead []finding) string {
 	least, most := math.Inf(1), 0.0
 	for _, g := range ahead {
 		for _, p := range g.pages {
@@ -189,7 +190,11 @@ func worth(ahead []finding) string {
 	}
 	line := fmt.Sprintf(" That makes a page %s quicker than the next best engine", saved)
 	if most < frame {
-		return line + ", which no visitor sees: a screen shows a new picture every 17 ms."
+		line += ", which no visitor sees: a screen shows a new picture every 17 ms."
+		if r.Caveats() != nil {
+			line += " So choose by what goes wrong."
+		}
+		return line
 	}
 	return line + "."
 }
@@ -247,7 +252,7 @@ func (r *Report) tooLarge() []string {
 	things, engines := r.engineList(func(engine string) string {
 		if some := slices.DeleteFunc(slices.Clone(pages), func(p *PageComparison) bool {
 			return !slices.Contains(p.TooLarge, engine)
-		}); len(some) > 0 {
+		}); len(some) > 0 && r.RuledOut(engine) == "" {
 			return r.sessions(some, pages)
 		}
 		return ""

@@ -76,7 +76,10 @@ func (b *builder) shortTable() *table {
 	t := &table{
 		Caption: "a page, in short",
 		Columns: []string{"session, engine", "cookie B", "server µs", "queries", "ms of a page", "verdict"},
-		Notes:   []string{"±: at 95 %. After a session: which engine is ahead up to which round trip."},
+		Notes:   []string{"±: at 95 %."},
+	}
+	if len(b.Sensitivity) > 0 {
+		t.Notes[0] += " After a session: which engine is ahead up to which round trip."
 	}
 	sessions := slices.Clone(b.Settings.Sessions)
 	slices.SortStableFunc(sessions, func(a, b bench.SessionSize) int { return a.Size - b.Size })
@@ -189,7 +192,7 @@ func (b *builder) wouldChange() string {
 	for _, c := range order[:min(3, len(order))] {
 		clauses = append(clauses, fmt.Sprintf("%s with %s %s", c.engine, c.phrase, strings.Join(at[c], ", ")))
 	}
-	return "What would change it: " + strings.Join(clauses, "; ") + "."
+	return "It would be " + strings.Join(clauses, "; ") + "."
 }
 
 // apart returns how many times as large or as small as the assumed value the one
@@ -228,10 +231,13 @@ func (b *builder) assumed() string {
 
 // needs says how the verdict can go by what went wrong.
 func (b *builder) needs() string {
-	if b.Model.MustLogOut || b.Model.KeepChanges || len(b.Caveats()) == 0 {
+	switch {
+	case !slices.ContainsFunc(b.Behaviours, func(r bench.BehaviourResult) bool { return r.Observed }):
 		return ""
+	case b.Model.MustLogOut || b.Model.KeepChanges:
+		return "OPEN: it went wrong."
 	}
-	return "To rule out what is OPEN: -must-log-out, -must-not-lose-changes."
+	return "OPEN: it went wrong. To rule that out: -must-log-out, -must-not-lose-changes."
 }
 
 // prices says whether engines differ in their price.
@@ -262,7 +268,7 @@ func (b *builder) prices() string {
 func (b *builder) howSure() string {
 	text := fmt.Sprintf("How sure: bytes and queries are counted. Times were measured in %d rounds", b.Rounds)
 	if b.Others >= 0.01 {
-		text += fmt.Sprintf("; others used %.0f %% of the processor, which makes ± wider and no verdict wrong", 100*b.Others)
+		text += fmt.Sprintf("; others used %.0f %% of the processor, which widens the ±", 100*b.Others)
 	}
 	return text + "."
 }
@@ -318,7 +324,8 @@ func (d *Document) lookText(n, weight int) []byte {
 			}
 		}
 		if left := len(t.Groups) - n; left > 0 {
-			some.Notes = []string{fmt.Sprintf("%d of %d sessions are left out here: -tables. %s", left, len(t.Groups), t.Notes[0])}
+			some.Notes = []string{fmt.Sprintf("Left out here: %d of %d sessions, which -tables shows. %s", left, len(t.Groups),
+				t.Notes[0])}
 		}
 		p.table(&some)
 	}

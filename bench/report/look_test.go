@@ -76,9 +76,9 @@ func TestTheVerdictFitsOnAScreen(t *testing.T) {
 	}{
 		{[]string{"signedcookie", "dbstore"}, 1, ""},
 		{[]string{"signedcookie", "dbstore"}, 3, ""},
-		{[]string{"signedcookie", "dbstore"}, 7, " of 7 sessions are left out here"},
+		{[]string{"signedcookie", "dbstore"}, 7, " of 7 sessions, which -tables shows"},
 		{[]string{"signedcookie", "dbstore-postgres", "signedcookie+revocation", "dbstore-sync", "a-store-of-another"}, 18,
-			" of 18 sessions are left out here"},
+			" of 18 sessions, which -tables shows"},
 	} {
 		r := bench.Analyze(manyOf(results, tc.engines, tc.sessions), bench.DefaultModel())
 		text := lookOf(t, r)
@@ -88,7 +88,7 @@ func TestTheVerdictFitsOnAScreen(t *testing.T) {
 				t.Errorf("%d engines, %d sessions: nothing of %q in\n%s", len(tc.engines), tc.sessions, want, text)
 			}
 		}
-		if tc.left == "" && strings.Contains(text, "left out") {
+		if tc.left == "" && strings.Contains(text, "Left out") {
 			t.Errorf("%d engines, %d sessions: something is left out of\n%s", len(tc.engines), tc.sessions, text)
 		}
 	}
