@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sessionengine/bench"
+	"sessionengine/bench/survey"
 )
 
 // lookHeight is the number of lines of a terminal, of which one is the prompt's.
@@ -42,7 +43,7 @@ func (b *builder) look() look {
 		return l
 	}
 	l.order = spreadOut(len(l.pages.Groups))
-	l.remarks = []remark{{4, b.needs()}, {5, b.wouldChange()}, {6, b.assumed()}, {2, b.prices()}, {8, b.howSure()}}
+	l.remarks = []remark{{7, b.overflowing()}, {4, b.needs()}, {5, b.wouldChange()}, {6, b.assumed()}, {2, b.prices()}, {8, b.howSure()}}
 	return l
 }
 
@@ -227,6 +228,22 @@ func (b *builder) assumed() string {
 	return fmt.Sprintf("Assumed: a database %s away, %v Mbit/s up and %v down, %v reads for each write, %d requests a page "+
 		"of which %d with the session, %s. Flags change it.", milliseconds(m.RoundTrip), m.Uplink, m.Downlink,
 		m.ReadsPerWrite, m.RequestsPerPage, m.SessionRequests, http)
+}
+
+// overflowing says how many of the user's own sessions are too large for a cookie,
+// and what is to be done about it.
+func (b *builder) overflowing() string {
+	fits := func(e survey.EngineSizes) bool { return e.TooLarge == 0 }
+	if b.Survey == nil || !slices.ContainsFunc(b.Survey.Engines, fits) {
+		return ""
+	}
+	for _, e := range b.Survey.Engines {
+		if e.TooLarge > 0 && b.RuledOut(e.Engine) == "" {
+			return fmt.Sprintf("Of your %s, %s are too large for %s; combined.NewOverflow keeps such sessions in rows, "+
+				"and all others in cookies.", plural(b.Survey.Sessions, "session"), share(e.TooLarge, b.Survey.Tried), e.Engine)
+		}
+	}
+	return ""
 }
 
 // needs says how the verdict can go by what went wrong.
