@@ -198,8 +198,12 @@ type tryOut struct {
 	Script template.JS
 }
 
-// tryOut returns that part, or nil if no pages were worked out.
+// tryOut returns that part, or nil if no pages were worked out, or of too few rounds
+// for a verdict.
 func (b *builder) tryOut() *tryOut {
+	if b.Rounds < bench.MinRounds {
+		return nil
+	}
 	data := b.modelData()
 	if len(data.Sessions) == 0 {
 		return nil

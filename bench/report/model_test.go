@@ -290,3 +290,21 @@ func checkAnswer(t *testing.T, got shown, want *bench.Report) {
 		t.Errorf("the page has %d sessions, the command %d", len(told), i)
 	}
 }
+
+// The command takes what the page tells to give it, in the units of its flags.
+func TestFlagsOfThePageAreTheCommands(t *testing.T) {
+	b := startBrowser(t)
+	tab, _ := openPage(t, b, pageOf(t, sample(t, 12, 0.01)), "#rtt=2&cache-hits=50", 1280, "light")
+	var got shown
+	b.evaluate(tab, shownNow, &got)
+	if want := "-rtt 2ms -cache-hits 50"; got.Flags != want {
+		t.Errorf("the flags are %q, want %q", got.Flags, want)
+	}
+}
+
+// A run that ended after a few rounds has no verdict, and so must its page.
+func TestFewRoundsGetNoSliders(t *testing.T) {
+	if d := New(sample(t, 3, 0.01)); d.Try != nil {
+		t.Error("the page of three rounds works out verdicts")
+	}
+}
