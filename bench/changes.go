@@ -92,11 +92,19 @@ func (r *Results) Comparable(engines []string, sessions []SessionSize) error {
 	return nil
 }
 
+// maxRounds is what results that were read from a file may have at most. The draws
+// of the rounds take 2,000 bytes each.
+const maxRounds = 10_000
+
 // whole reports whether results that were read from a file are as a run makes them.
 func (r *Results) whole() bool {
-	ok := r.Rounds > 0 && len(r.Settings.Engines) > 0
+	ok := r.Rounds > 0 && r.Rounds <= maxRounds && len(r.Settings.Engines) > 0
+	full := func(rounds [][]float64) bool {
+		return len(rounds) == r.Rounds && !slices.ContainsFunc(rounds, func(of []float64) bool { return len(of) == 0 })
+	}
 	check := func(c *Cell) {
-		ok = ok && (len(c.Nanosec) == 0 || len(c.Nanosec) == r.Rounds) && (len(c.CPU) == 0 || len(c.CPU) == r.Rounds)
+		ok = ok && (len(c.Nanosec) == 0 || full(c.Nanosec)) && (len(c.CPU) == 0 || len(c.Nanosec) == 0 ||
+			full(c.CPU) || !c.timed() && len(c.CPU) == r.Rounds)
 	}
 	for i := range r.Empty {
 		check(&r.Empty[i].Cell)

@@ -304,3 +304,47 @@ func sessionsOf(t *testing.T, kinds ...string) []Session {
 	}
 	return sessions
 }
+
+// A baseline of too few rounds tells nothing of times, and so not that none is
+// worse.
+func TestWorseTakesTimesThatCanBeTold(t *testing.T) {
+	c, err := ParseCondition("worse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := Analyze(made(12, 0), DefaultModel())
+	if found, err := c.Check(now, since(t, made(12, 0), made(3, 0))); err == nil {
+		t.Errorf("with a baseline of three rounds: found %q, and no error", found)
+	}
+}
+
+// Files that no run has written are errors, whatever is in them.
+func TestDamagedResultsAreErrors(t *testing.T) {
+	for name, damage := range map[string]func(*Results){
+		"nothing in a round": func(r *Results) {
+			for i := range r.Requests {
+				if q := &r.Requests[i]; q.Kind == Write {
+					q.Nanosec = make([][]float64, r.Rounds)
+				}
+			}
+		},
+		"rounds of nothing": func(r *Results) {
+			r.Rounds, r.Empty, r.Requests, r.Floors, r.Collector = 1<<60, nil, nil, nil, nil
+		},
+		"more rounds than memory": func(r *Results) {
+			r.Rounds, r.Empty, r.Requests, r.Floors = 1<<24, nil, nil, nil
+			one := Cell{Nanosec: make([][]float64, r.Rounds)}
+			samples := []float64{1}
+			for i := range one.Nanosec {
+				one.Nanosec[i] = samples
+			}
+			r.Empty = []EmptyResult{{"small", Read, one}}
+		},
+	} {
+		before := made(12, 0.05)
+		damage(before)
+		if _, err := Analyze(made(12, 0.05), DefaultModel()).Since(before); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -99,7 +99,11 @@ func (c Condition) Check(r *Report, changes *Changes) (found []string, err error
 			}
 		}
 	case c.word == worse:
-		judged += len(changes.Times)
+		for _, t := range changes.Times {
+			if !math.IsInf(t.Lo, 0) {
+				judged++
+			}
+		}
 		for _, line := range changes.worse() {
 			judge(true, "%s", line)
 		}

@@ -100,7 +100,7 @@ func (r *Report) bytePrice() quantity {
 func (b *bootstrap) costOf(c, empty *Cell, perByte quantity) cost {
 	nothing := b.low(empty.Nanosec)
 	var result cost
-	if c.Waits && len(c.CPU) > 0 {
+	if c.timed() {
 		cpu := b.low(c.CPU)
 		cpu.known = b.rounds >= MinRounds // windows are long, and so there are few
 		result.inline = combine(notNegative, cpu, nothing)
@@ -124,7 +124,7 @@ func (b *bootstrap) costOf(c, empty *Cell, perByte quantity) cost {
 // floor estimates the processor time of a floor's operation.
 func (b *bootstrap) floor(c *Cell) quantity {
 	samples := c.Nanosec
-	if c.Waits && len(c.CPU) > 0 {
+	if c.timed() {
 		samples = c.CPU
 	}
 	floor := b.low(samples)

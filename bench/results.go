@@ -135,6 +135,12 @@ func (c *Cell) truncate(n int) {
 // Measured reports whether there is anything.
 func (c *Cell) Measured() bool { return len(c.Nanosec) > 0 }
 
+// timed reports whether it waits, and its processor time was measured: not where
+// the system does not tell it.
+func (c *Cell) timed() bool {
+	return c.Waits && slices.ContainsFunc(c.CPU, func(round []float64) bool { return len(round) > 0 })
+}
+
 // RequestIndex returns where in Requests a kind of request is, or -1.
 func (r *Results) RequestIndex(engine, session string, kind Kind) int {
 	return slices.IndexFunc(r.Requests, func(q RequestResult) bool {
