@@ -297,3 +297,80 @@ func TestReportJSONHoldsTheRawFigures(t *testing.T) {
 		}
 	}
 }
+
+// Where the system does not tell the processor time, what waits has its times
+// alone.
+func TestWithoutProcessorTimeWhatWaitsHasACost(t *testing.T) {
+	results := made(12, 0.05)
+	for i := range results.Requests {
+		if q := &results.Requests[i]; q.Engine == "row" && q.Queries > 0 {
+			q.Waits, q.CPU = true, make([][]float64, results.Rounds)
+		}
+	}
+	for i := range results.Floors {
+		if f := &results.Floors[i]; f.Engine == "row" {
+			f.Waits, f.CPU = true, make([][]float64, results.Rounds)
+		}
+	}
+	report := Analyze(results, DefaultModel())
+	for _, c := range report.Costs {
+		if !(c.CPU.Value >= 0) || !c.CPU.Known() {
+			t.Errorf("%s, %s, %s costs %+v", c.Engine, c.Session, c.Kind, c.CPU)
+		}
+	}
+	for _, f := range report.Floor {
+		if !f.Floor.Known() {
+			t.Errorf("the floor of %s, %s, %s is %+v", f.Engine, f.Session, f.Kind, f.Floor)
+		}
+	}
+	for _, p := range report.Pages {
+		for i := range p.Engines {
+			if s := p.Engines[i].Seconds(); !(s >= 0) {
+				t.Errorf("a page of %s, %s takes %v s", p.Engines[i].Engine, p.Session, s)
+			}
+		}
+	}
+}
+
+// What would settle an open verdict are values that the input can have.
+func TestWhatSettlesIsPossible(t *testing.T) {
+	inf := math.Inf(1)
+	at := func(lo, hi float64) Turn {
+		return Turn{Input: uplinkInput, At: Estimate{Value: 9, Lo: lo, Hi: hi}, Near: true}
+	}
+	p := &PageComparison{Session: "small"}
+	for _, tc := range []struct {
+		turn Turn
+		want string
+	}{
+		{at(8, 12), "; it would be clear with an uplink below 8.0 or above 12 Mbit/s"},
+		{at(8, inf), "; it would be clear with an uplink below 8.0 Mbit/s"},
+		{at(-3, 12), "; it would be clear with an uplink above 12 Mbit/s"},
+		{at(-3, inf), "; more rounds would tell"},
+		{at(-inf, inf), "; more rounds would tell"},
+	} {
+		r := &Report{Sensitivity: []Sensitivity{{Session: "small", Turns: []Turn{tc.turn}}}}
+		if got := r.settled(p); got != tc.want {
+			t.Errorf("%v to %v: %q, want %q", tc.turn.At.Lo, tc.turn.At.Hi, got, tc.want)
+		}
+	}
+}
+
+// Of two engines that both send queries, the line is drawn by the cookie of the
+// one that sends fewer, whichever comes first.
+func TestCrossoverOfEnginesThatBothSendQueries(t *testing.T) {
+	results := made(12, 0.001)
+	for i := range results.Requests {
+		if q := &results.Requests[i]; q.Queries > 0 {
+			q.Queries++
+		} else if q.Engine == "cookie" && (q.Kind == Read || q.Kind == Write) {
+			q.Queries = 1
+		}
+	}
+	model := DefaultModel()
+	want := Analyze(results, model).crossover(model.RoundTrip)
+	got := Analyze(results.Only("row", "cookie"), model).crossover(model.RoundTrip)
+	if want == nil || got == nil || math.Abs(want.bytes-got.bytes) > 1 || got.small != "cookie" {
+		t.Errorf("in the other order %+v, else %+v", got, want)
+	}
+}

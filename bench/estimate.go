@@ -275,5 +275,8 @@ func quantile(sorted []float64, p float64) float64 {
 	if i+1 >= len(sorted) {
 		return sorted[len(sorted)-1]
 	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+	if part := at - float64(i); part > 0 && sorted[i] < sorted[i+1] { // infinite ones have no difference
+		return sorted[i] + part*(sorted[i+1]-sorted[i])
+	}
+	return sorted[i]
 }

@@ -107,8 +107,15 @@ func (i Input) linear(value float64) float64 {
 	return value
 }
 
-// fromLinear is the inverse of linear.
+// fromLinear is the inverse of linear. What takes more than any value of the input
+// is beyond all of them.
 func (i Input) fromLinear(x float64) float64 {
+	switch i {
+	case uplinkInput, downlinkInput, readsInput:
+		if x <= 0 {
+			return math.Inf(1)
+		}
+	}
 	switch i {
 	case uplinkInput, downlinkInput:
 		return 1 / x

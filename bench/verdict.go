@@ -205,8 +205,9 @@ func (r *Report) settled(p *PageComparison) string {
 	for _, s := range r.Sensitivity {
 		for _, t := range s.Turns {
 			if s.Session == p.Session && t.Near {
-				inputs = append(inputs, strings.TrimSpace(fmt.Sprintf("%s below %s or above %s %s", t.Input.Phrase(),
-					twoDigits(t.At.Lo), twoDigits(t.At.Hi), t.Input.Unit())))
+				if sides := t.sides(); sides != "" {
+					inputs = append(inputs, strings.TrimSpace(t.Input.Phrase()+" "+sides+" "+t.Input.Unit()))
+				}
 			}
 		}
 	}
@@ -214,6 +215,20 @@ func (r *Report) settled(p *PageComparison) string {
 		return "; more rounds would tell"
 	}
 	return "; it would be clear with " + strings.Join(inputs, ", or ")
+}
+
+// sides says beyond which values of the input the verdict is clear, or "" if it can
+// have none of them.
+func (t *Turn) sides() string {
+	lo, hi := t.Input.Range()
+	var sides []string
+	if t.At.Lo > lo {
+		sides = append(sides, "below "+twoDigits(t.At.Lo))
+	}
+	if t.At.Hi < hi {
+		sides = append(sides, "above "+twoDigits(t.At.Hi))
+	}
+	return strings.Join(sides, " or ")
 }
 
 // engineList names engines that have something in common, in the order of the
@@ -300,20 +315,20 @@ type crossover struct {
 // than once.
 func (r *Report) crossover(trip time.Duration) *crossover {
 	type point struct {
-		cookie, lead float64 // how much the engine without queries is ahead, in seconds
-		without      string
-		with         string
+		cookie, lead float64 // how much the engine with fewer queries is ahead, in seconds
+		few          string
+		many         string
 	}
 	var points []point
 	for _, p := range r.Pages {
 		if p.RoundTrip != trip || p.EqualAt == nil {
 			continue
 		}
-		without, with := p.Engines[0], p.Engines[1]
-		if without.Queries > 0 {
-			without, with = with, without
+		few, many := p.Engines[0], p.Engines[1]
+		if few.Queries > many.Queries {
+			few, many = many, few
 		}
-		points = append(points, point{without.Cookie, with.Seconds() - without.Seconds(), without.Engine, with.Engine})
+		points = append(points, point{few.Cookie, many.Seconds() - few.Seconds(), few.Engine, many.Engine})
 	}
 	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.cookie, b.cookie) })
 	var found *crossover
@@ -327,7 +342,7 @@ func (r *Report) crossover(trip time.Duration) *crossover {
 		}
 		found = &crossover{
 			bytes: a.cookie + (b.cookie-a.cookie)*a.lead/(a.lead-b.lead),
-			small: a.without, large: a.with,
+			small: a.few, large: a.many,
 		}
 		if a.lead < 0 {
 			found.small, found.large = found.large, found.small
