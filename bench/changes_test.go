@@ -126,7 +126,7 @@ func TestFactsThatHaveChanged(t *testing.T) {
 		"cookie, small, read: bytes of the Cookie header: 100 before, now 101 (worse)",
 		"cookie, small, read: allocations: 25 before, now 23",
 		"row, small, write: fits the engine: yes before, now no (worse)",
-		"cookie: replay: a stolen copy of the cookie works after the logout: yes before, now no",
+		"cookie: replay: a stolen cookie works after the logout: yes before, now no",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
