@@ -232,6 +232,10 @@ func (b *bootstrap) quantile(samples [][]float64, p float64) quantity {
 		for round, size := range sizes {
 			total += int(counts[round]) * size
 		}
+		if total == 0 {
+			q.draws[d] = math.NaN()
+			continue
+		}
 		left := at(total)
 		for _, s := range sorted {
 			if left -= int(counts[s.round]); left <= 0 {

@@ -171,3 +171,13 @@ func TestQuantileIsTheLeastThatTheShareDoesNotExceed(t *testing.T) {
 		}
 	}
 }
+
+// A draw of rounds without samples has no quantile; 0 would be one.
+func TestDrawsWithoutSamplesHaveNoQuantile(t *testing.T) {
+	b := newBootstrap(2, 1)
+	for d, v := range b.quantile([][]float64{{3}, nil}, 0.5).draws {
+		if has := b.counts[d][0] > 0; has && v != 3 || !has && !math.IsNaN(v) {
+			t.Fatalf("draw %d of rounds %v: %v", d, b.counts[d], v)
+		}
+	}
+}
