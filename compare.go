@@ -361,7 +361,7 @@ func (o *options) chooseEngines(engines, database string, isSet map[string]bool)
 // chooseWork sets for how long to measure, and what unless the user has sessions
 // of their own. The rounds are as they are if they were given.
 func (o *options) chooseWork(quick, roundsGiven bool) (err error) {
-	kinds, rounds, all := bench.DefaultShapes(), 24, 9*quickTime/2
+	kinds, rounds, all := bench.DefaultShapes(), 24, 7*quickTime/2
 	switch {
 	case quick:
 		kinds, rounds, all = bench.QuickShapes(), bench.MinRounds, quickTime
