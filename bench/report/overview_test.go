@@ -75,12 +75,12 @@ func writeMachine(b *bytes.Buffer, folder string, r *bench.Report) {
 					continue
 				}
 				ratio := r.Ratios[i].Ratio
-				fmt.Fprintf(b, " | %.2f ±%.0f %%", ratio.Value, 100*ratio.Spread())
+				fmt.Fprintf(b, " | %.2f ±%.1f %%", ratio.Value, 100*ratio.Spread())
 			}
 			equal := "-"
 			for _, p := range r.Pages {
 				if p.Session == s.Name && p.EqualAt != nil {
-					equal = fmt.Sprintf("%.2f ms ±%.0f %%", p.EqualAt.Value/1e6, 100*p.EqualAt.Spread())
+					equal = fmt.Sprintf("%.2f ms ±%.1f %%", p.EqualAt.Value/1e6, 100*p.EqualAt.Spread())
 				}
 			}
 			fmt.Fprintf(b, " | %s |\n", equal)
