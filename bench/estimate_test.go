@@ -60,13 +60,13 @@ var machines = map[string]machine{
 	"heavy tail":                 func(r *rand.Rand, _, _ int) float64 { return 1 + 0.05*(math.Pow(1-r.Float64(), -1/1.2)-1) },
 }
 
-// measured makes the samples of two engines that cost 12 and, times the factor, 12
-// as well, on a machine, and vary by some per cent by themselves.
+// measured makes the samples of two engines that cost 12 µs and, times the factor,
+// 12 as well, on a machine, and vary by some per cent by themselves.
 func (m machine) measured(r *rand.Rand, rounds, samples int, factor float64) (a, b [][]float64) {
 	a, b = make([][]float64, rounds), make([][]float64, rounds)
 	for round := range rounds {
 		for i := range samples {
-			own := func() float64 { return 12 * (1 + 0.03*r.ExpFloat64()) }
+			own := func() float64 { return 12000 * (1 + 0.03*r.ExpFloat64()) }
 			a[round] = append(a[round], own()*m(r, round, i))
 			b[round] = append(b[round], factor*own()*m(r, round, i))
 		}

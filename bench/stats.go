@@ -1,5 +1,7 @@
 package bench
 
+import "math"
+
 // confidence is that of all intervals, each for itself.
 const confidence = 0.95
 
@@ -11,6 +13,11 @@ const alpha = 0.05
 // margin is how far a ratio has to be from 1 to count as a difference: copies of
 // an engine differ by up to a per cent, by where they lie in memory.
 const margin = 0.02
+
+// equalRequest is by how many nanoseconds two requests have to differ to count as
+// different: what does next to nothing differs by that much, by where things lie in
+// the processor's caches.
+const equalRequest = 200
 
 // againMargin is the margin between kinds of request, which do not have the same
 // number of operations in a sample.
@@ -24,8 +31,8 @@ type Comparison struct {
 	Ratio      Estimate `json:"ratio"`
 	Difference Estimate `json:"difference"`
 
-	// Different says that the two differ by more than a margin of some per cent,
-	// at a level that allows for all the comparisons that were made together.
+	// Different says that the two differ by more than a margin of some per cent and
+	// a fifth of a microsecond, at a level that allows for all the comparisons that were made together.
 	Different bool `json:"different"`
 }
 
@@ -35,6 +42,6 @@ func compare(a, b quantity, family int, margin float64) Comparison {
 	c := Comparison{Ratio: ratio.estimate(confidence), Difference: difference.estimate(confidence)}
 	strict := ratio.estimate(1 - alpha/float64(max(family, 1)))
 	// What is not known has an interval without ends.
-	c.Different = strict.Lo > 1+margin || strict.Hi < 1-margin
+	c.Different = (strict.Lo > 1+margin || strict.Hi < 1-margin) && math.Abs(c.Difference.Value) > equalRequest
 	return c
 }

@@ -223,8 +223,7 @@ func TestMeasure(t *testing.T) {
 	peers := filepath.Join("../results", *machine, "peers")
 	for file, args := range map[string][]string{
 		"../results/behaviours.txt": {"-behaviour"},
-		peers + ".txt": {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL, "-links", "-json",
-			peers + ".json"},
+		peers + ".txt":              {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL, "-links"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out); err != nil {

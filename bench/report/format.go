@@ -15,7 +15,7 @@ func micros(e bench.Estimate) cell {
 	switch {
 	case e.N == 0:
 		return none("-")
-	case e.Value <= 0 || e.Lo <= 0 && !math.IsInf(e.Lo, 0):
+	case e.Value < 10 || e.Lo <= 0 && !math.IsInf(e.Lo, 0):
 		return cell{Text: "about 0"}
 	}
 	return inPercent(e, 0.001)

@@ -291,7 +291,8 @@ func (b *builder) howSure() string {
 }
 
 // WriteLook writes the verdict and what it stands on, for one screen of 80 columns
-// and 40 lines. What has no room it leaves out, and says so.
+// and 40 lines. What has no room it leaves out, and says so. What has changed since
+// a baseline, which was asked for, comes after that.
 func (d *Document) WriteLook(w io.Writer) error {
 	groups := 0
 	if d.look.pages != nil {
@@ -315,7 +316,13 @@ fit:
 			}
 		}
 	}
-	_, err := w.Write(text)
+	p := new(printer)
+	for _, s := range d.Measured {
+		if s.ID == "changes" {
+			p.section(s)
+		}
+	}
+	_, err := w.Write(append(text, p.out.Bytes()...))
 	return err
 }
 
