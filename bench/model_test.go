@@ -55,6 +55,10 @@ func TestModelPage(t *testing.T) {
 		}
 	}
 
+	large := bench.Load{Up: bench.HeaderRoom + 1}
+	if got := m.Page(large, large, large).Up; !near(got, 11*(bench.HeaderRoom+1)) {
+		t.Errorf("a cookie that a connection does not remember: %v bytes up, want it eleven times", got)
+	}
 	m.HTTP1 = true
 	if got := m.Page(read, write, untouched).Up; !near(got, 11000) {
 		t.Errorf("HTTP/1.1: %v bytes up, want the cookie eleven times", got)

@@ -2,9 +2,12 @@ package network_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"strings"
@@ -74,6 +77,39 @@ func TestACookieThatDoesNotChangeIsNearlyFreeWithHTTP2(t *testing.T) {
 		}
 		if got.Down > 30 {
 			t.Errorf("%s, %s: a page has %.0f bytes more down though no cookie is set", c.Engine, c.Session, got.Down)
+		}
+	}
+}
+
+// A connection of HTTP/2 remembers a cookie up to the size that the model has; a
+// larger one is sent with every request.
+func TestALargeCookieIsSentWithEveryRequestOfHTTP2(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	var sessions []bench.Session
+	for _, size := range []int{bench.HeaderRoom - 250, bench.HeaderRoom + 650} {
+		text := make([]byte, size*3/4-60) // what base64 makes of it, and what is around it
+		random.Read(text)
+		s, err := bench.ParseSession(fmt.Appendf(nil, `{"user":"u","r":%q}`, base64.StdEncoding.EncodeToString(text)),
+			fmt.Sprint(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	trace := unchanged()
+	r, err := network.CountBytes(t.Context(), engines(t, "sealed"), sessions, trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.Protocol != network.HTTP2 || c.Engine == network.NoSession {
+			continue
+		}
+		times := share(r, c).UpInTLS / float64(c.Cookie)
+		t.Logf("a cookie of %d bytes is sent %.1f times with a page of %d requests", c.Cookie, times, pageRequests(trace))
+		if large := c.Cookie > bench.HeaderRoom; large != (times > 0.5*float64(pageRequests(trace))) || !large && times > 1.1 {
+			t.Errorf("the model has another size")
 		}
 	}
 }
