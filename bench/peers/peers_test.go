@@ -223,7 +223,8 @@ func TestMeasure(t *testing.T) {
 	peers := filepath.Join("../results", *machine, "peers")
 	for file, args := range map[string][]string{
 		"../results/behaviours.txt": {"-behaviour"},
-		peers + ".txt":              {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL, "-links"},
+		peers + ".txt": {"-time", measure.String(), "-postgres", postgres.URL, "-redis", redis.URL, "-links", "-json",
+			peers + ".json"}, // which is kept packed by gzip
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out); err != nil {
