@@ -231,7 +231,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"bytes on the\nwire, load through a server, and the model against measurements")
 	flags.BoolVar(&opts.tables, "tables", false, "show all tables, instead of what fits on a screen")
 	flags.BoolVar(&m.MustLogOut, "must-log-out", false,
-		"rule out engines with which a logout did not end a session when it was tried")
+		"rule out engines with which a logout did not end a session when it was tried;\nwithout -engines, "+
+			"signedcookie+revocation is compared too")
 	flags.BoolVar(&m.KeepChanges, "must-not-lose-changes", false,
 		"rule out engines that lost one of two changes at once when it was tried")
 	opts.outputs = report.DeclareOutputs(flags)
@@ -344,6 +345,9 @@ func (o *options) chooseEngines(engines, database string, isSet map[string]bool)
 		names = strings.Split(engineNames(), ", ")
 	case database != "":
 		names = []string{"signedcookie"} // and, instead of dbstore, the one on that database
+	}
+	if o.model.MustLogOut && !o.full && !isSet["engines"] { // cookies that can do that
+		names = slices.Insert(names, 1, "signedcookie+revocation")
 	}
 	if o.engines, err = bench.EnginesNamed(names...); err != nil {
 		return fmt.Errorf("-engines: %w", err)

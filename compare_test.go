@@ -258,3 +258,27 @@ func TestTheSizeOfASite(t *testing.T) {
 		}
 	}
 }
+
+// A site that has to log visitors out is told of cookies that can do it.
+func TestEnginesOfASiteThatMustLogOut(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "signedcookie dbstore"},
+		{[]string{"-must-log-out"}, "signedcookie signedcookie+revocation dbstore"},
+		{[]string{"-must-log-out", "-engines", "dbstore,sealed"}, "dbstore sealed"},
+	} {
+		opts, err := parse(tc.args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range opts.engines {
+			names = append(names, e.Name)
+		}
+		if got := strings.Join(names, " "); got != tc.want {
+			t.Errorf("%q: %s, want %s", tc.args, got, tc.want)
+		}
+	}
+}

@@ -246,15 +246,18 @@ func (b *builder) overflowing() string {
 	return ""
 }
 
+// wentWrong explains a sign in the table of what went wrong.
+const wentWrong = "OPEN: it went wrong."
+
 // needs says how the verdict can go by what went wrong.
 func (b *builder) needs() string {
 	switch {
 	case !slices.ContainsFunc(b.Behaviours, func(r bench.BehaviourResult) bool { return r.Observed }):
 		return ""
 	case b.Model.MustLogOut || b.Model.KeepChanges:
-		return "OPEN: it went wrong."
+		return wentWrong
 	}
-	return "OPEN: it went wrong. To rule that out: -must-log-out, -must-not-lose-changes."
+	return wentWrong + " To rule that out: -must-log-out, -must-not-lose-changes."
 }
 
 // prices says whether engines differ in their price.
@@ -353,10 +356,12 @@ func (d *Document) lookText(n, weight int) []byte {
 		}
 		p.table(&some)
 	}
+	tried := false // whether there is a table of what went wrong
 	if t := d.look.behaviours; t != nil {
 		p.out.WriteByte('\n')
 		if merged := t.merged(); merged.width() <= textWidth {
 			p.table(merged)
+			tried = true
 		} else {
 			for _, line := range d.look.caveats {
 				p.paragraph(line)
@@ -365,8 +370,12 @@ func (d *Document) lookText(n, weight int) []byte {
 	}
 	p.out.WriteByte('\n')
 	for _, r := range d.look.remarks {
-		if r.weight >= weight && r.text != "" {
-			p.paragraph(r.text)
+		text := r.text
+		if !tried {
+			text = strings.TrimSpace(strings.TrimPrefix(text, wentWrong))
+		}
+		if r.weight >= weight && text != "" {
+			p.paragraph(text)
 		}
 	}
 	p.paragraph("More: -tables (all tables), -html report.html (plots and sliders), -h (flags).")

@@ -309,11 +309,17 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	}{format, r})
 }
 
+// maxReport is the size of the largest report that is read, in bytes.
+const maxReport = 256 << 20
+
 // ReadJSON reads the raw results of a report that WriteJSON has written.
 func ReadJSON(r io.Reader) (*bench.Results, error) {
-	text, err := io.ReadAll(r)
+	text, err := io.ReadAll(io.LimitReader(r, maxReport+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxReport {
+		return nil, fmt.Errorf("it is larger than %d MB", maxReport>>20)
 	}
 	if !json.Valid(text) {
 		return nil, errors.New("it is no report of -json")
