@@ -2,7 +2,7 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sessionengine/bench"
+	"sessionengine/bench/suite"
 )
 
 // overview is the page over the machines whose results are in bench/results.
@@ -19,7 +20,7 @@ const overview = "../results/MACHINES.md"
 // The page over all machines says what their results say. With -update it is
 // written again.
 func TestOverviewOfMachines(t *testing.T) {
-	files, err := filepath.Glob("../results/*/compare.json")
+	files, err := filepath.Glob("../results/*/compare.json.gz")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no results: %v", err)
 	}
@@ -29,15 +30,11 @@ func TestOverviewOfMachines(t *testing.T) {
 		"processor time of a request, with the half-width of their 95 % interval; times do not leave the machine, and " +
 		"are in its folder. This page is made by `go test ./bench/report -run Overview -update`.\n")
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		results, err := readPacked(file)
 		if err != nil {
-			t.Fatal(err)
-		}
-		var results bench.Results
-		if err := json.Unmarshal(text, &results); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		writeMachine(&b, filepath.Base(filepath.Dir(file)), bench.Analyze(&results, bench.DefaultModel()))
+		writeMachine(&b, filepath.Base(filepath.Dir(file)), bench.Analyze(results, bench.DefaultModel()))
 	}
 	if *update {
 		if err := os.WriteFile(overview, b.Bytes(), 0o644); err != nil {
@@ -51,6 +48,20 @@ func TestOverviewOfMachines(t *testing.T) {
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("%s does not say what the results say; run with -update and look at the difference", overview)
 	}
+}
+
+// readPacked reads a report of -json that gzip has packed.
+func readPacked(file string) (*bench.Results, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return suite.ReadJSON(text)
 }
 
 // writeMachine writes the part of a machine.
