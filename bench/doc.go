@@ -78,7 +78,7 @@
 // come from drawing whole rounds again (the bootstrap), and are carried through
 // ratios, differences and the model. Two engines count as different only if the
 // interval of their ratio, at a level that allows for the number of comparisons,
-// is outside 0.98 to 1.02; pages have an [Outcome].
+// is outside 0.98 to 1.02, and they differ by more than 0.2 µs; pages have an [Outcome].
 //
 // A ratio of one run can be trusted elsewhere; an absolute time says something
 // about the machine that it was taken on. The engines are measured with warm

@@ -138,6 +138,22 @@ func TestTooLittleTellsNothingApart(t *testing.T) {
 	}
 }
 
+// Requests that do next to nothing are not told apart, whatever their ratio is.
+func TestAFifthOfAMicrosecondIsNoDifference(t *testing.T) {
+	for base, want := range map[float64]bool{150: false, 1500: true} {
+		boot := newBootstrap(12, 1)
+		a, b := make([][]float64, 12), make([][]float64, 12)
+		for i := range a {
+			for range 20 {
+				a[i], b[i] = append(a[i], 2*base), append(b[i], base)
+			}
+		}
+		if c := compare(boot.low(a), boot.low(b), 1, margin); c.Different != want {
+			t.Errorf("%v and %v ns: different: %v", 2*base, base, c.Different)
+		}
+	}
+}
+
 // Whole rounds are drawn, the same for all: what hits both of two costs in a round
 // cancels out of their ratio.
 func TestRatioCancelsADriftThatHitsBoth(t *testing.T) {

@@ -266,6 +266,7 @@ func (r *runner) rounds(ctx context.Context) error {
 		}
 	}
 	order := rand.New(rand.NewPCG(r.cfg.Seed, 0))
+	able := r.collected()
 	share := r.cfg.Duration / time.Duration(r.cfg.Rounds*len(r.groups))
 	for round := range r.cfg.Rounds {
 		for _, i := range order.Perm(len(r.groups)) {
@@ -277,7 +278,7 @@ func (r *runner) rounds(ctx context.Context) error {
 			}
 			r.step()
 		}
-		if err := r.collector(round, order); err != nil {
+		if err := r.collector(round, order, able); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
 		r.results.Rounds++

@@ -233,11 +233,11 @@ func (h *heap) collect() {
 	h.live, h.garbage = float64(live[0].Value.Uint64()), 0
 }
 
-// collector measures what the garbage collector costs some of the requests, drawn
-// at random from the half that makes the most garbage for their time: with the
-// others, the noise of the request itself is larger than what is looked for. What
-// waits is left out, and so is a logout, which needs a new session each time.
-func (r *runner) collector(round int, order *rand.Rand) error {
+// collected returns the requests that the garbage collector's cost is measured on:
+// the half that makes the most garbage for its time. With the others, the noise of
+// the request itself is larger than what is looked for. What waits is left out, and
+// so is a logout, which needs a new session each time.
+func (r *runner) collected() []*cell {
 	if _, known := cpuTime(); !known {
 		return nil
 	}
@@ -250,7 +250,12 @@ func (r *runner) collector(round int, order *rand.Rand) error {
 		}
 	}
 	slices.SortStableFunc(able, func(a, b *cell) int { return cmp.Compare(b.Bytes/b.least, a.Bytes/a.least) })
-	able = able[:(len(able)+1)/2]
+	return able[:(len(able)+1)/2]
+}
+
+// collector measures what the garbage collector costs some of these requests, drawn
+// at random.
+func (r *runner) collector(round int, order *rand.Rand, able []*cell) error {
 	for range min(r.cfg.CollectorSamples, len(able)) {
 		c := able[order.IntN(len(able))]
 		sample, err := c.withCollector(&r.heap)

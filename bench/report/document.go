@@ -257,7 +257,7 @@ func (b *builder) method() []string {
 		fmt.Sprintf("Intervals are at 95 %%: the rounds were drawn again ten thousand times, whole and for all engines "+
 			"together. A single time has a lower end that is 5 %% lower, since a machine that is slow during the whole "+
 			"run looks like a dear engine; a ratio does not need that. Two engines count as different if the interval of "+
-			"their ratio lies outside 0.98 to 1.02, at a level that leaves a chance of 5 %% for all %d comparisons of the "+
+			"their ratio lies outside 0.98 to 1.02 and they differ by more than 0.2 µs, at a level that leaves a chance of 5 %% for all %d comparisons of the "+
 			"table together. That holds for %d of them.", len(b.Ratios), told),
 	}
 	if b.Others >= 0 {

@@ -97,7 +97,7 @@ func (b *builder) timeTable() *table {
 		})
 	note := "Processor time of a request, what its garbage costs later included, over that of an empty handler; ± is " +
 		"how far the 95 % interval reaches. ratio: the line above divided by the one of " + b.Settings.Engines[0] + ", " +
-		"without garbage; equal: they differ by less than 2 %, or cannot be told apart. about 0: less than the harness " +
+		"without garbage; equal: they differ by less than 2 % or 0.2 µs, or cannot be told apart. about 0: less than the harness " +
 		"can tell."
 	if b.Rounds < bench.MinRounds {
 		note += fmt.Sprintf(" ±∞: an interval takes %d rounds.", bench.MinRounds)
