@@ -67,13 +67,16 @@ func TestFillIsAsDbstoreFills(t *testing.T) {
 				}
 			}
 			a, b := found[0], found[1]
-			for _, pair := range [][2]int64{
-				{a.Table, b.Table}, {a.KeyIndex, b.KeyIndex}, {a.ExpiryIndex, b.ExpiryIndex},
-			} {
-				if d := math.Abs(float64(pair[0] - pair[1])); d > 0.06*float64(pair[1])+16384 {
-					t.Errorf("%d bytes filled quickly, %d as dbstore does", pair[0], pair[1])
+			// Indexes of random keys are 40 to 50 pages here, as the splits of
+			// their pages happen to fall: tables filled alike differ by 8 pages.
+			same := func(what string, quick, slow int64, share, bytes float64) {
+				if d := math.Abs(float64(quick - slow)); d > share*float64(slow)+bytes {
+					t.Errorf("%s: %d bytes filled quickly, %d as dbstore does", what, quick, slow)
 				}
 			}
+			same("table", a.Table, b.Table, 0.06, 16384)
+			same("index of keys", a.KeyIndex, b.KeyIndex, 0.15, 5*8192)
+			same("index of expiries", a.ExpiryIndex, b.ExpiryIndex, 0.15, 5*8192)
 			t.Logf("%+v", found)
 		})
 	}
