@@ -249,9 +249,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	cmdflag.Int(flags, &m.RequestsPerPage, "requests-per-page", "model: `requests` of a page that carry the cookie")
 	cmdflag.Int(flags, &m.SessionRequests, "session-requests",
 		"model: `requests` of a page that use the session, one after the other")
-	var cacheHits float64
+	cacheHits := 100 * m.CacheHits
 	cmdflag.Float(flags, &cacheHits, "cache-hits", "percent",
-		"model: `percent` of the reads that a cache near the web server answers, so that they\nsend no query")
+		"model: `percent` of the sessions asked for that a near cache has, for engines with one:\nof ten pages of a visit to two web servers that take turns, 8 find it there")
 	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1,
 		"model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
 	cmdflag.Float(flags, &m.CPUHour, "cpu-price", "of an hour", "model: `price` of an hour of a core")

@@ -110,7 +110,11 @@ type EnginePage struct {
 	CPU    Estimate `json:"cpu_s"`        // of Server
 	Cookie float64  `json:"cookie_bytes"` // of a request that reads
 
-	loads [3]loads // of a request that reads, that writes, and that does neither
+	// Near says that the engine has a near cache, and the page is with the share
+	// of hits that the model has.
+	Near bool `json:"near_cache,omitempty"`
+
+	loads [4]loads // of a request that reads, that writes, that does neither, and that reads from a near cache
 }
 
 // loads are what a request takes, in the run and in each draw of its rounds.
@@ -136,8 +140,8 @@ func (l *loads) load(draw int, quiet bool) Load {
 }
 
 // Load returns what a request of the page takes that reads the session ([Read]),
-// that writes it ([Write]), and that does neither ([Untouched]); quiet is with a
-// database that has little else to do.
+// that writes it ([Write]), that does neither ([Untouched]), and that finds it in
+// the near cache ([Again]); quiet is with a database that has little else to do.
 func (p *EnginePage) Load(kind Kind, quiet bool) Load { return p.loadsOf(kind).load(-1, quiet) }
 
 // LoadDraws returns the same for each of the first n draws of the rounds, at most
@@ -157,13 +161,22 @@ func (p *EnginePage) loadsOf(kind Kind) *loads {
 		return &p.loads[0]
 	case Write:
 		return &p.loads[1]
+	case Again:
+		return &p.loads[3]
 	}
 	return &p.loads[2]
 }
 
 // page returns the page with other inputs.
-func (p *EnginePage) page(m Model) Page {
-	return m.Page(p.loads[0].load(-1, false), p.loads[1].load(-1, false), p.loads[2].load(-1, false))
+func (p *EnginePage) page(m Model) Page { return p.draw(m, -1, false) }
+
+// draw returns the page of one draw, or of all rounds if draw is negative.
+func (p *EnginePage) draw(m Model, draw int, quiet bool) Page {
+	read, write := p.loads[0].load(draw, quiet), p.loads[1].load(draw, quiet)
+	if p.Near {
+		read, write = m.NearCache(read, write, p.loads[3].load(draw, quiet))
+	}
+	return m.Page(read, write, p.loads[2].load(draw, quiet))
 }
 
 // time returns the seconds of a page with these inputs.
@@ -171,12 +184,10 @@ func (p *EnginePage) time(m Model, quiet bool) quantity { return p.quantity(m, q
 
 // quantity returns what a page takes of something with these inputs.
 func (p *EnginePage) quantity(m Model, quiet bool, of func(Page) float64) quantity {
-	seconds := func(draw int) float64 {
-		return of(m.Page(p.loads[0].load(draw, quiet), p.loads[1].load(draw, quiet), p.loads[2].load(draw, quiet)))
-	}
+	seconds := func(draw int) float64 { return of(p.draw(m, draw, quiet)) }
 	q := quantity{value: seconds(-1), known: true, n: p.loads[0].cpu.n, draws: make([]float64, len(p.loads[0].cpu.draws))}
-	for _, l := range &p.loads {
-		q.known = q.known && l.cpu.known && l.wait.known
+	for i, l := range &p.loads {
+		q.known = q.known && (l.cpu.known && l.wait.known || i == 3 && !p.Near)
 	}
 	for d := range q.draws {
 		q.draws[d] = seconds(d)
@@ -284,9 +295,10 @@ func (r *Report) pages(session string, trip time.Duration) PageComparison {
 	model := r.Model
 	model.RoundTrip = trip
 	for _, engine := range r.Settings.Engines {
-		page := EnginePage{Engine: engine}
+		_, near := r.Settings.NearCaches[engine]
+		page := EnginePage{Engine: engine, Near: near}
 		tooLarge, complete := false, true
-		for i, kind := range []Kind{Read, Write, Untouched} {
+		for i, kind := range []Kind{Read, Write, Untouched, Again} {
 			q, c := r.request(engine, session, kind), r.Cost(engine, session, kind)
 			tooLarge = tooLarge || q != nil && q.TooLarge != ""
 			if complete = complete && q != nil && c != nil; complete {

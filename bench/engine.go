@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // An Engine is something that keeps sessions, as the harness runs it.
@@ -30,6 +31,11 @@ type Engine struct {
 	// not decode a token that it decoded a moment ago; 0 means none. Requests
 	// are measured with more visitors than that, except for the kind Again.
 	Cache int
+
+	// MaxStale, unless 0, says that the engine has a near cache, a copy of what a
+	// server keeps, and for how long what is read from it may be out of date. The
+	// model knows how often a session is there ([Model].CacheHits).
+	MaxStale time.Duration
 }
 
 // A Floor is the least that reading and writing a session takes.

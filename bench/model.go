@@ -29,8 +29,8 @@ type Model struct {
 	RequestsPerPage int `json:"requests_per_page"`
 	SessionRequests int `json:"session_requests"`
 
-	// CacheHits is the share of reads, from 0 to 1, that a cache near the web
-	// server answers, so that they send no query.
+	// CacheHits is the share of requests, from 0 to 1, that find the session they
+	// load in the near cache of an engine that has one. See [Model.NearCache].
 	CacheHits float64 `json:"cache_hits"`
 
 	// HTTP1 makes each request carry the whole cookie. With HTTP/2 and HTTP/3
@@ -64,6 +64,7 @@ func DefaultModel() Model {
 		ReadsPerWrite:   9,
 		RequestsPerPage: 20,
 		SessionRequests: 1,
+		CacheHits:       0.8, // a visit of ten pages, to two web servers that take turns: two do not have it yet
 		CPUHour:         0.04,
 		GBOut:           0.09,
 		MillionQueries:  0.20,
@@ -128,6 +129,22 @@ const refer = 1
 // times.
 const HeaderRoom = 3000
 
+// NearCache returns what requests take on average that read the session and that
+// write it, with an engine that has a near cache: given what they take when the
+// session is not there, and what a read takes that finds it there ([Again]). A
+// request that writes loads the session first, and saves that load as a read does;
+// the saving itself always goes to the database.
+func (m Model) NearCache(read, write, hit Load) (onAverage, writing Load) {
+	less := func(v *float64, missed, found float64) { *v = max(0, *v-m.CacheHits*(missed-found)) }
+	onAverage, writing = read, write
+	for _, l := range []*Load{&onAverage, &writing} {
+		less(&l.CPU, read.CPU, hit.CPU)
+		less(&l.Wait, read.Wait, hit.Wait)
+		less(&l.Queries, read.Queries, hit.Queries)
+	}
+	return onAverage, writing
+}
+
 // Page returns what a page takes, given what a request takes that reads the
 // session, that writes it, and that does not use it.
 func (m Model) Page(read, write, untouched Load) Page {
@@ -138,8 +155,8 @@ func (m Model) Page(read, write, untouched Load) Page {
 	}
 	var p Page
 	p.Server = sum(read.CPU, write.CPU, untouched.CPU)
-	p.Queries = sum((1-m.CacheHits)*read.Queries, write.Queries, untouched.Queries)
-	p.Wait = sum((1-m.CacheHits)*read.Wait, write.Wait, untouched.Wait)
+	p.Queries = sum(read.Queries, write.Queries, untouched.Queries)
+	p.Wait = sum(read.Wait, write.Wait, untouched.Wait)
 	p.Database = p.Queries * m.RoundTrip.Seconds()
 	p.Up = (1-writes)*read.Up + writes*write.Up
 	if requests := float64(m.RequestsPerPage); m.HTTP1 || p.Up > HeaderRoom {

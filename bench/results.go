@@ -50,6 +50,10 @@ type Settings struct {
 	Rounds   int           `json:"rounds"`
 	Sample   time.Duration `json:"sample_ns"` // about what a sample takes
 	Seed     uint64        `json:"seed"`
+
+	// NearCaches are the engines that have a near cache, and for how long what
+	// they read from it may be out of date.
+	NearCaches map[string]time.Duration `json:"near_caches_max_stale_ns,omitempty"`
 }
 
 // SessionSize names a session. Nothing of its content is in the results.

@@ -102,6 +102,12 @@ func (c *Config) settings() Settings {
 	s := Settings{Rounds: c.Rounds, Sample: sampleTime, Seed: c.Seed}
 	for _, e := range c.Engines {
 		s.Engines = append(s.Engines, e.Name)
+		if e.MaxStale > 0 {
+			if s.NearCaches == nil {
+				s.NearCaches = make(map[string]time.Duration)
+			}
+			s.NearCaches[e.Name] = e.MaxStale
+		}
 	}
 	for _, session := range c.Sessions {
 		s.Sessions = append(s.Sessions, SessionSize{session.Name, session.Size})

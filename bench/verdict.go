@@ -28,6 +28,7 @@ func (r *Report) Advice() []string {
 	}
 	lines := r.ruledOut()
 	lines = append(lines, r.advice()...)
+	lines = append(lines, r.nearCaches()...)
 	return append(lines, r.tooLarge()...)
 }
 

@@ -39,13 +39,13 @@ type modelSession struct {
 	Engines []modelEngine `json:"engines"` // that can carry it
 }
 
-// modelEngine has the loads of requests that read the session, that write it, and
-// that do not use it; and of each its draws, which have the same numbers in all
-// engines.
+// modelEngine has the loads of requests that read the session, that write it, that
+// do not use it and, with a near cache, that find it there; and of each its draws,
+// which have the same numbers in all engines.
 type modelEngine struct {
-	Engine string         `json:"engine"`
-	Loads  [3]modelLoad   `json:"loads"`
-	Draws  [3]modelSpread `json:"draws"`
+	Engine string        `json:"engine"`
+	Loads  []modelLoad   `json:"loads"`
+	Draws  []modelSpread `json:"draws"`
 }
 
 type modelLoad struct {
@@ -95,7 +95,7 @@ func dials(m bench.Model) []dial {
 			Values: roundNumbers(1, 1000)},
 		{Name: "session-requests", Label: "How many of them use the session", Field: "session_requests", Whole: true,
 			Values: roundNumbers(1, 100)},
-		{Name: "cache-hits", Label: "Reads that a cache near the server answers", Field: "cache_hits", Factor: 0.01,
+		{Name: "cache-hits", Label: "Sessions that a near cache has, of those asked for", Field: "cache_hits", Factor: 0.01,
 			Unit: "%"},
 		{Name: "cpu-price", Label: "Price of an hour of a core", Field: "price_cpu_hour", Unit: "$"},
 		{Name: "egress-price", Label: "Price of a GB sent", Field: "price_gb_out", Unit: "$"},
@@ -159,11 +159,16 @@ func (b *builder) modelData() modelData {
 		for j := range p.Engines {
 			e := &p.Engines[j]
 			engine := modelEngine{Engine: e.Engine}
-			for k, kind := range []bench.Kind{bench.Read, bench.Write, bench.Untouched} {
+			kinds := []bench.Kind{bench.Read, bench.Write, bench.Untouched}
+			if e.Near {
+				kinds = append(kinds, bench.Again)
+			}
+			for _, kind := range kinds {
 				l, quiet := e.Load(kind, false), e.Load(kind, true)
-				engine.Loads[k] = modelLoad{CPU: l.CPU, Wait: l.Wait, QuietWait: quiet.Wait, Queries: l.Queries, Up: l.Up,
-					Down: l.Down}
-				d, waits := &engine.Draws[k], l.Wait > 0 || quiet.Wait > 0
+				engine.Loads = append(engine.Loads, modelLoad{CPU: l.CPU, Wait: l.Wait, QuietWait: quiet.Wait,
+					Queries: l.Queries, Up: l.Up, Down: l.Down})
+				var d modelSpread
+				waits := l.Wait > 0 || quiet.Wait > 0
 				for _, l := range e.LoadDraws(kind, pageDraws, false) {
 					d.CPU = append(d.CPU, short12(l.CPU))
 					if waits {
@@ -175,6 +180,7 @@ func (b *builder) modelData() modelData {
 						d.QuietWait = append(d.QuietWait, short12(l.Wait))
 					}
 				}
+				engine.Draws = append(engine.Draws, d)
 			}
 			s.Engines = append(s.Engines, engine)
 		}

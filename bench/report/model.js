@@ -3,13 +3,15 @@
 "use strict";
 
 // page returns what a page takes, with the inputs m, given what the requests take
-// that read the session, write it, and do not use it.
-function page(m, [read, write, untouched]) {
+// that read the session, write it, and do not use it; and of an engine with a near
+// cache, those that find it there.
+function page(m, [read, write, untouched, hit]) {
+	if (hit) [read, write] = nearCache(m, read, write, hit);
 	const writes = 1 / (1 + m.reads_per_write);
 	const reads = m.session_requests - writes;
-	const sum = (name, asked = 1) => reads * asked * read[name] + writes * write[name] +
+	const sum = (name) => reads * read[name] + writes * write[name] +
 		(m.requests_per_page - m.session_requests) * untouched[name];
-	const p = { server: sum("cpu"), queries: sum("queries", 1 - m.cache_hits), wait: sum("wait", 1 - m.cache_hits), down: sum("down") };
+	const p = { server: sum("cpu"), queries: sum("queries"), wait: sum("wait"), down: sum("down") };
 	p.database = p.queries * m.round_trip_ns / 1e9;
 	const cookie = (1 - writes) * read.up + writes * write.up;
 	// A larger cookie than that is not remembered by a connection: bench.HeaderRoom.
@@ -19,6 +21,17 @@ function page(m, [read, write, untouched]) {
 	p.price = 1e6 * (p.server / 3600 * m.price_cpu_hour + p.down / 1e9 * m.price_gb_out + p.queries / 1e6 * m.price_million_queries);
 	p.seconds = p.server + p.wait + p.database + p.wire;
 	return p;
+}
+
+// nearCache returns what requests take on average that read the session and that
+// write it: Model.NearCache.
+function nearCache(m, read, write, hit) {
+	const less = (load) => {
+		const l = { ...load };
+		for (const name of ["cpu", "wait", "queries"]) l[name] = Math.max(0, load[name] - m.cache_hits * (read[name] - hit[name]));
+		return l;
+	};
+	return [less(read), less(write)];
 }
 
 // legal returns the inputs so that they are ones that Model.Check has nothing

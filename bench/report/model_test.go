@@ -43,11 +43,11 @@ func TestPageArithmeticIsTheModels(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	type example struct {
 		Model bench.Model
-		Loads [3]modelLoad
+		Loads []modelLoad
 	}
 	var examples []example
-	for range 400 {
-		e := example{Model: randomModel(r)}
+	for i := range 400 {
+		e := example{Model: randomModel(r), Loads: make([]modelLoad, 3+i%2)} // every other one with a near cache
 		for k := range e.Loads {
 			e.Loads[k] = modelLoad{CPU: 1e-5 * r.ExpFloat64(), Wait: 1e-4 * r.ExpFloat64(), Queries: float64(r.IntN(3)),
 				Up: 4096 * r.Float64(), Down: 4096 * r.Float64()}
@@ -64,7 +64,11 @@ func TestPageArithmeticIsTheModels(t *testing.T) {
 		load := func(l modelLoad) bench.Load {
 			return bench.Load{CPU: l.CPU, Wait: l.Wait, Queries: l.Queries, Up: l.Up, Down: l.Down}
 		}
-		want := e.Model.Page(load(e.Loads[0]), load(e.Loads[1]), load(e.Loads[2]))
+		read, write := load(e.Loads[0]), load(e.Loads[1])
+		if len(e.Loads) == 4 {
+			read, write = e.Model.NearCache(read, write, load(e.Loads[3]))
+		}
+		want := e.Model.Page(read, write, load(e.Loads[2]))
 		for name, want := range map[string]float64{"server": want.Server, "wait": want.Wait, "database": want.Database,
 			"wire": want.Wire, "queries": want.Queries, "up": want.Up, "down": want.Down, "price": want.Price,
 			"seconds": want.Seconds()} {
@@ -219,9 +223,9 @@ func TestSlidersAnswerAsTheCommandDoes(t *testing.T) {
 			m.RequestsPerPage = 25
 			b.evaluate(tab, `element("dial-cache-hits").focus()`, nil)
 			b.press(tab, "ArrowRight")
-			m.CacheHits = 0.05
-			last := check(m, "#rtt=100&requests-per-page=25&cache-hits=5&http1=true")
-			if want := "-rtt 100ms -requests-per-page 25 -cache-hits 5 -http1=true"; last.Flags != want {
+			m.CacheHits = 0.85
+			last := check(m, "#rtt=100&requests-per-page=25&cache-hits=85&http1=true")
+			if want := "-rtt 100ms -requests-per-page 25 -cache-hits 85 -http1=true"; last.Flags != want {
 				t.Errorf("the flags are %q, want %q", last.Flags, want)
 			}
 			for _, complaint := range b.complaints(tab, address) {

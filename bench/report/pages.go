@@ -31,8 +31,8 @@ func (b *builder) pageTable() *table {
 	if m.SessionRequests > 1 {
 		uses = fmt.Sprintf("%d use", m.SessionRequests)
 	}
-	if m.CacheHits > 0 {
-		http += fmt.Sprintf("; a cache near the web server answers %s of the reads", percent(m.CacheHits))
+	if len(b.Settings.NearCaches) > 0 {
+		http += fmt.Sprintf("; a near cache has the session for %s of the requests that use it", percent(m.CacheHits))
 	}
 	t := &table{
 		Caption: "what a page costs",

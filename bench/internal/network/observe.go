@@ -46,9 +46,15 @@ func (c *PageCell) predict(report *bench.Report, model bench.Model, requestsPerP
 	model.RoundTrip = c.Added
 	model.Uplink, model.Downlink = unlimited(c.Visitor.Up), unlimited(c.Visitor.Down)
 	model.HTTP1 = c.HTTP1
-	model.RequestsPerPage, model.SessionRequests, model.CacheHits = requestsPerPage, 1, 0
-	var loads [3]bench.Load
-	for i, kind := range []bench.Kind{bench.Read, bench.Write, bench.Untouched} {
+	// The few visitors come back all the time, so that a near cache has them.
+	model.RequestsPerPage, model.SessionRequests, model.CacheHits = requestsPerPage, 1, 1
+	var loads [4]bench.Load
+	_, near := report.Settings.NearCaches[c.Engine]
+	kinds := []bench.Kind{bench.Read, bench.Write, bench.Untouched}
+	if near {
+		kinds = append(kinds, bench.Again)
+	}
+	for i, kind := range kinds {
 		var err error
 		if loads[i], err = requestLoad(report, c.Engine, c.Session, kind); err != nil {
 			return bench.Page{}, err
@@ -56,6 +62,9 @@ func (c *PageCell) predict(report *bench.Report, model bench.Model, requestsPerP
 	}
 	// The visitors' sessions had what a write sets from the start.
 	loads[0].Up, loads[1].Up = float64(c.Cookie), float64(c.Cookie)
+	if near {
+		loads[0], loads[1] = model.NearCache(loads[0], loads[1], loads[3])
+	}
 	return model.Page(loads[0], loads[1], loads[2]), nil
 }
 
