@@ -27,6 +27,8 @@ func TestDependencies(t *testing.T) {
 		{[]string{"./dbstore"}, []string{"modernc.org/", "github.com/", "golang.org/x/perf", "sessionengine/bench",
 			"testing"}},
 		{[]string{"./dbstore/postgres"}, []string{"modernc.org/", "github.com/go-sql-driver/", "sessionengine/bench"}},
+		{[]string{"./redisstore"}, []string{"database/sql", "modernc.org/", "github.com/jackc/", "golang.org/x/perf",
+			"sessionengine/bench", "testing"}},
 		{[]string{"./dbstore/mysql"}, []string{"modernc.org/", "github.com/jackc/", "sessionengine/bench"}},
 	} {
 		out, err := exec.Command("go", append([]string{"list", "-deps"}, tc.pkgs...)...).Output()

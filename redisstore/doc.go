@@ -1,0 +1,77 @@
+// Package redisstore keeps sessions in Redis or Valkey: the client's cookie holds
+// a random key, and the server holds the session. It implements
+// [session.SessionStore], and so is interchangeable with the other engines.
+//
+// It runs on a single server, behind Sentinel, and on a Cluster; Redis 7 and
+// Valkey 8 or later. [Open] connects to a URL; [New] takes a client of go-redis
+// that the application has already, of whatever kind.
+//
+//	store, err := redisstore.Open(ctx, "redis://localhost:6379/0", redisstore.Options{})
+//	…
+//	defer store.Close()
+//	manager, err := session.NewManager(store, session.Options{})
+//
+// # Keys and values
+//
+// A token is a tag of 72 random bits and a secret of 144, in base64url. A session
+// is one string under
+//
+//	se:{TAG}:HASH
+//
+// where HASH are 192 bits of the SHA-256 of the token and the cookie's name: whoever
+// reads the server or a copy of its memory cannot take over the sessions in it, and
+// a token of one cookie is worth nothing in another. What is in braces is all that a
+// Cluster looks at to choose a slot
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+// A renewed session keeps its tag and gets another secret, so that both keys are in
+// one slot, and moving it is one step in a Cluster too.
+//
+// A value is a header of 35 bytes of ASCII and the session's JSON behind it:
+//
+//	1            the format
+//	16           the version: 96 random bits in base64url, new at each save
+//	15           the expiry, in milliseconds since 1970, in decimal with leading zeros
+//	3            how many bytes come before the JSON, in decimal: 0, or with an owner
+//	             24 of the owner's hash, 12 of the generation, 15 of when the owner was
+//	             noted and 15 of when the session was last seen, and the label
+//
+// # What each operation sends
+//
+// One command, and so one round trip, whatever the topology:
+//
+//	Load             GET
+//	Save             SET … NX GET                   with an empty token
+//	Save             a script: the version is the one that was loaded? then SET
+//	Renew            the same: then SET … NX under the new key, and DEL
+//	Touch            the same: then SETRANGE of the expiry, and PEXPIRE
+//	DeleteUnchanged  the same: then DEL
+//	Delete           DEL
+//
+// A script never writes to a key that is not there, so that a session which was
+// deleted stays so. Scripts are sent by their hash, and as a text to a server that
+// does not know them, after a restart for example.
+//
+// # Expiry
+//
+// The expiry that counts is the session's own, in the value, by this process's
+// clock. The server gets what is left of the session's life when it is saved, as a
+// duration, so that a server whose clock is wrong neither keeps sessions longer nor
+// loses them. No key is without an expiry. Nothing relies on events about keys.
+//
+// # Broken connections
+//
+// go-redis repeats a command whose answer was lost (its option MaxRetries), and
+// nobody knows whether it was executed the first time. That is safe here: the
+// version that a save would store tells a script that it has run already, and then
+// it does nothing and reports success. Where what another request has done meanwhile
+// hides that, the error is no [session.ErrConflict] or [session.ErrGone] but one that
+// says so, since the middleware would otherwise repeat the change.
+//
+// # Durability
+//
+// A nil error means that the primary has done what it was asked. Redis replicates
+// afterwards: a failover may lose the last saves, and bring back sessions that were
+// ended just before it
+// (https://redis.io/docs/latest/operate/oss_and_stack/management/replication/). What
+// a restart leaves is a setting of the server (appendonly).
+package redisstore
