@@ -60,6 +60,8 @@ var (
 	_ session.CookieNamer      = (*Store)(nil)
 	_ session.Toucher          = (*Store)(nil)
 	_ session.UnchangedDeleter = (*Store)(nil)
+	_ session.OwnerEnder       = (*Store)(nil)
+	_ session.OwnerLister      = (*Store)(nil)
 )
 
 // New returns a store on a client that the application has made, for a single
@@ -204,8 +206,18 @@ func (s *Store) write(ctx context.Context, op, token, key string, rec *session.R
 	if newToken != token {
 		newKey, _ = s.key(newToken)
 	}
-	value := appendValue(make([]byte, 0, maxMeta+len(rec.Data)), m, rec.Data)
 	life := left(rec.Expires, now)
+	if s.opts.Owners && rec.Owner != "" {
+		m.owner, m.created, m.seen, m.label = ownerHash(rec.Owner), now, now, session.CleanLabel(rec.Label)
+		generation := anyGeneration
+		if was.owner == m.owner {
+			generation, m.created = was.generation, was.created
+		}
+		if m.generation, err = s.note(ctx, m.owner, generation, s.member(m.created, newKey), life); err != nil {
+			return "", "", err
+		}
+	}
+	value := appendValue(make([]byte, 0, maxMeta+len(rec.Data)), m, rec.Data)
 	switch {
 	case token == "":
 		err = s.create(ctx, newKey, value, life)
@@ -213,6 +225,12 @@ func (s *Store) write(ctx context.Context, op, token, key string, rec *session.R
 		err = s.change(ctx, renewScript, none, []string{key, newKey}, was.version, timeText(now), value, life)
 	default:
 		err = s.change(ctx, saveScript, conflict, []string{key}, was.version, timeText(now), value, life)
+	}
+	switch {
+	case err == nil && was.owner != "" && (newKey != key || was.owner != m.owner):
+		s.forget(ctx, was.owner, s.member(was.created, key))
+	case m.owner != "" && (err == session.ErrGone || newKey != key && (err == session.ErrConflict || err == errTaken)):
+		s.forget(ctx, m.owner, s.member(m.created, newKey))
 	}
 	return newToken, m.recordVersion(), err
 }
@@ -239,9 +257,18 @@ func (s *Store) Touch(ctx context.Context, token string, rec *session.Record) er
 	if !ok {
 		return session.ErrInvalidToken
 	}
-	now := time.Now()
-	err := s.change(ctx, touchScript, none, []string{key}, parseVersion(rec.Version).version, timeText(now),
-		timeText(rec.Expires), left(rec.Expires, now))
+	now, was := time.Now(), parseVersion(rec.Version)
+	life := left(rec.Expires, now)
+	noted := s.opts.Owners && was.owner != ""
+	if noted {
+		if _, err := s.note(ctx, was.owner, was.generation, s.member(was.created, key), life); err != nil {
+			return s.failure(ctx, "touch", err)
+		}
+	}
+	err := s.change(ctx, touchScript, none, []string{key}, was.version, timeText(now), timeText(rec.Expires), life)
+	if noted && err == session.ErrGone {
+		s.forget(ctx, was.owner, s.member(was.created, key))
+	}
 	return s.failure(ctx, "touch", err)
 }
 
@@ -254,7 +281,17 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 	if !ok {
 		return nil
 	}
-	return s.failure(ctx, "delete", s.client.Del(ctx, key).Err())
+	if !s.opts.Owners {
+		return s.failure(ctx, "delete", s.client.Del(ctx, key).Err())
+	}
+	answer, _, err := s.run(ctx, deleteScript, []string{key})
+	if text, ok := answer.(string); ok && err == nil && len(text) >= labelAt {
+		// The value may be cut off behind what tells whose it is.
+		if created, ok := parseTime([]byte(text[createdAt:seenAt])); ok && text[lengthAt:headerLen] != "000" {
+			s.forget(ctx, text[ownerAt:generationAt], s.member(created, key))
+		}
+	}
+	return s.failure(ctx, "delete", err)
 }
 
 // DeleteUnchanged implements [session.UnchangedDeleter] with one command.
@@ -266,7 +303,10 @@ func (s *Store) DeleteUnchanged(ctx context.Context, token string, rec *session.
 	if !ok {
 		return session.ErrInvalidToken
 	}
-	err := s.change(ctx, deleteUnchangedScript, gone, []string{key}, parseVersion(rec.Version).version,
-		timeText(time.Now()))
+	was := parseVersion(rec.Version)
+	err := s.change(ctx, deleteUnchangedScript, gone, []string{key}, was.version, timeText(time.Now()))
+	if was.owner != "" && (err == nil || err == session.ErrGone) {
+		s.forget(ctx, was.owner, s.member(was.created, key))
+	}
 	return s.failure(ctx, "delete unchanged", err)
 }

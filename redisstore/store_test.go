@@ -16,6 +16,14 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func TestStoreWithOwners(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, url string) {
+		opts := redisstore.Options{Owners: true}
+		sessiontest.Run(t, func(t *testing.T) session.SessionStore { return open(t, url, opts) }, features(url, opts))
+	})
+}
+
 func TestRandomOperations(t *testing.T) {
 	t.Parallel()
 	onAll(t, func(t *testing.T, url string) {

@@ -38,9 +38,11 @@ func randomText(n int) string {
 
 // isToken reports whether a client may have been given this text as its token.
 func isToken(s string) bool {
-	if len(s) != tokenLen {
-		return false
-	}
+	return len(s) == tokenLen && isText(s)
+}
+
+// isText reports whether s is made of the characters of base64url.
+func isText(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
