@@ -223,9 +223,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	engines := flags.String("engines", strings.Join(bench.DefaultEngines(), ","), "the `engines` to compare, of\n"+
 		strings.Replace(engineNames(), ", dbstore,", ",\ndbstore,", 1)+".\nsealed: signedcookie with encrypted cookies. "+
 		"+revocation: with a list of ended\nsessions on the server. -sync: waits for the disk. -mem: in memory\n")
-	database := flags.String("db", "", "measure dbstore on the database at this `URL` too (sqlite:FILE, "+
-		"postgres://…,\nmysql://…), in tables of its own there that are dropped at the end; by default,\nwhat "+
-		databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way "+
+	database := flags.String("db", "", "measure dbstore, or redisstore, on the database at this `URL` too "+
+		"(sqlite:FILE,\npostgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…), in tables\nof "+
+		"its own there, or keys, that are deleted at the end; by default, what\n"+databaseVariable+" says in the environment, where no other user sees a password.\nIts times contain the way "+
 		"to that database, and -rtt comes on top of them: with\na database as far away as your site's, say -rtt 0")
 	flags.BoolVar(&opts.full, "full", false, "take about ten minutes: all engines and all sessions of the corpus, "+
 		"bytes on the\nwire, load through a server, and the model against measurements")
@@ -353,11 +353,11 @@ func (o *options) chooseEngines(engines, database string, isSet map[string]bool)
 		return fmt.Errorf("-engines: %w", err)
 	}
 	if database != "" || isSet["db"] {
-		engine, err := bench.DatabaseEngine(database)
+		engines, err := bench.DatabaseEngines(database)
 		if err != nil {
 			return fmt.Errorf("-db: %w", err)
 		}
-		o.engines = append(o.engines, engine)
+		o.engines = append(o.engines, engines...)
 	}
 	return nil
 }

@@ -15,35 +15,45 @@ import (
 	"sessionengine/dbstore/postgres"
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/internal/opendb"
+	"sessionengine/internal/openredis"
 )
 
-// DatabaseEngine returns package dbstore on a database of the user's own:
-// sqlite:PATH, postgres://user:password@host/database or
-// mysql://user:password@host/database. Its name is "dbstore-" and the scheme,
-// postgres for example.
+// DatabaseEngines returns the engines that keep sessions in a database of the
+// user's own. For sqlite:PATH, postgres://user:password@host/database and
+// mysql://user:password@host/database that is package dbstore, called "dbstore-" and
+// the scheme, postgres for example. For Redis and Valkey it is package redisstore,
+// with the URLs that redisstore.Open takes.
 //
 // Each site, and each floor, has a table of its own, which is dropped when it is
 // closed. Tables are called "sessionengine_bench_" and some random characters,
 // and none that is there already is touched. An SQLite database has to exist, and
-// is in WAL mode meanwhile, or for good if another program has it open.
-func DatabaseEngine(url string) (Engine, error) {
+// is in WAL mode meanwhile, or for good if another program has it open. In Redis and
+// Valkey it is a prefix of keys instead of a table, and keys with it are deleted.
+func DatabaseEngines(url string) ([]Engine, error) {
+	if openredis.Is(url) {
+		server, err := openredis.Parse(url)
+		if err != nil {
+			return nil, err
+		}
+		return []Engine{redisEngine(server)}, nil
+	}
 	parsed, err := opendb.Parse(url)
 	if err == nil {
 		err = parsed.Exists()
 	}
 	if err != nil {
-		return Engine{}, err
+		return nil, err
 	}
 	d := &database{Database: parsed}
 	names := map[dbstore.Dialect]string{dbstore.SQLite: "sqlite", dbstore.Postgres: "postgres", dbstore.MySQL: "mysql"}
-	return Engine{
+	return []Engine{{
 		Name:   "dbstore-" + names[d.Dialect],
 		Remote: d.Dialect != dbstore.SQLite,
 		Open:   func(ctx context.Context, _ string, count *Counter) (Site, error) { return d.site(ctx, count) },
 		Floor: func(ctx context.Context, _ string, s Session) (*Floor, error) {
 			return d.floor(ctx, s)
 		},
-	}, nil
+	}}, nil
 }
 
 // A database is one of the user's own. It is safe for concurrent use.

@@ -18,9 +18,10 @@ import (
 var (
 	postgresServer = testserver.Postgres()
 	mysqlServer    = testserver.MySQL()
+	singleRedis    = testserver.Redis()
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer, mysqlServer)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer, mysqlServer, singleRedis)) }
 
 // ownDatabases returns a database of each kind, with a table in it that is not
 // ours, as URL and pool.
@@ -80,14 +81,21 @@ func tablesOf(t *testing.T, kind string, db *sql.DB) []string {
 	return names
 }
 
+// ownEngine returns the engine on a database of the user's own, without a near cache.
+func ownEngine(t *testing.T, url string) Engine {
+	t.Helper()
+	engines, err := DatabaseEngines(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engines[0]
+}
+
 func TestDatabaseOfTheUsersOwnIsMeasuredAndLeftAsItWas(t *testing.T) {
 	for kind, open := range ownDatabases(t) {
 		t.Run(kind, func(t *testing.T) {
 			url, db := open(t)
-			engine, err := DatabaseEngine(url)
-			if err != nil {
-				t.Fatal(err)
-			}
+			engine := ownEngine(t, url)
 			if want := "dbstore-" + kind; engine.Name != want {
 				t.Errorf("it is called %s, want %s", engine.Name, want)
 			}
@@ -137,10 +145,7 @@ func TestInterruptedRunDropsItsTables(t *testing.T) {
 	for kind, open := range ownDatabases(t) {
 		t.Run(kind, func(t *testing.T) {
 			url, db := open(t)
-			engine, err := DatabaseEngine(url)
-			if err != nil {
-				t.Fatal(err)
-			}
+			engine := ownEngine(t, url)
 			sessions, err := Corpus("login")
 			if err != nil {
 				t.Fatal(err)
@@ -189,18 +194,16 @@ func TestTableThatIsThereIsLeftAlone(t *testing.T) {
 }
 
 func TestDatabaseThatCannotBeUsed(t *testing.T) {
-	for _, url := range []string{"sessions.db", "sqlite:" + filepath.Join(t.TempDir(), "missing"), "redis://host",
-		"postgres://host:port/"} {
-		if _, err := DatabaseEngine(url); err == nil {
+	for _, url := range []string{"sessions.db", "sqlite:" + filepath.Join(t.TempDir(), "missing"), "redis+what://host",
+		"postgres://host:port/", "redis://host:port/"} {
+		if _, err := DatabaseEngines(url); err == nil {
 			t.Errorf("%s: accepted", url)
 		}
 	}
 	// Nobody listens on port 1.
-	for _, url := range []string{"postgres://postgres@127.0.0.1:1/postgres", "mysql://root@127.0.0.1:1/test"} {
-		engine, err := DatabaseEngine(url)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, url := range []string{"postgres://postgres@127.0.0.1:1/postgres", "mysql://root@127.0.0.1:1/test",
+		"redis://127.0.0.1:1", "redis+cluster://127.0.0.1:1"} {
+		engine := ownEngine(t, url)
 		if _, err := engine.Open(t.Context(), "", nil); err == nil {
 			t.Errorf("%s was opened", url)
 		}
@@ -215,10 +218,7 @@ func TestFloorReadsAndWritesRows(t *testing.T) {
 	for kind, open := range ownDatabases(t) {
 		t.Run(kind, func(t *testing.T) {
 			url, db := open(t)
-			engine, err := DatabaseEngine(url)
-			if err != nil {
-				t.Fatal(err)
-			}
+			engine := ownEngine(t, url)
 			sessions, err := Corpus("login")
 			if err != nil {
 				t.Fatal(err)

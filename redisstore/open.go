@@ -21,7 +21,7 @@ import (
 //
 // An operation ends when its context does. Open fails if the server does not answer.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
-	client, err := newClient(url)
+	client, err := NewClient(url)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,10 @@ var errURL = errors.New("redisstore: the URL cannot be read; it is redis://host:
 	" redis+sentinel://host:26379?master_name=NAME or redis+cluster://host:6379, or rediss with TLS, and its" +
 	" parameters are those of go-redis")
 
-func newClient(url string) (redis.UniversalClient, error) {
+// NewClient returns a client for the server or servers of a URL, as [Open] makes
+// one, for those who add hooks or send commands of their own. It has to be closed.
+// Nothing is sent yet. Errors do not contain the URL.
+func NewClient(url string) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	scheme, kind, _ := strings.Cut(scheme, "+")
 	if !ok || scheme != "redis" && scheme != "rediss" {

@@ -38,14 +38,18 @@ func engines(postgres, redis string) ([]bench.Engine, error) {
 	}
 	engines = append(engines, rows[0], scsSQLite("scs-sqlite"), rows[1], scsMemory("scs-mem"), plainMap("plain-map"))
 	if postgres != "" {
-		ours, err := bench.DatabaseEngine(postgres)
+		ours, err := bench.DatabaseEngines(postgres)
 		if err != nil {
 			return nil, fmt.Errorf("-postgres: %w", err)
 		}
-		engines = append(engines, ours, scsPostgres("scs-postgres", postgres))
+		engines = append(append(engines, ours...), scsPostgres("scs-postgres", postgres))
 	}
 	if redis != "" {
-		engines = append(engines, scsRedis("scs-redis", redis))
+		ours, err := bench.DatabaseEngines(redis)
+		if err != nil {
+			return nil, fmt.Errorf("-redis: %w", err)
+		}
+		engines = append(append(engines, ours...), scsRedis("scs-redis", redis))
 	}
 	return engines, nil
 }
