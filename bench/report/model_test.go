@@ -152,7 +152,7 @@ func TestEverySliderStaysWithinTheModel(t *testing.T) {
 // press presses a key in a tab, as a user does.
 func (b *browser) press(tab, key string) {
 	for _, kind := range []string{"rawKeyDown", "keyUp"} {
-		b.call(tab, "Input.dispatchKeyEvent", params{"type": kind, "key": key, "code": key,
+		b.Call(tab, "Input.dispatchKeyEvent", params{"type": kind, "key": key, "code": key,
 			"windowsVirtualKeyCode": map[string]int{"End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39, " ": 32}[key]}, nil)
 	}
 }
