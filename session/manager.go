@@ -71,6 +71,10 @@ type Options struct {
 	// nil means a short text with the status of [ErrorStatus].
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
+	// Guard, unless nil, watches over sessions that are bound to something besides
+	// their cookie. Package dbsc has one.
+	Guard Guard
+
 	// Logger gets one line for what an operator should know: cookies that
 	// cannot be read, failures of the store, changes that came too late. No
 	// line contains a token, or a key or value of a session. nil means

@@ -17,6 +17,7 @@ const (
 	flashesKey     = "_session_flashes" // array of values
 	ownerKey       = "_session_owner"   // string
 	labelKey       = "_session_label"   // string
+	bindingKey     = "_session_binding" // string, of the Guard's
 )
 
 func reserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
@@ -32,7 +33,7 @@ type object struct {
 
 var (
 	errNotObject     = errors.New("session: stored data is not a JSON object")
-	errNotUnderstood = errors.New("session: stored data has an owner or an expiry that cannot be read")
+	errNotUnderstood = errors.New("session: stored data has an owner, a binding or an expiry that cannot be read")
 )
 
 // parseObject returns the object that data is. It keeps data, which nobody
@@ -57,11 +58,23 @@ func (o *object) understood() bool {
 	if raw, ok := o.get(ownerKey); ok && raw[0] != '"' && raw != "null" {
 		return false
 	}
+	if raw, ok := o.get(bindingKey); ok && raw[0] != '"' {
+		return false
+	}
 	if raw, ok := o.get(expiryKey); ok {
 		_, _, _, ok = parseExpiry(raw)
 		return ok
 	}
 	return true
+}
+
+// text returns the string under a reserved key.
+func (o *object) text(key string) string {
+	var text string
+	if raw, ok := o.get(key); ok && jsonobject.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
 }
 
 func (o *object) get(key string) (raw string, ok bool) { return o.json.Get(key) }

@@ -3,8 +3,6 @@ package session
 import (
 	"strings"
 	"unicode/utf8"
-
-	"sessionengine/session/internal/jsonobject"
 )
 
 // What a session is given as its owner and its label is bounded, since both go
@@ -81,10 +79,4 @@ func (s *Session) getText(key string) string {
 }
 
 // text returns the string under a reserved key.
-func (s *Session) text(key string) string {
-	var text string
-	if raw, ok := s.obj.get(key); ok && jsonobject.Unmarshal(raw, &text) != nil {
-		return ""
-	}
-	return text
-}
+func (s *Session) text(key string) string { return s.obj.text(key) }

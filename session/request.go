@@ -100,7 +100,9 @@ func (req *request) load(ctx context.Context) (*Session, error) {
 	s, err := req.read(ctx)
 	req.loadErr = err
 	if err != nil {
-		req.m.log.LogAttrs(ctx, slog.LevelError, "session: load failed", slog.Any("err", err))
+		if _, ok := answers(err); !ok {
+			req.m.log.LogAttrs(ctx, slog.LevelError, "session: load failed", slog.Any("err", err))
+		}
 		return nil, err
 	}
 	if req.phase() != handling {
@@ -158,7 +160,8 @@ func (req *request) beforeHeader(status int) error {
 			return nil
 		}
 		var err error
-		if status == unanswered { // otherwise the handler saw the error, and this is its answer
+		_, guards := answers(req.loadErr)
+		if guards || status == unanswered { // otherwise the handler saw the error, and this is its answer
 			req.w.resetHeader()
 			err = req.loadErr
 		}

@@ -42,6 +42,7 @@ func (w *responseWriter) handOut() {
 // reports whether the handler's response may be sent.
 func (w *responseWriter) header(status int) bool {
 	if w.req.phase() == handling {
+		w.req.m.beforeHeader(w, status)
 		if err := w.req.beforeHeader(status); err != nil {
 			w.answer(err)
 		}
@@ -52,7 +53,11 @@ func (w *responseWriter) header(status int) bool {
 // answer has the error handler answer the request in the handler's place.
 func (w *responseWriter) answer(err error) {
 	w.failed = err
-	w.req.m.opts.ErrorHandler(w.w, w.req.inner, err)
+	if h, ok := answers(err); ok {
+		h.ServeHTTP(w.w, w.req.inner)
+	} else {
+		w.req.m.opts.ErrorHandler(w.w, w.req.inner, err)
+	}
 	w.kept = copyHeader(w.w.Header())
 }
 

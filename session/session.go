@@ -60,6 +60,9 @@ func (s *Session) adopt(token string, rec *Record) error {
 	if !obj.understood() {
 		return errNotUnderstood
 	}
+	if err := s.m.admit(s.req.r, &obj); err != nil {
+		return err
+	}
 	s.obj = obj
 	if end, ok := s.absoluteEnd(); ok && !time.Now().Before(end) {
 		s.obj.clear()
