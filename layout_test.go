@@ -21,8 +21,8 @@ func TestDependencies(t *testing.T) {
 			"go.opentelemetry.io/", "database/sql"}},
 		{[]string{"./session", "./signedcookie"}, []string{
 			"database/sql", "modernc.org/", "github.com/jackc/", "github.com/go-sql-driver/", "golang.org/x/perf",
-			"go.opentelemetry.io/",
-			"sessionengine/bench", "sessionengine/dbstore", "sessionengine/metrics", "testing",
+			"go.opentelemetry.io/", "github.com/go-jose",
+			"sessionengine/bench", "sessionengine/dbsc", "sessionengine/dbstore", "sessionengine/metrics", "testing",
 		}},
 		{[]string{"./dbstore"}, []string{"modernc.org/", "github.com/", "golang.org/x/perf", "sessionengine/bench",
 			"testing"}},
