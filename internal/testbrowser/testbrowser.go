@@ -203,4 +203,3 @@ func (b *Browser) Evaluate(session, expression string, result any) {
 		b.t.Fatal(err)
 	}
 }
-
