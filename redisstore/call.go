@@ -40,15 +40,49 @@ func (c *call) NoRetry() bool {
 	return false
 }
 
-// do sends a command with its key at the given place. repeated says that go-redis
-// sent it again after an attempt of which nobody knows whether it was executed.
-func (s *shared) do(ctx context.Context, keyAt int8, args ...any) (answer any, repeated bool, err error) {
-	c := &call{Cmd: redis.NewCmd(ctx, args...)}
-	c.SetFirstKeyPos(keyAt)
-	s.client.Process(ctx, c)
-	answer, err = c.Result()
-	return answer, c.failed > 0, err
+// do sends a command that writes, with its key at the given place. repeated says that
+// go-redis sent it again after an attempt of which nobody knows whether it was
+// executed.
+func (s *shared) do(ctx context.Context, keyAt int, args ...any) (answer any, repeated bool, err error) {
+	answer, failed, err := s.send(ctx, keyAt, args)
+	return answer, failed > 0, err
 }
+
+// send sends a command that writes, and tells how many attempts have failed.
+func (s *shared) send(ctx context.Context, keyAt int, args []any) (answer any, failed int, err error) {
+	c := &call{Cmd: redis.NewCmd(ctx, args...)}
+	c.SetFirstKeyPos(int8(keyAt))
+	if s.opts.WaitReplicas == 0 {
+		s.client.Process(ctx, c)
+	} else if err := s.waitFor(ctx, args[keyAt].(string), c); err != nil {
+		return nil, c.failed, err
+	}
+	answer, err = c.Result()
+	return answer, c.failed, err
+}
+
+// waitFor sends a command, and waits for replicas: on one connection, since WAIT is
+// about what was sent on its own (https://redis.io/docs/latest/commands/wait/). Watch
+// finds the connection in a Cluster too; nothing is done in a transaction.
+func (s *shared) waitFor(ctx context.Context, key string, c *call) error {
+	err := s.client.Watch(ctx, func(tx *redis.Tx) error {
+		if err := tx.Process(ctx, c); err != nil && err != redis.Nil {
+			return err
+		}
+		n, err := tx.Wait(ctx, s.opts.WaitReplicas, s.opts.WaitTimeout).Result()
+		if err == nil && n < int64(s.opts.WaitReplicas) {
+			err = errReplicas
+		}
+		return err
+	}, key)
+	if own := c.Err(); own != nil && own != redis.Nil {
+		return nil // it says so itself
+	}
+	return err
+}
+
+var errReplicas = errors.New("the primary has done it, but not enough replicas have confirmed it in time" +
+	" (WaitReplicas, WaitTimeout)")
 
 // run runs a script.
 func (s *shared) run(ctx context.Context, sc script, keys []string, args ...any) (answer any, repeated bool, err error) {
@@ -58,17 +92,14 @@ func (s *shared) run(ctx context.Context, sc script, keys []string, args ...any)
 		all = append(all, key)
 	}
 	all = append(all, args...)
-	c := &call{Cmd: redis.NewCmd(ctx, all...)}
-	c.SetFirstKeyPos(3)
-	s.client.Process(ctx, c)
-	answer, err = c.Result()
+	const keyAt = 3
+	answer, failed, err := s.send(ctx, keyAt, all)
 	if !redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return answer, c.failed > 0, err
+		return answer, failed > 0, err
 	}
-	repeated = c.failed > 1 // go-redis has asked about NOSCRIPT too
 	all[0], all[1] = "eval", sc.text
-	answer, again, err := s.do(ctx, 3, all...)
-	return answer, repeated || again, err
+	answer, again, err := s.send(ctx, keyAt, all)
+	return answer, failed > 1 || again > 0, err // go-redis has asked about NOSCRIPT too
 }
 
 // errUnknown says that an operation may have been done.

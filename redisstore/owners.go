@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -253,43 +254,58 @@ func texts(answer any) ([]string, error) {
 // endMembers ends those sessions of the members that are the owner's and not of the
 // generation, and returns how many were alive.
 func (s *shared) endMembers(ctx context.Context, owner, generation string, members []string) (ended int64, err error) {
-	for len(members) > 0 {
-		part := members[:min(batch, len(members))]
-		members = members[len(part):]
-		pipe := s.client.Pipeline()
-		var ending []string
-		var answers []*redis.Cmd
-		now := timeText(time.Now())
-		for _, m := range part {
-			if key, ok := s.keyOf(m); ok {
-				ending = append(ending, m)
-				answers = append(answers, pipe.Eval(ctx, endScript.text, []string{key}, owner, generation, now,
-					inFlight.Milliseconds(), randomText(versionLen*3/4)))
-			}
-		}
-		if len(ending) == 0 {
-			continue
-		}
-		if _, err := pipe.Exec(ctx); err != nil {
+	for part := range slices.Chunk(members, batch) {
+		n, err := s.endBatch(ctx, owner, generation, part)
+		ended += n
+		if err != nil {
 			return ended, err
-		}
-		over := make([]any, 0, len(ending))
-		for i, a := range answers {
-			switch n, err := a.Int64(); {
-			case err != nil:
-				return ended, err
-			case n < 2:
-				ended += n
-				over = append(over, ending[i])
-			}
-		}
-		if len(over) > 0 {
-			if err := s.client.ZRem(ctx, s.ownerKeys(owner)[0], over...).Err(); err != nil {
-				return ended, err
-			}
 		}
 	}
 	return ended, nil
+}
+
+func (s *shared) endBatch(ctx context.Context, owner, generation string, members []string) (ended int64, err error) {
+	var ending []string
+	var answers []any
+	pipe := s.client.Pipeline()
+	for _, m := range members {
+		key, ok := s.keyOf(m)
+		if !ok {
+			continue
+		}
+		ending = append(ending, m)
+		args := []any{owner, generation, timeText(time.Now()), inFlight.Milliseconds(), randomText(versionLen * 3 / 4)}
+		if s.opts.WaitReplicas == 0 {
+			answers = append(answers, pipe.Eval(ctx, endScript.text, []string{key}, args...))
+			continue
+		}
+		answer, _, err := s.run(ctx, endScript, []string{key}, args...)
+		if err != nil {
+			return ended, err
+		}
+		answers = append(answers, answer)
+	}
+	if pipe.Len() > 0 {
+		if _, err := pipe.Exec(ctx); err != nil {
+			return ended, err
+		}
+	}
+	var over []any
+	for i, a := range answers {
+		if cmd, ok := a.(*redis.Cmd); ok {
+			a = cmd.Val()
+		}
+		if n, ok := a.(int64); !ok {
+			return ended, errAnswer
+		} else if n < 2 {
+			ended += n
+			over = append(over, ending[i])
+		}
+	}
+	if len(over) > 0 {
+		err = s.client.ZRem(ctx, s.ownerKeys(owner)[0], over...).Err()
+	}
+	return ended, err
 }
 
 // EndOtherSessions implements [session.OwnerEnder]. It needs [Options.Owners]. The

@@ -30,6 +30,16 @@ type Options struct {
 	// [session.OwnerLister]. All nodes need it.
 	Owners bool
 
+	// WaitReplicas is how many replicas have to confirm each change before it counts
+	// as done, with Redis's WAIT; 0 waits for none. If fewer confirm it within
+	// WaitTimeout, 0 is a second, the operation gives an error, although the primary
+	// has done it. It costs three round trips more for each change. A failover may
+	// still lose what was confirmed, if a replica is chosen that was not asked: it
+	// makes that rarer and excludes nothing
+	// (https://redis.io/docs/latest/commands/wait/#consistency-and-wait).
+	WaitReplicas int
+	WaitTimeout  time.Duration
+
 	// Logger is told what [Store.Check] finds; nil means [slog.Default] at the
 	// time of New.
 	Logger *slog.Logger
@@ -87,6 +97,12 @@ func New(client redis.UniversalClient, opts Options) (*Store, error) {
 	}
 	if opts.MaxBytes < 0 || opts.MaxBytes > 64<<20 {
 		return nil, fmt.Errorf("redisstore: MaxBytes is %d, and has to be between 1 and 64 MiB", opts.MaxBytes)
+	}
+	if opts.WaitTimeout == 0 {
+		opts.WaitTimeout = time.Second
+	}
+	if opts.WaitReplicas < 0 || opts.WaitTimeout < time.Millisecond {
+		return nil, errors.New("redisstore: WaitReplicas is not negative, and WaitTimeout a millisecond or more")
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -282,7 +298,8 @@ func (s *Store) Delete(ctx context.Context, token string) error {
 		return nil
 	}
 	if !s.opts.Owners {
-		return s.failure(ctx, "delete", s.client.Del(ctx, key).Err())
+		_, _, err := s.do(ctx, 1, "del", key)
+		return s.failure(ctx, "delete", err)
 	}
 	answer, _, err := s.run(ctx, deleteScript, []string{key})
 	if text, ok := answer.(string); ok && err == nil && len(text) >= labelAt {
