@@ -69,6 +69,7 @@ func features(url string, opts redisstore.Options) sessiontest.Features {
 		OwnerEnder:       opts.Owners,
 		OwnerLister:      opts.Owners,
 		CookieBound:      true,
+		Parallel:         true,
 		Peer: func(t *testing.T, store session.SessionStore) session.SessionStore {
 			opts := opts
 			opts.Prefix = store.(*redisstore.Store).Prefix()

@@ -15,7 +15,7 @@ import (
 
 func TestFileStoreIsAnEngine(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore { return newFileStore(t.TempDir()) },
-		sessiontest.Features{Revocable: true, DetectsConflicts: true, StableToken: true})
+		sessiontest.Features{Revocable: true, DetectsConflicts: true, StableToken: true, Parallel: true})
 }
 
 func TestReportHasTheOwnStore(t *testing.T) {

@@ -21,7 +21,7 @@ func TestMemoryInRealTime(t *testing.T) {
 	}
 	t.Parallel()
 	f := sessiontest.MemoryFeatures()
-	f.SynctestBubble = false
+	f.SynctestBubble, f.Parallel = false, true
 	sessiontest.Run(t, newMemory, f)
 }
 

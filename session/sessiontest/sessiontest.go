@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -71,6 +72,11 @@ type Features struct {
 	// time. Otherwise they wait for real seconds.
 	SynctestBubble bool
 
+	// Parallel says that stores can be made and used at the same time, since what
+	// one keeps no other sees: each has a database, a table or a prefix of its
+	// own. Cases that wait for real seconds wait together then.
+	Parallel bool
+
 	// Peer opens another store on what store keeps, as another process would:
 	// on the same database or with the same keys. It closes what it opened in
 	// t.Cleanup. With nil the cases of several processes are skipped.
@@ -81,26 +87,42 @@ type Features struct {
 // own.
 //
 // newStore makes a store that holds no sessions, and closes in t.Cleanup what
-// has to be closed. It is called once in a case, and the cases run one after
-// another, so that they may share a database which newStore empties. If
-// [Features.SynctestBubble] is set it is called within the bubble for the cases
-// that wait, and must not call t.Run or t.Parallel.
+// has to be closed. It is called once in a case. Unless [Features.Parallel] is
+// set the cases run one after another, so that they may share a database which
+// newStore empties. If [Features.SynctestBubble] is set it is called within the
+// bubble for the cases that wait, and must not call t.Run or t.Parallel.
 //
 // A case that fails prints the rule that the engine breaks.
 func Run(t *testing.T, newStore func(t *testing.T) session.SessionStore, f Features) {
 	t.Helper()
+	together := f.Parallel && !f.SynctestBubble
+	// With t.Parallel only as many would wait at once as there are processors.
+	var waiting sync.WaitGroup
 	for _, tc := range cases() {
-		t.Run(tc.name, func(t *testing.T) {
-			tc.inTime(t, f, func(t *testing.T) {
-				defer func() {
-					if t.Failed() {
-						t.Logf("the rule: %s", tc.rule)
-					}
-				}()
-				tc.run(newCheck(t, t, newStore(t), f))
-			})
-		})
+		if together && tc.waits {
+			waiting.Go(func() { runCase(t, tc, newStore, f) })
+		}
 	}
+	waiting.Wait()
+	for _, tc := range cases() {
+		if !together || !tc.waits {
+			runCase(t, tc, newStore, f)
+		}
+	}
+}
+
+func runCase(t *testing.T, tc testCase, newStore func(t *testing.T) session.SessionStore, f Features) {
+	t.Helper()
+	t.Run(tc.name, func(t *testing.T) {
+		tc.inTime(t, f, func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					t.Logf("the rule: %s", tc.rule)
+				}
+			}()
+			tc.run(newCheck(t, t, newStore(t), f))
+		})
+	})
 }
 
 // A testCase is a rule and how to find out whether a store keeps it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
@@ -19,15 +20,22 @@ import (
 )
 
 func testConformance(t *testing.T, b Backend) {
-	var place string
-	var opts dbstore.Options
+	type where struct {
+		place string
+		opts  dbstore.Options
+	}
+	var stores sync.Map // of where they are
 	f := b.Features()
-	f.Peer = func(t *testing.T, _ session.SessionStore) session.SessionStore {
-		return b.storeAt(t, place, opts)
+	f.Peer = func(t *testing.T, store session.SessionStore) session.SessionStore {
+		at, _ := stores.Load(store)
+		w := at.(where)
+		return b.storeAt(t, w.place, w.opts)
 	}
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
-		place, opts = b.Place(t), dbstore.Options{Table: newTable()}
-		return b.storeAt(t, place, opts)
+		w := where{b.Place(t), dbstore.Options{Table: newTable()}}
+		store := b.storeAt(t, w.place, w.opts)
+		stores.Store(store, w)
+		return store
 	}, f)
 }
 

@@ -69,6 +69,7 @@ func (b Backend) Features() sessiontest.Features {
 		ExpiredDeleter:   true,
 		CookieBound:      true,
 		SynctestBubble:   b.Bubble,
+		Parallel:         true,
 	}
 }
 
