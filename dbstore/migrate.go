@@ -22,6 +22,10 @@ import (
 // With [Options.Owners] it creates the table of owners as well, and then fills it,
 // which reads the whole table of sessions once. Without the option, that there is
 // a table of owners is an error that matches [session.ErrMisuse].
+//
+// With [Options.Changes] it creates triggers, which takes the rights of the table's
+// owner, and a function in the table's schema that they call. It leaves them
+// alone without the option.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.db.Begin(); err != nil {
 		return err
@@ -49,6 +53,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if s.opts.Changes {
+		if err := s.migrateChanges(ctx); err != nil {
+			return err
+		}
 	}
 	if s.owners != nil {
 		return s.owners.migrate(ctx)

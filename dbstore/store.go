@@ -90,6 +90,21 @@ type Options struct {
 	// which [Store.IndexOwners] finds.
 	Owners bool
 
+	// Changes lets package nearcache keep sessions in memory, on PostgreSQL: see
+	// [Store.Changes]. Migrate then puts triggers on the table that tell which
+	// sessions somebody has changed, Django and SQL by hand included.
+	//
+	// While triggers are there, commits that change sessions take turns on the
+	// server, so that they no longer share the wait for its disk; the package
+	// documentation has figures. A DROP FUNCTION sessionengine_changed() CASCADE
+	// takes them away again.
+	Changes bool
+
+	// Listen opens a connection of its own that listens on a channel of the
+	// database (PostgreSQL's LISTEN), for Changes. Package postgres sets it, and
+	// its Listener makes one for a database that the application has opened.
+	Listen func(ctx context.Context, channel string) (Listener, error)
+
 	// CleanupBatch is how many expired rows are deleted at a time; 0 is 500.
 	CleanupBatch int
 
@@ -158,6 +173,7 @@ var (
 	_ session.UnchangedDeleter = (*Store)(nil)
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
+	_ session.ChangeTeller     = (*Store)(nil)
 )
 
 // New returns a store for a database that the application has opened. It does

@@ -30,6 +30,7 @@ var (
 	_ session.CookieNamer      = (*Store)(nil)
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
+	_ session.ChangeTeller     = (*Store)(nil)
 )
 
 // Instrument returns a Store that records the operations of engine. It does not
@@ -187,6 +188,9 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 	}
 	return &Store{engine: engine, recorders: s.recorders}, nil
 }
+
+// Changes implements [session.ChangeTeller]. It is not recorded.
+func (s *Store) Changes() (session.ChangeFeed, error) { return session.Changes(s.engine) }
 
 // String keeps the engine out of what fmt prints.
 func (s *Store) String() string { return fmt.Sprintf("metrics.Store(%T)", s.engine) }

@@ -27,7 +27,7 @@ import (
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
 // [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer],
-// [OwnerEnder], [OwnerLister]. For each of their methods there is a function of
+// [OwnerEnder], [OwnerLister], [ChangeTeller]. For each of their methods there is a function of
 // the same name, such as [Touch], that takes any engine and says what holds for
 // one without the method. Engines that wrap others pass calls on with them.
 type SessionStore interface {
@@ -218,4 +218,46 @@ func ForCookie(store SessionStore, name string) (SessionStore, error) {
 		return n.ForCookie(name)
 	}
 	return store, nil
+}
+
+// ChangeTeller is implemented by engines that can tell at once which sessions
+// somebody has changed, on whatever machine. Package nearcache is what needs it.
+type ChangeTeller interface {
+	// Changes returns how to learn of changes, and uses nothing yet. An engine
+	// that cannot, as it is set up, gives an error that matches
+	// [errors.ErrUnsupported] and says what to do.
+	Changes() (ChangeFeed, error)
+}
+
+// A ChangeFeed tells of changes of an engine's sessions. Its functions are safe
+// for concurrent use.
+type ChangeFeed struct {
+	// Key returns the key under which changes of the session that token stands
+	// for are told, and false for a token that no session can have. It is no
+	// token, but a hash of one, and no two sessions have the same.
+	Key func(token string) (key string, ok bool)
+
+	// Watch calls ready once it is certain to learn of each change that is made
+	// from then on, and after that calls changed with the key of each session
+	// that was saved, renewed (the key of the old token), given a shorter life or
+	// deleted, mostly within milliseconds. Changed with an empty key says that
+	// any session may have changed. Sessions that begin, that are given a longer
+	// life or whose life is over need not be told.
+	//
+	// Watch returns an error as soon as it is no longer certain, and about within
+	// the given duration if a connection is dead without a word or somebody on
+	// its way swallows what it is to hear. It returns when ctx ends. Its calls of
+	// ready and changed come one after another, and none after it has returned;
+	// they have to return soon.
+	Watch func(ctx context.Context, within time.Duration, ready func(), changed func(key string)) error
+}
+
+// Changes calls the method of an engine that is a [ChangeTeller]. For any other
+// the error matches [errors.ErrUnsupported].
+func Changes(store SessionStore) (ChangeFeed, error) {
+	if t, ok := store.(ChangeTeller); ok {
+		return t.Changes()
+	}
+	return ChangeFeed{}, unsupported("tell of changes, so put the near cache around an engine itself that can:" +
+		" dbstore on PostgreSQL, or redisstore")
 }

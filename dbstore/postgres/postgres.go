@@ -26,7 +26,7 @@ import (
 
 // Options configures [Open]. The zero value has the default of every field.
 type Options struct {
-	dbstore.Options // OwnDB and NoPrepare are set by Open
+	dbstore.Options // OwnDB and NoPrepare are set by Open, and Listen unless it is set already
 
 	// MaxConns is the largest number of connections; 0 is four for each
 	// processor, and at least 16. All of the machines' together should stay
@@ -67,6 +67,7 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
+	config = setUp(config)
 	db := open(config, opts.MaxConns)
 	if err := db.PingContext(ctx); err != nil {
 		err = fmt.Errorf("postgres: open: %w", quiet.Error(err, secrets...))
@@ -80,6 +81,9 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 	}
 	opts.OwnDB = true
 	opts.NoPrepare = true
+	if opts.Listen == nil {
+		opts.Listen = listen(config, secrets)
+	}
 	store, err := dbstore.New(db, dbstore.Postgres, opts.Options)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -90,7 +94,8 @@ func Open(ctx context.Context, connString string, opts Options) (*dbstore.Store,
 // poolCount is where a connection keeps the count of its [failover.Pool].
 const poolCount = "sessionengine pool count"
 
-func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
+// setUp completes how connections are made.
+func setUp(config *pgx.ConnConfig) *pgx.ConnConfig {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
@@ -104,10 +109,14 @@ func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	config.DialFunc = dialer.DialContext
+	return config
+}
 
+func open(config *pgx.ConnConfig, maxConns int) *sql.DB {
 	// The first connection that turns out useless takes the others with it, so
 	// that not each of them costs a visitor an error. The driver closes those
 	// whose error is FATAL.
+	config = config.Copy() // connections besides the pool's have none
 	var pool failover.Pool
 	onError := config.OnPgError
 	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {

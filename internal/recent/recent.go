@@ -38,7 +38,7 @@ func (c *Cache[V]) Put(key string, value V) {
 		return
 	}
 	if c.newer == nil || c.size+size > c.max {
-		c.older, c.newer, c.size = c.newer, make(map[string]V), 0
+		c.Age()
 	}
 	c.newer[key] = value
 	c.size += size
@@ -52,6 +52,9 @@ func (c *Cache[V]) Delete(key string) {
 	}
 	delete(c.older, key)
 }
+
+// Age forgets what has not been used since the last call, whatever its size.
+func (c *Cache[V]) Age() { c.older, c.newer, c.size = c.newer, make(map[string]V), 0 }
 
 // Clear forgets everything.
 func (c *Cache[V]) Clear() { c.newer, c.older, c.size = nil, nil, 0 }

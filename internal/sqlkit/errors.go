@@ -33,7 +33,7 @@ const (
 	Lost
 	// Duplicate: the key of a new row is taken.
 	Duplicate
-	// Exists: a table or an index that was to be created is there.
+	// Exists: a table, an index or the like that was to be created is there.
 	Exists
 	// NoTable: the table is not there.
 	NoTable
@@ -130,7 +130,7 @@ func classifyPostgres(state, text string) (Class, string) {
 		return Lost, text
 	case "23505":
 		return Duplicate, "unique violation (SQLSTATE 23505)"
-	case "42P07", "42710": // duplicate table, duplicate object
+	case "42P07", "42710", "42723": // duplicate table, duplicate object, duplicate function
 		return Exists, text
 	case "42P01":
 		return NoTable, text

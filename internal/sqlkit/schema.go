@@ -29,7 +29,7 @@ func (db *DB) Define(ctx context.Context, def Definition) error {
 			return err
 		}
 	default:
-		err := db.create(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s, PRIMARY KEY (%s))%s",
+		err := db.Create(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (%s, PRIMARY KEY (%s))%s",
 			def.Table.Quote(db.Dialect), strings.Join(columns, ", "), def.Key, def.Options))
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func (db *DB) Define(ctx context.Context, def Definition) error {
 		if ok, err := db.hasIndex(ctx, def.Table, index.Columns[0]); err != nil {
 			return err
 		} else if !ok {
-			if err := db.create(ctx, db.createIndex(def.Table, index)); err != nil {
+			if err := db.Create(ctx, db.createIndex(def.Table, index)); err != nil {
 				return err
 			}
 		}
@@ -199,10 +199,10 @@ func (db *DB) createIndex(table Table, index Index) string {
 	return fmt.Sprintf("CREATE INDEX %s ON %s (%s)", name, on, strings.Join(ascending, ", "))
 }
 
-// create runs a statement that creates something. That another machine has
+// Create runs a statement that creates something. That another machine has
 // created it meanwhile is no error; PostgreSQL, in spite of "IF NOT EXISTS",
 // then reports a unique violation in its own catalogue.
-func (db *DB) create(ctx context.Context, text string) error {
+func (db *DB) Create(ctx context.Context, text string) error {
 	_, err := db.Exec(ctx, db.Once(text))
 	if err != nil {
 		if class, _ := Classify(db.Dialect, err); class == Exists || class == Duplicate {
