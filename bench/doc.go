@@ -38,7 +38,7 @@
 // that does not fit a cookie, the weight of each key, and what a dictionary of
 // their own saves. No content is in results and reports. While an
 // engine is measured, its database holds the sessions, in a temporary file that
-// only its owner can read or, with [DatabaseEngine], in tables that are dropped.
+// only its owner can read or, with [DatabaseEngines], in tables that are dropped.
 //
 // # What is measured
 //

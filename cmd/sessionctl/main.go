@@ -65,7 +65,7 @@ type command struct {
 	prepare func(flags *flag.FlagSet) func(ctx context.Context, sys *system) error
 }
 
-var commands = []command{migrate, clearSessions, show, list, revoke, revocations}
+var commands = []command{migrate, clearSessions, count, check, show, list, revoke, revocations}
 
 const usage = `Usage: sessionctl COMMAND [flags]
 
@@ -83,6 +83,10 @@ not see the password in it, by the environment variable SESSIONCTL_DB, as a URL:
   sqlite:sessions.db    sqlite:///var/lib/site/sessions.db
   postgres://user:password@host/database
   mysql://user:password@host/database
+  redis://user:password@host/0             rediss:// and so on, with TLS
+  redis+sentinel://host?master_name=NAME   the servers' own user and password
+                                           are &username=…&password=…
+  redis+cluster://user:password@host
 
 The exit status is 0 after success, 1 after a failure, and 2 after a mistake in
 the command line, when nothing has been done.

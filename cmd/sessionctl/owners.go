@@ -20,7 +20,8 @@ var list = command{
 	name:    "list",
 	summary: "list the sessions of an owner",
 	usage: `Lists the living sessions of an owner, the one created last first. The site has to
-note owners: with Options.Owners of package dbstore, and Session.SetOwner at login.
+note owners: with Options.Owners of package dbstore or redisstore, and
+Session.SetOwner at login.
 
 The ID is for "sessionctl revoke", and lets nobody in. What the site calls a
 session comes last, with escapes for characters that are not printable. The times
@@ -33,7 +34,7 @@ are UTC.
 			if *owner == "" {
 				return usagef("whose sessions? Give their owner in -owner")
 			}
-			store, err := db.open(ctx, sys, dbstore.Options{Owners: true})
+			store, err := db.openOwners(ctx, sys)
 			if err != nil {
 				return err
 			}
@@ -57,7 +58,7 @@ With -owner it ends the session of the owner that -id names, as "sessionctl list
 shows it, or with -all every one. A session that begins while that runs may stay.
 
 Otherwise it ends the session whose token, the value of its cookie, is on standard
-input; in the command line, every user of the machine would see it. The row's
+input; in the command line, every user of the machine would see it. A row's
 session_key does instead of the token. Cookies that hold the session itself have
 no row; package revocation ends those, and "sessionctl revocations" all of an owner.
 `,
@@ -101,7 +102,7 @@ func (r *revoker) run(ctx context.Context, sys *system) error {
 }
 
 func (r *revoker) endOne(ctx context.Context, sys *system) (err error) {
-	store, err := r.db.open(ctx, sys, dbstore.Options{Owners: true})
+	store, err := r.db.openOwners(ctx, sys)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (r *revoker) endOne(ctx context.Context, sys *system) (err error) {
 }
 
 func (r *revoker) endAll(ctx context.Context, sys *system) (err error) {
-	store, err := r.db.open(ctx, sys, dbstore.Options{Owners: true})
+	store, err := r.db.openOwners(ctx, sys)
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,9 @@ func (r *revoker) endToken(ctx context.Context, sys *system) error {
 	if err != nil {
 		return err
 	}
+	if r.db.isRedis(sys) {
+		return r.endKey(ctx, sys, token)
+	}
 	if !isRowToken(token) {
 		return errors.New("this is not the token of a row: a cookie that holds the session itself cannot be ended here")
 	}
@@ -152,6 +156,26 @@ func (r *revoker) endToken(ctx context.Context, sys *system) error {
 		return errors.New("the session is expired")
 	}
 	return err
+}
+
+// endKey deletes a session in Redis that is there and not expired.
+func (r *revoker) endKey(ctx context.Context, sys *system, token string) (err error) {
+	store, err := r.db.openRedis(ctx, sys, true)
+	if err != nil {
+		return err
+	}
+	defer closeStore(store, &err)
+	bound, err := store.ForCookie(r.cookie)
+	if err != nil {
+		return err
+	}
+	if _, err := loadKey(ctx, bound, token); err != nil {
+		return err
+	}
+	if err := bound.Delete(ctx, token); err != nil {
+		return err
+	}
+	return printEnded(sys.stdout, 1)
 }
 
 // endRow deletes a row that is there and not expired.
@@ -177,7 +201,7 @@ func printEnded(w io.Writer, n int64) error {
 }
 
 // allSessions returns an owner's living sessions.
-func allSessions(ctx context.Context, store *dbstore.Store, owner string) (infos []session.SessionInfo, err error) {
+func allSessions(ctx context.Context, store session.OwnerLister, owner string) (infos []session.SessionInfo, err error) {
 	for after := ""; ; {
 		page, next, err := store.Sessions(ctx, owner, "", after, 0)
 		if err != nil {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // tests stops the servers after the tests.
 type tests struct{ *testing.M }
 
-func (t tests) Run() int { return testserver.Main(t.M, postgresServer, mysqlServer) }
+func (t tests) Run() int { return testserver.Main(t.M, postgresServer, mysqlServer, redisServer) }
 
 func TestServers(t *testing.T) {
 	for _, tc := range []struct {
@@ -92,6 +92,8 @@ func TestServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			want("1 session alive, and 2 expired\n", "count")
+			want("nothing found\n", "check")
 			want("deleted 2 expired sessions\n", "clearsessions")
 
 			for how, id := range map[string]string{"token": token, "session_key": onlyKey(t, tc.server)} {

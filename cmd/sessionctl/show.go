@@ -29,7 +29,8 @@ each value. It is told by its token, the value of the session's cookie, on
 standard input; in the command line, every user of the machine would see it.
 
 What the token looks like tells what is needed to find the session. For that of a
-row it is the database; the row's session_key does instead of the token. For a
+row it is the database; the row's session_key does instead of the token. For that
+of a session in Redis or Valkey it is their URL in the place of a database's. For a
 cookie that holds the session itself, of package signedcookie or of Django's
 signed_cookies, it is the secret, which for Django is the SECRET_KEY. Rows that
 Django writes need both, and -django.
@@ -82,6 +83,8 @@ func (s *shower) run(ctx context.Context, sys *system) error {
 	var where string
 	var rec *session.Record
 	switch {
+	case s.db.isRedis(sys) && isKeyToken(token):
+		where, rec, err = s.findKey(ctx, sys, token)
 	case isRowToken(token):
 		if where, rec, err = s.findRow(ctx, sys, token); exitStatus(err) == 2 {
 			err = fmt.Errorf("this is the token of a row: %w", err)
@@ -131,6 +134,38 @@ func readToken(sys *system, cookie string) (string, error) {
 // in any signed cookie.
 func isRowToken(token string) bool {
 	return len(token) <= 40 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// isKeyToken reports whether token looks like one of package redisstore, of 36
+// letters, digits, minus and underline signs. Signed cookies are longer.
+func isKeyToken(token string) bool {
+	return len(token) <= 40 &&
+		strings.Trim(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+func (s *shower) findKey(ctx context.Context, sys *system, token string) (where string, rec *session.Record,
+	err error) {
+	store, err := s.db.openRedis(ctx, sys, false)
+	if err != nil {
+		return "", nil, err
+	}
+	defer closeStore(store, &err)
+	bound, err := store.ForCookie(s.cookie)
+	if err != nil {
+		return "", nil, err
+	}
+	rec, err = loadKey(ctx, bound, token)
+	return "key in Redis, found by its token", rec, err
+}
+
+// loadKey loads a session from Redis.
+func loadKey(ctx context.Context, store session.SessionStore, token string) (*session.Record, error) {
+	rec, err := store.Load(ctx, token)
+	if err == session.ErrNotFound || err == session.ErrInvalidToken {
+		return nil, fmt.Errorf("%w: no key is of this token; -prefix and -cookie have to be the site's",
+			session.ErrNotFound)
+	}
+	return rec, err
 }
 
 func (s *shower) findRow(ctx context.Context, sys *system, token string) (where string, rec *session.Record,
