@@ -54,8 +54,8 @@ local now=t[1]*1000+math.floor(t[2]/1000)`
 
 	add = `
 local function add(member,life)
-  redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',now-60000)
   redis.call('ZADD',KEYS[1],'GT',now+life,member)
+  redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',now-60000)
   local last=redis.call('ZRANGE',KEYS[1],-1,-1,'WITHSCORES')
   redis.call('PEXPIREAT',KEYS[1],last[2]+60000)
 end`
@@ -73,11 +73,14 @@ var (
 add(ARGV[3],ARGV[4])
 return g or ''`)
 
-	// nextScript begins the next generation, and answers with the members. ARGV:
+	// nextScript begins the next generation, and answers with the members. A script
+	// that has deleted something may write even if the server is out of memory, so
+	// that sessions can be ended then too. ARGV:
 	// the generation, and for a session that is to go on its present one, the
 	// member of its new key, or only the parts of it before the hash to note none,
 	// and its life; then how long the generation is to be known.
 	nextScript = newScript(now + add + refuse + `
+redis.call('DEL',KEYS[2])
 redis.call('SET',KEYS[2],ARGV[1],'PX',ARGV[5])
 if #ARGV[3]>27 then add(ARGV[3],ARGV[4]) end
 return redis.call('ZRANGE',KEYS[1],0,-1)`)
@@ -89,6 +92,7 @@ local found={}
 for _,m in ipairs(redis.call('ZRANGE',KEYS[1],0,-1)) do
   if string.sub(m,16,27)==ARGV[1] then found[#found+1]=m end
 end
+redis.call('ZREM',KEYS[1],'!'..ARGV[1])
 if #found>0 then add('!'..ARGV[1],ARGV[2]) end
 return found`)
 
@@ -105,6 +109,7 @@ elseif h~='' then
   redis.call('SETRANGE',KEYS[1],1,ARGV[5])
   return 0
 end
+redis.call('DEL',KEYS[1])
 redis.call('SET',KEYS[1],'` + ended + `','PX',ARGV[4])
 if string.sub(h,17,31)>ARGV[3] then return 1 end
 return 0`)
