@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,17 +78,24 @@ func (s *Store) WithoutTTL(t testing.TB) int64 {
 	return n.Load()
 }
 
-// Owned is how many sessions of an owner there are, whatever the index says.
-func (s *Store) Owned(t testing.TB, owner string) int64 {
+// Owned is how many sessions each of the owners has, whatever the index says.
+func (s *Store) Owned(t testing.TB, owners ...string) map[string]int {
 	t.Helper()
-	var n atomic.Int64
+	byHash := make(map[string]int)
+	var mu sync.Mutex
 	s.each(t, func(ctx context.Context, c *redis.Client, key string) {
 		value, _ := c.Get(ctx, key).Bytes()
-		if is, _, ok := parseValue(value); ok && is.owner == ownerHash(owner) {
-			n.Add(1)
+		if is, _, ok := parseValue(value); ok {
+			mu.Lock()
+			byHash[is.owner]++
+			mu.Unlock()
 		}
 	})
-	return n.Load()
+	all := make(map[string]int)
+	for _, owner := range owners {
+		all[owner] = byHash[ownerHash(owner)]
+	}
+	return all
 }
 
 // each calls f for each of the store's keys.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ return 0`)
 
 	// moveScript gives a session another key, as it is stored. ARGV: the hash of
 	// whom it has to belong to, or nothing; the time by the caller's clock; a version
-	// for it; the generation it gets, or nothing. It answers with its expiry.
+	// for it; the generation it gets. It answers with its expiry.
 	moveScript = newScript(`
 local v=redis.call('GET',KEYS[1])
 if not v or #v<35 then
@@ -130,8 +131,8 @@ if string.sub(v,33,35)~='000' then owner=string.sub(v,36,59) end
 if owner~=ARGV[1] then return -1 end
 local life=math.max(1,redis.call('PTTL',KEYS[1]))
 local new=string.sub(v,1,1)..ARGV[3]..string.sub(v,18)
-if ARGV[4]~='' then new=string.sub(new,1,59)..ARGV[4]..string.sub(new,72) end
-if not redis.call('SET',KEYS[2],new,'PX',life,'NX') then return -1 end
+if owner~='' then new=string.sub(new,1,59)..ARGV[4]..string.sub(new,72) end
+if not redis.call('SET',KEYS[2],new,'PX',life,'NX') then return -2 end
 redis.call('DEL',KEYS[1])
 return expires`)
 
@@ -323,7 +324,13 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 		return "", err
 	}
 	hash := ownerHash(owner)
-	newToken, err = s.endOthers(ctx, hash, token)
+	var generation string
+	for {
+		newToken, generation, err = s.endOthers(ctx, hash, token, generation)
+		if err != errTaken || ctx.Err() != nil {
+			break // or else once more, with another secret
+		}
+	}
 	if err == session.ErrGone {
 		if _, failed := s.endSessions(ctx, hash); failed != nil {
 			err = failed
@@ -335,18 +342,20 @@ func (s *Store) EndOtherSessions(ctx context.Context, owner, token string) (newT
 	return newToken, nil
 }
 
-func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken string, err error) {
+// endOthers returns the generation that it has begun. previous is the one of a call
+// before, whose new key was taken.
+func (s *Store) endOthers(ctx context.Context, owner, token, previous string) (newToken, generation string, err error) {
 	key, ok := s.key(token)
 	if !ok {
-		return "", session.ErrGone
+		return "", "", session.ErrGone
 	}
 	value, err := s.client.GetRange(ctx, key, 0, maxMeta-1).Bytes()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	was, _, ok := parseValue(value)
 	if !ok || !time.Now().Before(was.expires) {
-		return "", session.ErrGone
+		return "", "", session.ErrGone
 	}
 	newToken = renewedToken(token)
 	newKey, _ := s.key(newToken)
@@ -355,43 +364,43 @@ func (s *Store) endOthers(ctx context.Context, owner, token string) (newToken st
 
 	// It is noted in the next generation if it is the owner's, and as ever if it is
 	// somebody else's.
-	generation, present, noted := randomText(genLen*3/4), anyGeneration, member[:cursorLen]
-	given := ""
+	generation = randomText(genLen * 3 / 4)
+	present, noted, becomes := anyGeneration, member[:cursorLen], was.generation
 	switch was.owner {
 	case owner:
-		given, present, noted = generation, was.generation, member
+		present, noted, becomes = cmp.Or(previous, was.generation), member, generation
 	case "":
 	default:
 		if _, err := s.note(ctx, was.owner, was.generation, member, life); err != nil {
-			return "", err
+			return "", "", err
 		}
 	}
 	members, err := s.next(ctx, owner, generation, present, noted, life)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	answer, _, err := s.run(ctx, moveScript, []string{key, newKey}, was.owner, timeText(time.Now()),
-		randomText(versionLen*3/4), given)
+		randomText(versionLen*3/4), becomes)
 	if err != nil {
-		return "", err
+		return "", "", err
+	}
+	if answer == int64(taken) {
+		return "", generation, errTaken
 	}
 	text, ok := answer.(string)
 	if !ok {
-		return "", session.ErrGone
+		return "", "", session.ErrGone
 	}
-	if expires, _ := parseTime([]byte(text)); was.owner != "" && expires.After(was.expires) {
-		if given == "" {
-			given = was.generation
+	if was.owner != "" {
+		if expires, _ := parseTime([]byte(text)); expires.After(was.expires) {
+			if _, err := s.note(ctx, was.owner, becomes, member, left(expires, time.Now())); err != nil {
+				return "", "", err
+			}
 		}
-		if _, err := s.note(ctx, was.owner, given, member, left(expires, time.Now())); err != nil {
-			return "", err
-		}
-	}
-	if was.owner != "" && was.owner != owner {
 		s.forget(ctx, was.owner, s.member(was.created, key))
 	}
 	_, err = s.endMembers(ctx, owner, generation, members)
-	return newToken, err
+	return newToken, generation, err
 }
 
 // EndSession implements [session.OwnerLister]. It needs [Options.Owners].

@@ -110,9 +110,11 @@ func (s *shared) describe(ctx context.Context, owner string, all []listed, curre
 		if len(answer) == 2 {
 			place, _ := answer[0].(int64)
 			text, _ := answer[1].(string)
-			live = int(place) - 1
 			m, _, ok := parseValue([]byte(text))
-			if ok && m.owner == owner && time.Now().Before(m.expires) {
+			if ok && m.owner == owner {
+				live = int(place) - 1
+			}
+			if live >= 0 && time.Now().Before(m.expires) {
 				found = append(found, session.SessionInfo{
 					ID: l.cursor[timeLen:], Label: strings.Clone(m.label), Created: m.created, LastSeen: m.seen,
 					Expires: m.expires, Current: current != "" && l.keys[live] == current,
@@ -129,8 +131,8 @@ func (s *shared) describe(ctx context.Context, owner string, all []listed, curre
 	return found, nil
 }
 
-// prune removes members whose sessions are not there, and leaves a mark for those
-// who are about to write them. If it fails, they are removed when they expire.
+// prune removes members whose sessions are not there, or not the owner's any more. If
+// it fails, they are removed when they expire.
 func (s *shared) prune(ctx context.Context, owner string, members []string) {
 	if len(members) == 0 {
 		return
@@ -139,7 +141,8 @@ func (s *shared) prune(ctx context.Context, owner string, members []string) {
 	answers := make([]*redis.Cmd, len(members))
 	for i, m := range members {
 		key, _ := s.keyOf(m)
-		answers[i] = pipe.Eval(ctx, pruneScript.text, []string{key}, inFlight.Milliseconds())
+		answers[i] = pipe.Eval(ctx, pruneScript.text, []string{key}, owner, inFlight.Milliseconds(),
+			randomText(versionLen*3/4))
 	}
 	pipe.Exec(ctx)
 	var gone []any
@@ -153,8 +156,17 @@ func (s *shared) prune(ctx context.Context, owner string, members []string) {
 	}
 }
 
-// pruneScript leaves a mark under a key that has no session. ARGV[1] is how long.
+// pruneScript leaves a mark under a key that has no session, and changes the version
+// of one that is somebody else's, for those who are about to write it. ARGV: the
+// owner's hash, how long the mark is to be there, a version. It answers 0 if the
+// session is the owner's.
 var pruneScript = newScript(`
-if redis.call('STRLEN',KEYS[1])>1 then return 0 end
-redis.call('SET',KEYS[1],'` + ended + `','PX',ARGV[1])
+local h=redis.call('GETRANGE',KEYS[1],1,58)
+if h=='' then
+  redis.call('SET',KEYS[1],'` + ended + `','PX',ARGV[2])
+elseif string.sub(h,32,34)~='000' and string.sub(h,35,58)==ARGV[1] then
+  return 0
+else
+  redis.call('SETRANGE',KEYS[1],1,ARGV[3])
+end
 return 1`)
