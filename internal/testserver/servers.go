@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // the driver "mysql"
@@ -255,25 +256,17 @@ const galeraLibrary = "/usr/lib/galera/libgalera_smm.so"
 // It does not wait for the disk: what it has committed survives SIGKILL, but no
 // power loss.
 func MySQL9(settings ...string) *Server {
-	// It runs with the libraries of that folder, and without its root.
 	command := func(dir string, args ...string) ([]string, error) {
-		root, ok := cached("mysql-9")
-		if !ok {
-			return nil, fmt.Errorf("MySQL 9 is %w", errUnavailable)
-		}
-		loader, err := find("MySQL 9's loader", root+"/usr/lib/*-linux-gnu/ld-linux-*.so.*")
+		root, program, err := fromCache("mysql-9", "usr/sbin/mysqld")
 		if err != nil {
 			return nil, err
 		}
-		libraries, _ := filepath.Glob(root + "/usr/lib/*-linux-gnu")
-		libraries = append(libraries, root+"/usr/lib/mysql/private")
-		return append([]string{
-			loader, "--library-path", strings.Join(libraries, ":"), root + "/usr/sbin/mysqld", "--no-defaults",
-			"--datadir=" + filepath.Join(dir, "data"), "--lc-messages-dir=" + root + "/usr/share/mysql",
+		return slices.Concat(program, []string{
+			"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--lc-messages-dir=" + root + "/usr/share/mysql",
 			"--character-sets-dir=" + root + "/usr/share/mysql/charsets", "--plugin-dir=" + root +
 				"/usr/lib/mysql/plugin",
 			"--innodb-redo-log-capacity=16M", "--innodb-buffer-pool-size=64M", "--skip-log-bin",
-		}, args...), nil
+		}, args), nil
 	}
 	return &Server{kind: kind{
 		name: "MySQL 9",

@@ -97,13 +97,19 @@ func Main(m *testing.M, servers ...*Server) int {
 func (s *Server) Start(t testing.TB) *Server {
 	t.Helper()
 	s.once.Do(func() { s.err = s.first() })
-	switch {
-	case errors.Is(s.err, errUnavailable) && os.Getenv(requireVariable) != "1":
-		t.Skipf("%v", s.err)
-	case s.err != nil:
-		t.Fatalf("%v", s.err)
-	}
+	failOrSkip(t, s.err)
 	return s
+}
+
+// failOrSkip ends a test whose server has not started.
+func failOrSkip(t testing.TB, err error) {
+	t.Helper()
+	switch {
+	case errors.Is(err, errUnavailable) && os.Getenv(requireVariable) != "1":
+		t.Skipf("%v", err)
+	case err != nil:
+		t.Fatalf("%v", err)
+	}
 }
 
 // Program returns the path of the first of the programs that is installed. If

@@ -1,9 +1,6 @@
 package testserver_test
 
 import (
-	"bufio"
-	"fmt"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -18,10 +15,15 @@ var (
 	standby  = testserver.PostgresStandby(postgres)
 	bouncer  = testserver.PgBouncer(postgres)
 	redis    = testserver.Redis()
+	valkey   = testserver.Valkey()
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(testserver.Main(m, bouncer, standby, postgres, mysql, mysql9, redis))
+	servers := []*testserver.Server{bouncer, standby, postgres, mysql, mysql9, redis, valkey}
+	for _, g := range groups {
+		servers = append(servers, g.Servers()...)
+	}
+	os.Exit(testserver.Main(m, servers...))
 }
 
 func TestServersKeepWhatWasCommittedWhenTheyAreKilled(t *testing.T) {
@@ -77,34 +79,25 @@ func TestPoolerSharesConnections(t *testing.T) {
 	}
 }
 
-// say sends a server of Redis an inline command, and returns the first line of its answer.
-func say(t *testing.T, server *testserver.Server, command string) (string, error) {
-	t.Helper()
-	conn, err := net.Dial("tcp", server.Addr)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if _, err := fmt.Fprint(conn, command+"\r\n"); err != nil {
-		return "", err
-	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	return strings.TrimSpace(line), err
-}
-
 func TestRedisForgetsWhatItHeldWhenItEnds(t *testing.T) {
-	redis.Start(t)
-	for _, q := range [][2]string{{"SET key value", "+OK"}, {"GET key", "$5"}} {
-		if got, err := say(t, redis, q[0]); err != nil || got != q[1] {
-			t.Fatalf("%s: %q, %v", q[0], got, err)
-		}
-	}
-	redis.Kill(t)
-	if got, err := say(t, redis, "PING"); err == nil {
-		t.Errorf("it says %q after it was killed", got)
-	}
-	redis.Restart(t)
-	if got, err := say(t, redis, "GET key"); err != nil || got != "$-1" {
-		t.Errorf("after a restart: %q, %v", got, err)
+	for name, server := range map[string]*testserver.Server{"Redis": redis, "Valkey": valkey} {
+		t.Run(name, func(t *testing.T) {
+			c := server.Start(t).Client(t)
+			if err := c.Set(t.Context(), "key", "value", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			server.Kill(t)
+			if err := c.Ping(t.Context()).Err(); err == nil {
+				t.Error("it answers after it was killed")
+			}
+			server.Restart(t)
+			if n, err := c.DBSize(t.Context()).Result(); err != nil || n != 0 {
+				t.Errorf("after a restart: %d keys, %v", n, err)
+			}
+			if info, err := c.Info(t.Context(), "server").Result(); err != nil || strings.Contains(info, "valkey_version:8.") !=
+				(name == "Valkey") {
+				t.Errorf("it is something else: %s, %v", info, err)
+			}
+		})
 	}
 }
