@@ -23,13 +23,13 @@ var (
 	pgBouncer = testserver.PgBouncer(pgServer)
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, pgBouncer, pgServer)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, pgBouncer, pgServer, redisServer)) }
 
 var onPostgres = backend{
 	server: pgServer,
 	features: sessiontest.Features{Revocable: true, DetectsConflicts: true, StableToken: true, Toucher: true,
-		UnchangedDeleter: true, ExpiredDeleter: true, CookieBound: true},
-	open: func(t testing.TB, name string, proxy *testserver.Proxy) session.SessionStore {
+		UnchangedDeleter: true, ExpiredDeleter: true, CookieBound: true, Parallel: true},
+	open: func(t testing.TB, name string, proxy *pushProxy) session.SessionStore {
 		var opts postgres.Options
 		url := pgServer.Start(t).URL
 		if proxy != nil {
@@ -40,6 +40,7 @@ var onPostgres = backend{
 		}
 		return openPostgres(t, url, name, opts)
 	},
+	watches: func([]byte) bool { return true },
 	swallow: func(data []byte) bool { return strings.Contains(string(data), "sessionengine_near_") },
 }
 

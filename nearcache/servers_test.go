@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sessionengine/internal/relay"
 	"sessionengine/internal/testserver"
 	"sessionengine/nearcache"
 	"sessionengine/session"
@@ -28,9 +31,78 @@ type backend struct {
 	// open opens an engine on sessions that no other test uses, and another one on
 	// the same each time it is called with the same name. What it does to watch
 	// passes through the proxy, unless that is nil.
-	open func(t testing.TB, name string, proxy *testserver.Proxy) session.SessionStore
-	// swallow is true for what the server pushes.
-	swallow func(data []byte) bool
+	open func(t testing.TB, name string, proxy *pushProxy) session.SessionStore
+	// watches is true for what the client sends on a connection on which it watches,
+	// and swallow for what the server pushes there.
+	watches, swallow func(data []byte) bool
+}
+
+// pushProxy stands before a server, and does something to the connections that are
+// watched.
+type pushProxy struct {
+	*relay.Relay
+	mode    atomic.Int32
+	watched sync.Map // of connections
+}
+
+// cut cuts the connections that are watched.
+func (p *pushProxy) cut() {
+	p.watched.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
+	p.watched.Clear()
+}
+
+const (
+	open    int32 = iota
+	silent        // the server is not heard any more
+	garbled       // what it pushes is something else
+)
+
+func newPushProxy(t testing.TB, target string, watches, swallow func([]byte) bool) *pushProxy {
+	t.Helper()
+	p := new(pushProxy)
+	var err error
+	p.Relay, err = relay.Listen(target, func(ctx context.Context, client, server *net.TCPConn) {
+		var watched atomic.Bool
+		pass := func(to, from net.Conn, toServer bool) {
+			defer to.Close()
+			defer from.Close()
+			buf := make([]byte, 64<<10)
+			for {
+				n, err := from.Read(buf)
+				switch data := buf[:n]; {
+				case toServer:
+					if watches(data) {
+						watched.Store(true)
+						p.watched.Store(from, true)
+					}
+				case watched.Load() && p.mode.Load() == silent:
+					<-ctx.Done()
+					return
+				case watched.Load() && p.mode.Load() == garbled && swallow(data):
+					for i := range min(8, n) {
+						if c := &data[n-i-1]; *c > ' ' {
+							*c ^= 1
+						}
+					}
+				}
+				if err == nil {
+					_, err = to.Write(buf[:n])
+				}
+				if err != nil {
+					return
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { pass(server, client, true) })
+		pass(client, server, false)
+		wg.Wait()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
 }
 
 var names atomic.Int64
@@ -38,7 +110,7 @@ var names atomic.Int64
 func newName() string { return fmt.Sprintf("near_%d", names.Add(1)) }
 
 // nodes opens two nodes of one site, of which the first watches through the proxy.
-func (b backend) nodes(t testing.TB, proxy *testserver.Proxy, opts nearcache.Options) (first, second *nearcache.Store) {
+func (b backend) nodes(t testing.TB, proxy *pushProxy, opts nearcache.Options) (first, second *nearcache.Store) {
 	t.Helper()
 	name := newName()
 	return near(t, b.open(t, name, proxy), opts), near(t, b.open(t, name, nil), opts)
@@ -88,6 +160,15 @@ func (s settled) Touch(ctx context.Context, token string, rec *session.Record) e
 	return s.Store.Touch(ctx, token, rec)
 }
 
+// undeleted is a node of an engine that deletes what is expired by itself.
+type undeleted struct {
+	session.SessionStore
+	session.Toucher
+	session.UnchangedDeleter
+	session.CookieNamer
+	io.Closer
+}
+
 // gone waits until a node does not know a session any more.
 func gone(t testing.TB, node session.SessionStore, token string) {
 	t.Helper()
@@ -117,7 +198,7 @@ func (b backend) conformance(t *testing.T) {
 		t.Skip("takes long")
 	}
 	t.Parallel()
-	t.Run("cases", b.testConformance)
+	b.testConformance(t)
 	sessiontest.RunRandom(t, 0, 300, sessiontest.Subject{Name: "near", Features: b.features,
 		New: func(t *testing.T) session.SessionStore { return near(t, b.open(t, newName(), nil), long) }})
 }
@@ -130,13 +211,20 @@ func (b backend) testConformance(t *testing.T) {
 		group = append(group, near(t, b.open(t, name, nil), long))
 		return settled{group[1], t, &group}
 	}
+	if !f.ExpiredDeleter {
+		f.Peer = nil
+	}
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
-		name = newName()
-		group = []*nearcache.Store{near(t, b.open(t, name, nil), long)}
-		if strings.Contains(t.Name(), "processes_that_share") {
-			return settled{group[0], t, &group}
+		mine := newName()
+		s := near(t, b.open(t, mine, nil), long)
+		switch {
+		case !b.features.ExpiredDeleter:
+			return undeleted{s, s, s, s, s}
+		case !strings.Contains(t.Name(), "processes_that_share"):
+			return s
 		}
-		return group[0]
+		name, group = mine, []*nearcache.Store{s}
+		return settled{s, t, &group}
 	}, f)
 }
 
@@ -200,13 +288,13 @@ func staleAtMost(t *testing.T, here, there session.SessionStore, token string, b
 }
 
 func (b backend) testCut(t *testing.T) {
-	proxy := testserver.NewProxy(t, b.server.Start(t).Addr)
+	proxy := newPushProxy(t, b.server.Start(t).Addr, b.watches, b.swallow)
 	here, there := b.nodes(t, proxy, long)
 	token, _ := create(t, there, "1")
 	holds(t, here, token, "1")
 	for range 5 {
 		before := here.Stats().Flushes
-		proxy.CutAll()
+		proxy.cut()
 		for range 20000 {
 			if here.Stats().Flushes > before {
 				break
@@ -234,7 +322,7 @@ func (b backend) testCut(t *testing.T) {
 func (b backend) testSwallowed(t *testing.T) {
 	for name, dead := range map[string]bool{"a dead connection": true, "pushes only": false} {
 		t.Run(name, func(t *testing.T) {
-			proxy := testserver.NewProxy(t, b.server.Start(t).Addr)
+			proxy := newPushProxy(t, b.server.Start(t).Addr, b.watches, b.swallow)
 			opts := nearcache.Options{MaxStale: time.Second}
 			here, there := b.nodes(t, proxy, opts)
 			var tokens []string
@@ -242,25 +330,13 @@ func (b backend) testSwallowed(t *testing.T) {
 				token, _ := create(t, there, "1")
 				tokens = append(tokens, token)
 			}
-			release := make(chan struct{})
-			defer close(release)
-			proxy.SetFilter(func(toServer bool, data []byte) bool {
-				if dead && !toServer {
-					<-release
-					return true
-				}
-				b.swallowPushes(toServer, data)
-				return false
-			})
+			mode := garbled
+			if dead {
+				mode = silent
+			}
+			proxy.mode.Store(mode)
 			staleOnly(t, here, there, tokens, opts.MaxStale)
 		})
-	}
-}
-
-// swallowPushes makes something else of pushes, in place.
-func (b backend) swallowPushes(toServer bool, data []byte) {
-	if !toServer && b.swallow(data) {
-		clear(data[len(data)-8:])
 	}
 }
 
@@ -314,7 +390,7 @@ func (b backend) testLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	proxy := testserver.NewProxy(t, b.server.Start(t).Addr)
+	proxy := newPushProxy(t, b.server.Start(t).Addr, b.watches, b.swallow)
 	here, there := b.nodes(t, proxy, nearcache.Options{MaxStale: 2 * time.Second})
 	handlers := []http.Handler{counter(t, here), counter(t, there)}
 	const sessions = 8
@@ -349,10 +425,10 @@ func (b backend) testLoad(t *testing.T) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			time.Sleep(d / 10)
-			proxy.SetFilter(func(toServer bool, data []byte) bool { b.swallowPushes(toServer, data); return false })
+			proxy.mode.Store(garbled)
 			time.Sleep(d / 10)
-			proxy.SetFilter(nil)
-			proxy.CutAll()
+			proxy.mode.Store(open)
+			proxy.cut()
 		}
 	})
 	wg.Wait()

@@ -72,6 +72,7 @@ var (
 	_ session.UnchangedDeleter = (*Store)(nil)
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
+	_ session.ChangeTeller     = (*Store)(nil)
 )
 
 // New returns a store on a client that the application has made, for a single
