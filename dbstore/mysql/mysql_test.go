@@ -88,7 +88,12 @@ func TestStoreOnMySQL9(t *testing.T) {
 	storetest.Run(t, backend9())
 }
 
-func TestFaultsOfMySQL9(t *testing.T) { storetest.RunFaults(t, backend9(), mysql9) }
+func TestFaultsOfMySQL9(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long, and the code is that of TestFaults")
+	}
+	storetest.RunFaults(t, backend9(), mysql9)
+}
 
 // open opens a store that is closed at the test's end.
 func open(t testing.TB, dsn string, opts mysql.Options) *dbstore.Store {
