@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +64,11 @@ func realSites(t *testing.T, life time.Duration) (sites map[string]*realSite, po
 	t.Helper()
 	sites = map[string]*realSite{}
 	hosts := []string{otherHost}
-	for name, newStore := range engines {
+	all := maps.Clone(engines)
+	if _, err := exec.LookPath("redis-server"); err == nil || os.Getenv("SESSIONENGINE_REQUIRE_SERVERS") == "1" {
+		all["redis"] = redisStore
+	}
+	for name, newStore := range all {
 		host := name + ".test"
 		hosts = append(hosts, host)
 		sites[host] = &realSite{newSite(t, newStore(t), dbsc.Options{Life: life, Exclude: []string{"/static"}}), host}
@@ -191,6 +198,9 @@ func (s *realSite) wait(t *testing.T, kind dbsc.EventKind) {
 // A real browser, with keys in software: its session goes on, and a copy of its
 // cookies is dead when the bound one has expired.
 func TestChromium(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute, most of which is waiting")
+	}
 	const life = 3 * time.Second
 	sites, port, spki := realSites(t, life)
 	b := openTab(t, port, spki, "DeviceBoundSessions:RefreshQuota/false,"+
@@ -243,6 +253,9 @@ func TestChromium(t *testing.T) {
 
 // A browser without the feature has its session as ever.
 func TestChromiumWithoutTheFeature(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestChromium is skipped")
+	}
 	const life = time.Second
 	sites, port, spki := realSites(t, life)
 	b := openTab(t, port, spki, "")

@@ -54,14 +54,17 @@ func TestAStolenCookieIsDeadAfterMinutes(t *testing.T) {
 				}
 				thief := victim.copy()
 				thief.want("/page", `hello "ada"`) // nothing tells the two apart yet
+				for name := range thief.cookies {  // a thief's cookies do not expire by themselves
+					thief.cookies[name] = cookie{thief.cookies[name].value, time.Now().Add(1000 * time.Hour)}
+				}
 				time.Sleep(dbsc.MaxLife)
 				thief.want("/page", `hello ""`)
-				thief.want("/visit", `hello ""`)
+				thief.copy().want("/visit", `hello ""`) // which begins another session
 				thief.wantStatus("/secure", 403)
 				victim.want("/page", `hello "ada"`)
 				victim.want("/visit", `hello "ada"`)
 				victim.want("/secure", "for your device only")
-				if got := s.took(); got != "unproven, unproven, challenged, refreshed" {
+				if got := s.took(); got != "unproven, unproven, unproven, challenged, refreshed" {
 					t.Errorf("events: %s", got)
 				}
 				// A day of this, with the site open from time to time.
@@ -79,6 +82,28 @@ func TestAStolenCookieIsDeadAfterMinutes(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The same by the real clock, on a Redis server.
+func TestAStolenCookieIsDeadOnRedis(t *testing.T) {
+	const life = 2 * time.Second
+	s := newSite(t, redisStore(t), dbsc.Options{Life: life})
+	victim := s.browser(true)
+	victim.want("/login?user=ada", "welcome")
+	thief := victim.copy()
+	thief.want("/page", `hello "ada"`)
+	time.Sleep(life)
+	for name := range thief.cookies { // a thief's cookies do not expire by themselves
+		thief.cookies[name] = cookie{thief.cookies[name].value, time.Now().Add(time.Hour)}
+	}
+	thief.want("/page", `hello ""`)
+	victim.want("/visit", `hello "ada"`)
+	victim.want("/secure", "for your device only")
+	victim.want("/logout", "goodbye")
+	victim.want("/page", `hello ""`)
+	if len(victim.sessions) != 0 {
+		t.Error("the browser was not told that the session has ended")
 	}
 }
 

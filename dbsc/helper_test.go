@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ import (
 	"sessionengine/dbsc"
 	"sessionengine/dbstore"
 	"sessionengine/dbstore/sqlite"
+	"sessionengine/internal/testserver"
+	"sessionengine/redisstore"
 	"sessionengine/session"
 	"sessionengine/session/sessiontest"
 	"sessionengine/signedcookie"
@@ -47,6 +50,20 @@ var engines = map[string]func(t *testing.T) session.SessionStore{
 		t.Cleanup(func() { s.Close() })
 		return s
 	},
+}
+
+var redis = testserver.Redis()
+
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, redis)) }
+
+// redisStore is for tests that go by the real clock.
+func redisStore(t *testing.T) session.SessionStore {
+	s, err := redisstore.Open(t.Context(), redis.Start(t).URL, redisstore.Options{Prefix: rand.Text(), Owners: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func cookieStore(t testing.TB, scheme signedcookie.Scheme) session.SessionStore {

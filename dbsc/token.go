@@ -47,7 +47,14 @@ func newNonce() (n nonce) {
 // macs makes and checks message authentication codes, HMAC-SHA-256 (RFC 2104) cut
 // to 16 bytes, with the first of the site's keys, or any of them.
 type macs struct {
-	pools []*sync.Pool // of hash.Hash, one for each key
+	pools []*sync.Pool // of *hasher, one for each key
+}
+
+// hasher is a keyed hash with room for what goes in and comes out.
+type hasher struct {
+	hash.Hash
+	in  []byte
+	out [sha256.Size]byte
 }
 
 // newMACs derives the keys from the secrets (HKDF-SHA-256, RFC 5869).
@@ -58,7 +65,7 @@ func newMACs(secrets [][]byte, info string) (*macs, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.pools = append(m.pools, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }})
+		m.pools = append(m.pools, &sync.Pool{New: func() any { return &hasher{Hash: hmac.New(sha256.New, key)} }})
 	}
 	return m, nil
 }
@@ -66,13 +73,12 @@ func newMACs(secrets [][]byte, info string) (*macs, error) {
 // sum appends the code of head and subject to b. The first byte of head is a
 // kind, which determines the length of head.
 func (m *macs) sum(b []byte, key int, head []byte, subject string) []byte {
-	h := m.pools[key].Get().(hash.Hash)
+	h := m.pools[key].Get().(*hasher)
 	defer m.pools[key].Put(h)
 	h.Reset()
-	var input [128]byte
-	h.Write(append(append(input[:0], head...), subject...))
-	var sum [sha256.Size]byte
-	return append(b, h.Sum(sum[:0])[:macBytes]...)
+	h.in = append(append(h.in[:0], head...), subject...)
+	h.Write(h.in)
+	return append(b, h.Sum(h.out[:0])[:macBytes]...)
 }
 
 // check reports whether code is that of head and subject with any of the keys.

@@ -38,8 +38,12 @@ func (m *Manager) admit(r *http.Request, o *object) error {
 	if m.opts.Guard == nil {
 		return nil
 	}
-	if _, bound := o.get(bindingKey); !bound {
+	raw, bound := o.get(bindingKey)
+	switch {
+	case !bound:
 		return nil
+	case raw[0] != '"':
+		return errNotUnderstood
 	}
 	return m.opts.Guard.Admit(r, o.text(bindingKey))
 }

@@ -58,9 +58,6 @@ func (o *object) understood() bool {
 	if raw, ok := o.get(ownerKey); ok && raw[0] != '"' && raw != "null" {
 		return false
 	}
-	if raw, ok := o.get(bindingKey); ok && raw[0] != '"' {
-		return false
-	}
 	if raw, ok := o.get(expiryKey); ok {
 		_, _, _, ok = parseExpiry(raw)
 		return ok
