@@ -261,6 +261,18 @@ func FuzzBinding(f *testing.F) {
 	})
 }
 
+func TestManyBoundCookies(t *testing.T) {
+	b := testBinder(t, "")
+	id := newID()
+	good := DefaultCookieName + "=" + b.macs.seal(boundCookie, time.Now().Add(time.Minute), nonce{}, id)
+	for before, want := range []bool{true, true, true, false, false} {
+		r := &http.Request{Header: http.Header{"Cookie": {strings.Repeat(DefaultCookieName+"=x; ", before) + good}}}
+		if got := b.proven(r, id); got != want {
+			t.Errorf("behind %d others: %v", before, got)
+		}
+	}
+}
+
 func TestSkipped(t *testing.T) {
 	for line, want := range map[string]string{
 		`quota_exceeded;session_identifier="abc"`:                                   "quota_exceeded",
