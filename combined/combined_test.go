@@ -92,6 +92,8 @@ func TestConformance(t *testing.T) {
 	}
 	owned := row
 	owned.OwnerEnder = true
+	databases, ownedDatabases := row, owned
+	databases.AllEnder, ownedDatabases.AllEnder = true, true
 	for _, tc := range []struct {
 		name string
 		new  func(t *testing.T) session.SessionStore
@@ -103,10 +105,10 @@ func TestConformance(t *testing.T) {
 		{"switch to rows", func(t *testing.T) session.SessionStore { return switching(t, cookies(t), rows(t)) }, row},
 		{"switch to another database", func(t *testing.T) session.SessionStore {
 			return switching(t, rows(t), rows(t))
-		}, row},
+		}, databases},
 		{"switch to another database, with owners", func(t *testing.T) session.SessionStore {
 			return switching(t, ownedRows(t), ownedRows(t))
-		}, owned},
+		}, ownedDatabases},
 		{"overflow with everything in rows, with owners", func(t *testing.T) session.SessionStore {
 			list := revocation.NewMemoryList()
 			small, err := revocation.New(full{cookies(t)}, list, revocation.Options{MaxAge: 20 * 366 * 24 * time.Hour})

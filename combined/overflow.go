@@ -28,6 +28,8 @@ var (
 	_ session.ExpiredDeleter   = (*Overflow)(nil)
 	_ session.CookieNamer      = (*Overflow)(nil)
 	_ session.OwnerEnder       = (*Overflow)(nil)
+	_ session.AllEnder         = (*Overflow)(nil)
+	_ session.TraitsTeller     = (*Overflow)(nil)
 )
 
 // NewOverflow returns an engine of the two: small keeps the sessions in their

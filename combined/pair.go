@@ -166,6 +166,38 @@ func (p *pair) EndSessions(ctx context.Context, owner string) (int64, error) {
 	return ended, nil
 }
 
+// EndAllSessions implements [session.AllEnder] if both engines do.
+func (p *pair) EndAllSessions(ctx context.Context) (int64, error) {
+	if !p.Traits().EndsAll {
+		return 0, fmt.Errorf("combined: %w: one of the engines cannot end the sessions of everybody: %w",
+			session.ErrMisuse, errors.ErrUnsupported)
+	}
+	var ended int64
+	known := true
+	for _, at := range p.route() {
+		n, err := session.EndAllSessions(ctx, at.store)
+		if err != nil {
+			return max(0, ended), err
+		}
+		known = known && n >= 0
+		ended += n
+	}
+	if !known {
+		return -1, nil
+	}
+	return ended, nil
+}
+
+// Traits implements [session.TraitsTeller]: it can what both engines can, except
+// that it lists no sessions.
+func (p *pair) Traits() session.Traits {
+	from, _ := session.TraitsOf(p.from.store)
+	to, _ := session.TraitsOf(p.to.store)
+	t := from.Both(to)
+	t.ListsOwners = false
+	return t
+}
+
 // endOtherSessions is EndOtherSessions of an engine that saves with save.
 func (p *pair) endOtherSessions(ctx context.Context, owner, token string, save saveFunc) (string, error) {
 	if err := p.canEnd(owner); err != nil {

@@ -28,6 +28,8 @@ var (
 	_ session.ExpiredDeleter   = (*Switch)(nil)
 	_ session.CookieNamer      = (*Switch)(nil)
 	_ session.OwnerEnder       = (*Switch)(nil)
+	_ session.AllEnder         = (*Switch)(nil)
+	_ session.TraitsTeller     = (*Switch)(nil)
 )
 
 // NewSwitch returns an engine that moves sessions from one to the other. It

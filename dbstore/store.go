@@ -174,6 +174,8 @@ var (
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
 	_ session.ChangeTeller     = (*Store)(nil)
+	_ session.AllEnder         = (*Store)(nil)
+	_ session.TraitsTeller     = (*Store)(nil)
 )
 
 // New returns a store for a database that the application has opened. It does

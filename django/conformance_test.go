@@ -68,6 +68,7 @@ var rowFeatures = sessiontest.Features{
 	StableToken:      true,
 	Toucher:          true,
 	UnchangedDeleter: true,
+	AllEnder:         true,
 	ExpiredDeleter:   true,
 	SynctestBubble:   true,
 }

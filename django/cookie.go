@@ -35,6 +35,7 @@ type CookieStore struct {
 var (
 	_ session.SessionStore = (*CookieStore)(nil)
 	_ session.CookieNamer  = (*CookieStore)(nil)
+	_ session.TraitsTeller = (*CookieStore)(nil)
 )
 
 // NewCookieStore returns a store for the cookies of the site that has this
@@ -71,6 +72,10 @@ func (s *CookieStore) ForCookie(name string) (session.SessionStore, error) {
 	named.name = name
 	return &named, nil
 }
+
+// Traits implements [session.TraitsTeller]: visitors can read their sessions, and
+// none can be ended.
+func (s *CookieStore) Traits() session.Traits { return session.Traits{Readable: true} }
 
 // Django's format has one time, that of the signature, and the session ends
 // SESSION_COOKIE_AGE after it. Django does not look at the session's own expiry

@@ -34,9 +34,9 @@ type Event struct {
 	// which was refused is the choice of whoever sent it.
 	TokenBytes int
 
-	// Deleted is the number of sessions that DeleteExpired has deleted or
-	// EndSessions has ended, which may be some even if it failed. For
-	// EndSessions it is 0 if the engine does not know it.
+	// Deleted is the number of sessions that DeleteExpired has deleted, or
+	// EndSessions or EndAllSessions has ended, which may be some even if it failed.
+	// For the latter two it is 0 if the engine does not know it.
 	Deleted int64
 }
 
@@ -56,10 +56,12 @@ const (
 	EndOtherSessions    // likewise
 	Sessions            // see [session.OwnerLister]
 	EndSession          // likewise
+	EndAllSessions      // see [session.AllEnder]
 )
 
 var opNames = [...]string{"load", "create", "save", "renew", "touch", "delete", "delete_unchanged", "delete_expired",
-	"end_sessions", "end_other_sessions", "sessions", "end_session"}
+	"end_sessions", "end_other_sessions", "sessions", "end_session",
+	"end_all_sessions"}
 
 // String returns the operation's name in lower case, with underscores between
 // words.

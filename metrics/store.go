@@ -31,6 +31,8 @@ var (
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
 	_ session.ChangeTeller     = (*Store)(nil)
+	_ session.AllEnder         = (*Store)(nil)
+	_ session.TraitsTeller     = (*Store)(nil)
 )
 
 // Instrument returns a Store that records the operations of engine. It does not
@@ -191,6 +193,21 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 
 // Changes implements [session.ChangeTeller]. It is not recorded.
 func (s *Store) Changes() (session.ChangeFeed, error) { return session.Changes(s.engine) }
+
+// EndAllSessions implements [session.AllEnder].
+func (s *Store) EndAllSessions(ctx context.Context) (int64, error) {
+	start := time.Now()
+	n, err := session.EndAllSessions(ctx, s.engine)
+	s.record(ctx, start, err, Event{Op: EndAllSessions, Deleted: max(0, n)})
+	return n, err
+}
+
+// Traits implements [session.TraitsTeller]. It is what the engine says, if it says
+// anything; of one that does not, nothing but its methods is known here either.
+func (s *Store) Traits() session.Traits {
+	t, _ := session.TraitsOf(s.engine)
+	return t
+}
 
 // String keeps the engine out of what fmt prints.
 func (s *Store) String() string { return fmt.Sprintf("metrics.Store(%T)", s.engine) }

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { os.Exit(testserver.Main(m, pgBouncer, pgServer, re
 var onPostgres = backend{
 	server: pgServer,
 	features: sessiontest.Features{Revocable: true, DetectsConflicts: true, StableToken: true, Toucher: true,
-		UnchangedDeleter: true, ExpiredDeleter: true, CookieBound: true, Parallel: true},
+		UnchangedDeleter: true, AllEnder: true, ExpiredDeleter: true, CookieBound: true,
+		Parallel: true},
 	open: func(t testing.TB, name string, proxy *pushProxy) session.SessionStore {
 		var opts postgres.Options
 		url := pgServer.Start(t).URL

@@ -248,6 +248,21 @@ func (s *Store) EndSession(ctx context.Context, owner, id string) error {
 	return session.EndSession(ctx, s.engine, owner, id)
 }
 
+// EndAllSessions implements [session.AllEnder] as EndSessions does.
+func (s *Store) EndAllSessions(ctx context.Context) (int64, error) {
+	if s.closed.Load() {
+		return 0, session.ErrClosed
+	}
+	defer s.flush()
+	return session.EndAllSessions(ctx, s.engine)
+}
+
+// Traits implements [session.TraitsTeller]: they are the engine's.
+func (s *Store) Traits() session.Traits {
+	t, _ := session.TraitsOf(s.engine)
+	return t
+}
+
 // ForCookie implements [session.CookieNamer]. The Store that it returns has the
 // same memory and watches with s.
 func (s *Store) ForCookie(name string) (session.SessionStore, error) {

@@ -73,6 +73,7 @@ var (
 	_ session.OwnerEnder       = (*Store)(nil)
 	_ session.OwnerLister      = (*Store)(nil)
 	_ session.ChangeTeller     = (*Store)(nil)
+	_ session.TraitsTeller     = (*Store)(nil)
 )
 
 // New returns a store on a client that the application has made, for a single
@@ -119,6 +120,11 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 		return nil, fmt.Errorf("redisstore: %w: the cookie has no name", session.ErrMisuse)
 	}
 	return &Store{s.shared, name}, nil
+}
+
+// Traits implements [session.TraitsTeller].
+func (s *Store) Traits() session.Traits {
+	return session.Traits{Ends: true, EndsOwners: s.opts.Owners, ListsOwners: s.opts.Owners}
 }
 
 // Close ends the use of the store: operations that come later give

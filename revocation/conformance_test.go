@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 		conform(t, djangoCookies(t), memory, revocation.Options{}, f)
 	})
 	onServer := sessiontest.MemoryFeatures()
-	onServer.OwnerLister = false
+	onServer.OwnerLister, onServer.AllEnder = false, false
 	t.Run("memory with an engine on the server", func(t *testing.T) {
 		sessiontest.Run(t, func(t *testing.T) session.SessionStore {
 			return wrap(t, sessiontest.NewMemory(), revocation.NewMemoryList(), revocation.Options{MaxAge: tenYears})

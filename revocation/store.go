@@ -114,6 +114,7 @@ var (
 	_ session.ExpiredDeleter   = (*Store)(nil)
 	_ session.CookieNamer      = (*Store)(nil)
 	_ session.OwnerEnder       = (*Store)(nil)
+	_ session.TraitsTeller     = (*Store)(nil)
 )
 
 // New returns an engine that keeps sessions in engine, and ends them by means of
@@ -149,6 +150,13 @@ func (s *Store) ForCookie(name string) (session.SessionStore, error) {
 		return nil, err
 	}
 	return &Store{engine: engine, shared: s.shared}, nil
+}
+
+// Traits implements [session.TraitsTeller]: sessions end, and those of an owner,
+// whatever the engine. They are as readable as the engine's.
+func (s *Store) Traits() session.Traits {
+	t, _ := session.TraitsOf(s.engine)
+	return session.Traits{Readable: t.Readable, Ends: true, EndsOwners: true}
 }
 
 // Load implements [session.SessionStore]. A session that was ended gives

@@ -27,9 +27,10 @@ import (
 // Package sessiontest has the conformance suite that an implementation should
 // pass. Optional interfaces: [Toucher],
 // [UnchangedDeleter], [InPlaceSaver], [ExpiredDeleter], [CookieNamer],
-// [OwnerEnder], [OwnerLister], [ChangeTeller]. For each of their methods there is a function of
-// the same name, such as [Touch], that takes any engine and says what holds for
-// one without the method. Engines that wrap others pass calls on with them.
+// [OwnerEnder], [OwnerLister], [AllEnder], [ChangeTeller], [TraitsTeller]. For each of
+// their methods there is a function of the same name (for Traits it is [TraitsOf]),
+// such as [Touch], that takes any engine and says what holds for one without the
+// method. Engines that wrap others pass calls on with them.
 type SessionStore interface {
 	// Load returns the record that token stands for.
 	//

@@ -27,6 +27,7 @@ type Store struct {
 var (
 	_ session.SessionStore   = (*Store)(nil)
 	_ session.CookieNamer    = (*Store)(nil)
+	_ session.TraitsTeller   = (*Store)(nil)
 	_ fmt.Formatter          = Store{}
 	_ encoding.TextMarshaler = Store{}
 )
@@ -102,6 +103,10 @@ func probe(e envelope) error {
 	}
 	return nil
 }
+
+// Traits implements [session.TraitsTeller]: it ends no sessions, and those of the
+// scheme [Signed] can be read by their holders.
+func (s *Store) Traits() session.Traits { return session.Traits{Readable: s.scheme == Signed} }
 
 // ForCookie returns a store for the cookie of that name, with a cache of its
 // own. A cookie is accepted under the name that it was made for only. Until

@@ -125,6 +125,74 @@ func (c *check) wantLabels(when, owner string, want ...string) []session.Session
 
 var ownerCases = []testCase{
 	{
+		name: "EndAllSessions ends the sessions of everybody",
+		rule: "All sessions are dead, whosever they are and under whatever cookie, and neither saving nor renewing " +
+			"brings one back. One that begins afterwards lives.",
+		run: func(c *check) {
+			if !c.f.AllEnder {
+				return
+			}
+			owned, ownedRec := c.begin(ann, "")
+			nobodys, nobodysRec := c.begin("", "")
+			renewed, renewedRec := c.begin(bob, "")
+			renewed, err := c.renew(renewed, renewedRec)
+			if err != nil {
+				c.Fatalf("Renew: %v", err)
+			}
+			ended, err := session.EndAllSessions(c.ctx, c.store)
+			c.inspect("EndAllSessions", err, owned, nil)
+			if err != nil || ended != 3 && ended != -1 {
+				c.Errorf("EndAllSessions gave %d, %v, want 3", ended, err)
+			}
+			for name, token := range map[string]string{"of an owner": owned, "of nobody": nobodys, "renewed": renewed} {
+				c.wantDead("after EndAllSessions, one "+name, token)
+			}
+			_, err = c.save(owned, ownedRec)
+			c.wantErr("Save of an ended session", err, session.ErrGone)
+			_, err = c.renew(nobodys, nobodysRec)
+			c.wantErr("Renew of an ended session", err, session.ErrGone)
+			after, _ := c.begin(ann, "")
+			c.mustLoad(after)
+		},
+	},
+	{
+		name: "a session that is renewed all the time does not escape EndAllSessions",
+		rule: "Whoever renews a session faster than it is found must not keep it.",
+		run: func(c *check) {
+			if !c.f.AllEnder {
+				return
+			}
+			for range 5 {
+				token, rec := c.begin(ann, "")
+				done := make(chan struct{})
+				begun := make(chan struct{})
+				var last string
+				go func() {
+					defer close(done)
+					for i := 0; ; i++ {
+						newToken, err := c.store.Renew(c.ctx, token, rec)
+						if i == 3 {
+							close(begun)
+						}
+						if err != nil {
+							if i < 3 {
+								close(begun)
+							}
+							return
+						}
+						token, last = newToken, newToken
+					}
+				}()
+				<-begun
+				if _, err := session.EndAllSessions(c.ctx, c.store); err != nil {
+					c.Fatalf("EndAllSessions: %v", err)
+				}
+				<-done
+				c.wantDead("after EndAllSessions, one that was being renewed", last)
+			}
+		},
+	},
+	{
 		name: "EndSessions ends the sessions of the owner and of nobody else",
 		rule: "All sessions whose last state had the owner are dead at once, saved again, renewed or given to the " +
 			"owner since they began; others are not, and one that begins afterwards is not. An empty owner is " +

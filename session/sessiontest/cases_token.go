@@ -32,6 +32,19 @@ var featureCases = []testCase{
 			if errors.Is(err, errors.ErrUnsupported) == c.f.OwnerLister {
 				c.Errorf("OwnerLister is declared: %v, and Sessions gave the error %v", c.f.OwnerLister, err)
 			}
+			_, err = session.EndAllSessions(c.ctx, c.store)
+			if errors.Is(err, errors.ErrUnsupported) == c.f.AllEnder {
+				c.Errorf("AllEnder is declared: %v, and EndAllSessions gave the error %v", c.f.AllEnder, err)
+			}
+			if got, ok := session.TraitsOf(c.store); ok {
+				got.Readable = false // which only the engine knows
+				// An engine may be careful, and say that it cannot end all that it may keep.
+				want := session.Traits{Ends: c.f.Revocable && got.Ends, EndsOwners: c.f.OwnerEnder, ListsOwners: c.f.OwnerLister,
+					EndsAll: c.f.AllEnder}
+				if got != want {
+					c.Errorf("Traits gave %+v, and the features that are declared mean %+v", got, want)
+				}
+			}
 			if _, ok := c.store.(session.CookieNamer); !ok && c.f.CookieBound {
 				c.Errorf("CookieBound is declared, and the store is not a session.CookieNamer")
 			}

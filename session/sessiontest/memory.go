@@ -45,6 +45,8 @@ var (
 	_ session.ExpiredDeleter   = (*Memory)(nil)
 	_ session.OwnerEnder       = (*Memory)(nil)
 	_ session.OwnerLister      = (*Memory)(nil)
+	_ session.AllEnder         = (*Memory)(nil)
+	_ session.TraitsTeller     = (*Memory)(nil)
 )
 
 // NewMemory returns an empty store.
@@ -63,6 +65,7 @@ func MemoryFeatures() Features {
 		ExpiredDeleter:   true,
 		OwnerEnder:       true,
 		OwnerLister:      true,
+		AllEnder:         true,
 		SynctestBubble:   true,
 	}
 }
@@ -241,6 +244,28 @@ func (m *Memory) EndOtherSessions(ctx context.Context, owner, token string) (new
 	newToken = rand.Text()
 	m.sessions[newToken] = kept
 	return newToken, nil
+}
+
+// EndAllSessions implements [session.AllEnder].
+func (m *Memory) EndAllSessions(ctx context.Context) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("sessiontest: end all sessions: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var n int64
+	for _, s := range m.sessions {
+		if !s.expired() {
+			n++
+		}
+	}
+	clear(m.sessions)
+	return n, nil
+}
+
+// Traits implements [session.TraitsTeller].
+func (m *Memory) Traits() session.Traits {
+	return session.Traits{Ends: true, EndsOwners: true, ListsOwners: true, EndsAll: true}
 }
 
 // Sessions implements [session.OwnerLister].

@@ -52,6 +52,9 @@ type Features struct {
 	// OwnerLister says the same of [session.OwnerLister].
 	OwnerLister bool
 
+	// AllEnder says the same of [session.AllEnder].
+	AllEnder bool
+
 	// CookieBound says that a token is worth nothing under another cookie name
 	// than that of the [session.CookieNamer] which issued it.
 	CookieBound bool

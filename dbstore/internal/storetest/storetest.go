@@ -66,6 +66,7 @@ func (b Backend) Features() sessiontest.Features {
 		StableToken:      true,
 		Toucher:          true,
 		UnchangedDeleter: true,
+		AllEnder:         true,
 		ExpiredDeleter:   true,
 		CookieBound:      true,
 		SynctestBubble:   b.Bubble,
