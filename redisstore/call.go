@@ -48,8 +48,35 @@ func (s *shared) do(ctx context.Context, keyAt int, args ...any) (answer any, re
 	return answer, failed > 0, err
 }
 
-// send sends a command that writes, and tells how many attempts have failed.
+// moving is how long an operation waits for a slot that is being moved to another
+// node of a Cluster.
+const moving = 3 * time.Second
+
+// send sends a command that writes, and tells how many attempts have failed. While a
+// slot is moved, a script with two keys in it is refused unless both are on the same
+// node already, and so is what has to be one connection's with WAIT
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#multi-key-operations).
+// Nothing has been done then, and send tries again.
 func (s *shared) send(ctx context.Context, keyAt int, args []any) (answer any, failed int, err error) {
+	_, isCluster := s.client.(*redis.ClusterClient)
+	began := time.Now()
+	for pause := 4 * time.Millisecond; ; pause = min(2*pause, 64*time.Millisecond) {
+		answer, n, err := s.sendOnce(ctx, keyAt, args)
+		failed += n
+		moved := redis.HasErrorPrefix(err, "TRYAGAIN") || redis.HasErrorPrefix(err, "ASK") ||
+			redis.HasErrorPrefix(err, "MOVED")
+		if !moved || !isCluster || time.Since(began) > moving {
+			return answer, failed, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, failed, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *shared) sendOnce(ctx context.Context, keyAt int, args []any) (answer any, failed int, err error) {
 	c := &call{Cmd: redis.NewCmd(ctx, args...)}
 	c.SetFirstKeyPos(int8(keyAt))
 	if s.opts.WaitReplicas == 0 {
@@ -185,6 +212,8 @@ var advice = map[string]string{
 	"NOREPLICAS":  "the server has too few replicas to take writes (min-replicas-to-write)",
 	"MISCONF":     "the server takes no writes since it cannot save to its disk",
 	"BUSY":        "the server is running another script",
+	"TRYAGAIN":    "the slot is being moved to another node; try again",
+	"ASK":         "the slot is being moved to another node; try again",
 	"CROSSSLOT":   "the keys are in different slots; the server is a Cluster, and the client not one for it",
 	"MOVED":       "the server is a Cluster, and the client not one for it",
 	"WRONGTYPE":   "the key holds something that is no session; give the store a Prefix of its own",

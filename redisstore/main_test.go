@@ -3,7 +3,9 @@ package redisstore_test
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -14,9 +16,24 @@ import (
 	"sessionengine/session/sessiontest"
 )
 
-var single = testserver.Redis()
+var (
+	single   = testserver.Redis()
+	cluster  = testserver.RedisCluster()
+	sentinel = testserver.RedisSentinel()
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, single)) }
+	valkey         = testserver.Valkey()
+	valkeyCluster  = testserver.ValkeyCluster()
+	valkeySentinel = testserver.ValkeySentinel()
+)
+
+func TestMain(m *testing.M) {
+	servers := []*testserver.Server{single, valkey}
+	groups := []*testserver.RedisGroup{cluster, sentinel, valkeyCluster, valkeySentinel}
+	for _, g := range slices.AppendSeq(groups, maps.Values(failing)) {
+		servers = append(servers, g.Servers()...)
+	}
+	os.Exit(testserver.Main(m, servers...))
+}
 
 // A bed is a kind of server, with all that the tests need of it.
 type bed struct {
@@ -28,12 +45,24 @@ type bed struct {
 // beds are the servers that each test of the store itself runs on.
 var beds = []bed{
 	{"single", func(t testing.TB) string { return single.Start(t).URL }},
+	{"cluster", func(t testing.TB) string { return cluster.Start(t).URL }},
+	{"sentinel", func(t testing.TB) string { return sentinel.Start(t).URL }},
+	{"valkey", func(t testing.TB) string { return valkey.Start(t).URL }},
+	{"valkey cluster", func(t testing.TB) string { return valkeyCluster.Start(t).URL }},
+	{"valkey sentinel", func(t testing.TB) string { return valkeySentinel.Start(t).URL }},
 }
 
-// onAll runs a test on each of the beds.
+// onAll runs a test on each of the beds, or in a short run on a single server and a
+// cluster of Redis.
 func onAll(t *testing.T, run func(t *testing.T, url string)) {
-	for _, b := range beds {
-		t.Run(b.name, func(t *testing.T) { run(t, b.url(t)) })
+	for i, b := range beds {
+		if i > 1 && testing.Short() {
+			break
+		}
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			run(t, b.url(t))
+		})
 	}
 }
 

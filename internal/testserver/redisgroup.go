@@ -337,14 +337,19 @@ func slotOwner(ctx context.Context, c *redis.Client, slot int) (addr string, err
 	return "", fmt.Errorf("nobody has slot %d", slot)
 }
 
-// MoveSlot moves a slot of a cluster to another primary, one key after the other, as
-// redis-cli does. moved, unless nil, is called after each key
+// MoveSlot moves the slot of a key to another primary of a cluster, one key after the
+// other, as redis-cli does. moved, unless nil, is called after each key
 // (https://redis.io/docs/latest/commands/cluster-setslot/).
-func (g *RedisGroup) MoveSlot(t testing.TB, slot int, to *Server, moved func()) {
+func (g *RedisGroup) MoveSlot(t testing.TB, key string, to *Server, moved func()) {
 	t.Helper()
 	ctx := t.Context()
-	target := to.Client(t)
-	owner, err := slotOwner(ctx, target, slot)
+	target := clientOf(to)
+	defer target.Close()
+	slot, err := target.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := slotOwner(ctx, target, int(slot))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +373,7 @@ func (g *RedisGroup) MoveSlot(t testing.TB, slot int, to *Server, moved func()) 
 	must(source.Do(ctx, "cluster", "setslot", slot, "migrating", id))
 	host, port, _ := net.SplitHostPort(to.Addr)
 	for {
-		keys, err := source.ClusterGetKeysInSlot(ctx, slot, 100).Result()
+		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 100).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
