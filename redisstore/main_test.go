@@ -52,13 +52,20 @@ var beds = []bed{
 	{"valkey sentinel", func(t testing.TB) string { return valkeySentinel.Start(t).URL }},
 }
 
-// onAll runs a test on each of the beds, or in a short run on a single server and a
-// cluster of Redis.
-func onAll(t *testing.T, run func(t *testing.T, url string)) {
-	for i, b := range beds {
-		if i > 1 && testing.Short() {
-			break
-		}
+// onAll runs a test on a single server and on a cluster of Redis.
+func onAll(t *testing.T, run func(t *testing.T, url string)) { on(t, beds[:2], run) }
+
+// onEach runs a test on each of the beds, or in a short run as onAll does.
+func onEach(t *testing.T, run func(t *testing.T, url string)) {
+	if testing.Short() {
+		onAll(t, run)
+		return
+	}
+	on(t, beds, run)
+}
+
+func on(t *testing.T, beds []bed, run func(t *testing.T, url string)) {
+	for _, b := range beds {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			run(t, b.url(t))

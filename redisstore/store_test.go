@@ -15,7 +15,7 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	onAll(t, func(t *testing.T, url string) {
+	onEach(t, func(t *testing.T, url string) {
 		opts := redisstore.Options{}
 		sessiontest.Run(t, func(t *testing.T) session.SessionStore { return open(t, url, opts) }, features(url, opts))
 	})
@@ -23,7 +23,7 @@ func TestStore(t *testing.T) {
 
 func TestStoreWithOwners(t *testing.T) {
 	t.Parallel()
-	onAll(t, func(t *testing.T, url string) {
+	onEach(t, func(t *testing.T, url string) {
 		opts := redisstore.Options{Owners: true}
 		sessiontest.Run(t, func(t *testing.T) session.SessionStore { return open(t, url, opts) }, features(url, opts))
 	})
@@ -31,7 +31,7 @@ func TestStoreWithOwners(t *testing.T) {
 
 func TestRandomOperations(t *testing.T) {
 	t.Parallel()
-	onAll(t, func(t *testing.T, url string) {
+	onEach(t, func(t *testing.T, url string) {
 		for seed := range uint64(2) { // 0 is a random one
 			sessiontest.RunRandom(t, seed, 300, sessiontest.Subject{
 				Name:     "redis",
