@@ -102,9 +102,14 @@ func (s *Store) Owned(t testing.TB, owners ...string) map[string]int {
 func (s *Store) each(t testing.TB, f func(ctx context.Context, c *redis.Client, key string)) {
 	t.Helper()
 	err := s.forEachPrimary(context.Background(), func(ctx context.Context, c *redis.Client) error {
+		// SCAN may name a key twice (https://redis.io/docs/latest/commands/scan/#scan-guarantees).
+		seen := make(map[string]bool)
 		keys := c.Scan(ctx, 0, s.opts.Prefix+":*", 1000).Iterator()
 		for keys.Next(ctx) {
-			f(ctx, c, keys.Val())
+			if !seen[keys.Val()] {
+				seen[keys.Val()] = true
+				f(ctx, c, keys.Val())
+			}
 		}
 		return keys.Err()
 	})
