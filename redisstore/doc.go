@@ -67,6 +67,17 @@
 // hides that, the error is no [session.ErrConflict] or [session.ErrGone] but one that
 // says so, since the middleware would otherwise repeat the change.
 //
+// # Clusters
+//
+// Clients must read from primaries: leave ReadOnly, RouteByLatency and RouteRandomly of
+// go-redis off. [Store.Check] warns of them.
+//
+// While a slot is moved, a server refuses scripts about two of its keys of which one is
+// elsewhere: Renew, and changes of sessions with an owner; with WaitReplicas all
+// changes of keys that have been moved. They wait for that, up to three seconds, and
+// then fail
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#multi-key-operations).
+//
 // # Durability
 //
 // A nil error means that the primary has done what it was asked. Redis replicates
@@ -74,4 +85,10 @@
 // ended just before it
 // (https://redis.io/docs/latest/operate/oss_and_stack/management/replication/). What
 // a restart leaves is a setting of the server (appendonly).
+//
+// How many those are: the tests kill a primary under the load of 16 visitors, with a
+// thousand changes a second. In eight such failovers of sentinels and clusters one
+// acknowledged change was lost, and no session came back; with
+// [Options.WaitReplicas], none in eight others. On a network, where a replica lags
+// behind longer, more are.
 package redisstore
