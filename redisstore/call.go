@@ -112,7 +112,8 @@ var errReplicas = errors.New("the primary has done it, but not enough replicas h
 	" (WaitReplicas, WaitTimeout)")
 
 // run runs a script.
-func (s *shared) run(ctx context.Context, sc script, keys []string, args ...any) (answer any, repeated bool, err error) {
+func (s *shared) run(ctx context.Context, sc script, keys []string, args ...any) (answer any, repeated bool,
+	err error) {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, "evalsha", sc.Hash(), len(keys))
 	for _, key := range keys {
@@ -229,9 +230,6 @@ func (e *serverError) Error() string {
 	}
 	return "the server answers " + code
 }
-
-// Is lets errors be compared without giving access to the message.
-func (e *serverError) Is(target error) bool { return false }
 
 // left returns what is left of a life that ends at t, in the milliseconds that the
 // server is told. It is never 0, which would be an error there.

@@ -45,7 +45,7 @@
 //	Renew            the same: then SET … NX under the new key, and DEL
 //	Touch            the same: then SETRANGE of the expiry, and PEXPIRE
 //	DeleteUnchanged  the same: then DEL
-//	Delete           DEL
+//	Delete           DEL, or with Owners a script that also tells whose it was
 //
 // A script never writes to a key that is not there, so that a session which was
 // deleted stays so. Scripts are sent by their hash, and as a text to a server that
@@ -57,6 +57,33 @@
 // clock. The server gets what is left of the session's life when it is saved, as a
 // duration, so that a server whose clock is wrong neither keeps sessions longer nor
 // loses them. No key is without an expiry. Nothing relies on events about keys.
+//
+// # Owners
+//
+// With [Options.Owners] a sorted set for each owner names the sessions, in a slot of
+// its own: se:o:{HASH}, and :g behind it for the generation that the last ending of
+// the owner's sessions has begun. A save then takes two round trips, and a renewal
+// three. The set and the sessions are never changed in one step, so a member is there
+// before its session is written, and goes after it. A process that ends in between
+// leaves a member without a session: it goes when the owner's sessions are listed or
+// ended, or when it expires. Nothing that others do in between makes a session that no
+// index knows, and whoever changes and renews a session all the time does not keep it
+// from being ended. For an hour after a session was ended, a mark of a byte is under
+// its key.
+//
+// All nodes need the option. Sessions that were saved without it are in no index until
+// they are saved again: switch it on before the first login, or wait for the longest
+// life of a session before you rely on it.
+//
+// # Memory, and who may do what
+//
+// The server's maxmemory-policy has to be noeviction, or it drops sessions when memory
+// is short: [Store.Check] looks. A server that is out of memory refuses saves, which
+// gives the visitor a 503; reading, logging out and ending all sessions go on. An
+// access list has to allow GET, SET, DEL, GETRANGE, SETRANGE, STRLEN, PEXPIRE,
+// PEXPIREAT, PTTL, EVAL, EVALSHA and PING for the keys with the prefix, with Owners
+// also TIME and ZADD, ZRANGE, ZREM, ZREMRANGEBYSCORE and ZSCORE, and with WaitReplicas
+// WATCH, UNWATCH and WAIT; for operators INFO and SCAN.
 //
 // # Broken connections
 //
@@ -82,7 +109,7 @@
 //
 // A nil error means that the primary has done what it was asked. Redis replicates
 // afterwards: a failover may lose the last saves, and bring back sessions that were
-// ended just before it
+// ended just before it, which [Options.WaitReplicas] makes rarer
 // (https://redis.io/docs/latest/operate/oss_and_stack/management/replication/). What
 // a restart leaves is a setting of the server (appendonly).
 //

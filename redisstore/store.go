@@ -27,7 +27,9 @@ type Options struct {
 
 	// Owners keeps an index of the sessions of each owner, for "log out
 	// everywhere", and for a list of one's sessions; see [session.OwnerEnder] and
-	// [session.OwnerLister]. All nodes need it.
+	// [session.OwnerLister]. All nodes need it, from the first login on. It costs a
+	// round trip more for each save of a session that has an owner, and two for a
+	// renewal. What is kept is deleted with the session; of a label 255 bytes are.
 	Owners bool
 
 	// WaitReplicas is how many replicas have to confirm each change before it counts

@@ -125,3 +125,37 @@ func TestCountIsThatOfLivingSessions(t *testing.T) {
 		}
 	})
 }
+
+// A page has what was asked for and no more, and says whether there is another one.
+func TestPagesOfSessions(t *testing.T) {
+	onAll(t, func(t *testing.T, url string) {
+		store := open(t, url, redisstore.Options{Owners: true})
+		const sessions = 1003
+		for range sessions {
+			begin(t, store, record("ann", `{}`))
+		}
+		for _, tc := range []struct{ limit, want, pages int }{
+			{0, 1000, 2}, {-1, 1000, 2}, {5000, 1000, 2}, {400, 400, 3}, {sessions, 1000, 2}, {501, 501, 3},
+		} {
+			seen := make(map[string]bool)
+			pages := 0
+			for after, next := "", "?"; next != "" && pages < 10; after, pages = next, pages+1 {
+				var page []session.SessionInfo
+				var err error
+				page, next, err = store.Sessions(t.Context(), "ann", "", after, tc.limit)
+				if err != nil || len(page) > tc.want || next != "" && len(page) != tc.want {
+					t.Fatalf("a limit of %d gives a page of %d, %v", tc.limit, len(page), err)
+				}
+				for _, info := range page {
+					seen[info.ID] = true
+				}
+			}
+			if len(seen) != sessions || pages != tc.pages {
+				t.Errorf("a limit of %d gives %d sessions on %d pages", tc.limit, len(seen), pages)
+			}
+		}
+		if n, err := store.EndSessions(t.Context(), "ann"); n != sessions || err != nil {
+			t.Errorf("EndSessions: %d, %v", n, err)
+		}
+	})
+}
