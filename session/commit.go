@@ -157,6 +157,12 @@ func (s *Session) write(ctx context.Context, now time.Time) error {
 	case !expires.After(now):
 		return s.expire(ctx)
 	}
+	changed := s.ownerChanged()
+	if changed {
+		if err := s.seeToOwner(ctx); err != nil {
+			return err
+		}
+	}
 	if s.startMissing() {
 		s.obj.set(startKey, fmt.Sprint(wholeSecond(now).Unix()))
 	}
@@ -183,6 +189,9 @@ func (s *Session) write(ctx context.Context, now time.Time) error {
 		return err
 	}
 	s.saved(token, rec, now)
+	if changed {
+		return s.limitSessions(ctx)
+	}
 	return nil
 }
 
@@ -451,6 +460,9 @@ func (s *Session) writeCookie(h http.Header) (written bool) {
 		s.m.setCookie(h, s.req.r, s.token, s.maxAge)
 	case cookieDelete:
 		s.m.deleteCookie(h, s.req.r)
+		if s.loggedOut && s.m.clearSiteData != "" {
+			h["Clear-Site-Data"] = []string{s.m.clearSiteData}
+		}
 	}
 	s.presented = s.cookie == cookieSet
 	s.cookie = cookieKeep

@@ -52,9 +52,11 @@
 // # Security
 //
 // The zero [Options] are the secure ones: the cookie is Secure, HttpOnly and
-// SameSite=Lax, and each option that weakens it begins with Insecure. Call
-// [Session.Renew] when a visitor logs in, and [Session.Flush] when they log
-// out. Tokens, and the keys and values of sessions, are never part of an error
+// SameSite=Lax, and each option that weakens it begins with Insecure.
+// Options.Strict adds what a security review asks for. When a visitor logs in, call
+// [Session.SetOwner] and [Session.SetAuthenticated], which renew the session, or
+// [Session.Renew], and [Session.Flush] when they log out. [RequireRecent] has visitors
+// sign in again before what matters. Tokens, and the keys and values of sessions, are never part of an error
 // text or a log line.
 //
 // What an engine cannot do is said in its own documentation: above all, a

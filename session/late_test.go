@@ -64,7 +64,7 @@ func TestRule7_EachKindOfLateChangeIsSavedOrReported(t *testing.T) {
 		"Flush":                func(s *session.Session) { s.Flush() },
 	}
 	// What an engine that keeps rows saves without telling the browser.
-	saved := map[string]bool{"Touch": true, "SetOwner": true, "SetLabel": true, "AddFlash": true,
+	saved := map[string]bool{"Touch": true, "SetLabel": true, "AddFlash": true,
 		"SetTestCookie": true, "Delete": true}
 	for name, change := range changes {
 		for engine, open := range map[string]func(*testing.T) session.SessionStore{"cookie": cookieStore,

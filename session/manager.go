@@ -14,6 +14,53 @@ import (
 type Options struct {
 	Cookie CookieOptions
 
+	// Strict is for sites that have to pass a security review. NewManager then
+	// refuses what OWASP ASVS 5.0 and NIST SP 800-63B-4 do not allow, and asks for
+	// what it cannot know:
+	//
+	//   - the cookie is [StrictCookieName], or has another name that begins with
+	//     "__Host-"; it is Secure and HttpOnly, and SameSite is Lax or Strict;
+	//   - IdleTimeout and AbsoluteTimeout are set, the latter to at most
+	//     [MaxStrictAbsoluteTimeout];
+	//   - the engine's tokens cannot be read by their holders, and a logout ends
+	//     the session for whoever has a copy: see [Traits];
+	//   - CrossOrigin is set, to its zero value if need be;
+	//   - responses of a session that has an owner, or whose visitor is
+	//     authenticated, are Cache-Control: no-store, whatever the handler says.
+	//
+	// ASVS.md says what is left to the application.
+	Strict bool
+
+	// InsecureAllowEndless lets Strict take an engine in cookies that cannot end a
+	// session: after the logout, a copy of the cookie works until the session's time
+	// is over.
+	InsecureAllowEndless bool
+
+	// CrossOrigin, unless nil, refuses what other sites have browsers do: requests
+	// with other methods than GET, HEAD and OPTIONS are answered by ErrorHandler
+	// with [ErrCrossOrigin] if they come from another origin. Trusted origins are
+	// its to say; a handler set with its SetDenyHandler is not called. What changes
+	// something at a GET is not protected, and a WebSocket begins with one: look at
+	// its Origin.
+	CrossOrigin *http.CrossOriginProtection
+
+	// ClearSiteData is what the browser is told to forget at a logout
+	// ([Session.Flush]), besides the cookie, with the header field Clear-Site-Data:
+	// "cache" and "storage", for example. Some browsers take seconds for "cache".
+	// "cookies" takes those of all hosts of the site's domain.
+	ClearSiteData []string
+
+	// OwnerChange says what happens to a session that is saved with another owner
+	// and was not renewed; the zero value renews it.
+	OwnerChange OwnerChange
+
+	// SessionsPerOwner, if it is set, is how many sessions an owner has at most, and
+	// BeyondLimit what happens when another one begins; the zero value ends the
+	// oldest one. The limit is looked at when a session is given an owner. It needs
+	// an engine that lists the sessions of an owner: see [OwnerLister].
+	SessionsPerOwner int
+	BeyondLimit      BeyondLimit
+
 	// Lifetime is how long a session lives after it was last saved, that is,
 	// after its last change; 0 means two weeks. [Session.SetExpiry] and
 	// [Session.SetExpiryTime] override it for one session.
@@ -117,6 +164,8 @@ type Manager struct {
 
 	deletions []string // Set-Cookie lines for the cookie's former scopes
 
+	clearSiteData string // the header field at a logout, or ""
+
 	extends bool // requests that change nothing may have to write too
 }
 
@@ -156,6 +205,17 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if opts.Conflict < MergeChanges || opts.Conflict > FailOnConflict {
 		return nil, fmt.Errorf("session: unknown Options.Conflict %d", opts.Conflict)
 	}
+	if opts.InsecureAllowEndless && !opts.Strict {
+		return nil, errors.New("session: Options.InsecureAllowEndless needs Strict")
+	}
+	if opts.Strict {
+		if err := opts.strict(); err != nil {
+			return nil, err
+		}
+	}
+	if err := opts.checkRest(); err != nil {
+		return nil, err
+	}
 	cookie, err := opts.Cookie.template()
 	if err != nil {
 		return nil, err
@@ -170,7 +230,11 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if store, err = ForCookie(store, cookie.Name); err != nil {
 		return nil, fmt.Errorf("session: the store refuses the cookie's name: %w", err)
 	}
-	m := &Manager{store: store, opts: opts, cookie: cookie, deletions: deletions, log: opts.Logger}
+	if err := opts.checkEngine(store); err != nil {
+		return nil, err
+	}
+	m := &Manager{store: store, opts: opts, cookie: cookie, deletions: deletions, log: opts.Logger,
+		clearSiteData: clearSiteData(opts.ClearSiteData)}
 	m.life = opts.IdleTimeout
 	if m.life == 0 {
 		m.life = opts.Lifetime
@@ -188,6 +252,7 @@ func NewManager(store SessionStore, opts Options) (*Manager, error) {
 	if m.log == nil {
 		m.log = slog.Default()
 	}
+	m.warnOfLongLives()
 	return m, nil
 }
 
@@ -199,6 +264,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.isAround(r) {
 			next.ServeHTTP(w, r)
+			return
+		}
+		if m.refuses(w, r) {
 			return
 		}
 		m.serve(next, w, r)
@@ -275,7 +343,7 @@ func (m *Manager) request(ctx context.Context) (*request, error) {
 
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400
 // for [ErrGone] (as in Django's SessionInterrupted: the visitor should sign in
-// again), 409 for [ErrConflict], 500 for a session that is too large and for
+// again), 403 for [ErrCrossOrigin] and [ErrTooManySessions], 409 for [ErrConflict], 500 for a session that is too large and for
 // mistakes of the application ([ErrMisuse], [ErrReservedKey], [ErrNoMiddleware],
 // [ErrHeadersSent], a [*ValueError]), and 503 for everything else, which is a
 // failure of the store.
@@ -285,6 +353,8 @@ func ErrorStatus(err error) int {
 	switch {
 	case errors.Is(err, ErrGone):
 		return http.StatusBadRequest
+	case errors.Is(err, ErrCrossOrigin), errors.Is(err, ErrTooManySessions):
+		return http.StatusForbidden
 	case errors.Is(err, ErrConflict):
 		return http.StatusConflict
 	case errors.As(err, &tooLarge), errors.As(err, &value), errors.Is(err, ErrReservedKey),

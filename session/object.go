@@ -18,6 +18,7 @@ const (
 	ownerKey       = "_session_owner"   // string
 	labelKey       = "_session_label"   // string
 	bindingKey     = "_session_binding" // string, of the Guard's
+	authKey        = "_session_auth"    // array of Unix seconds and the method of the last authentication
 )
 
 func reserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

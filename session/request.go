@@ -179,7 +179,11 @@ func (req *request) beforeHeader(status int) error {
 	}
 	h := req.w.w.Header()
 	addVary(h)
+	deleted := s.cookie == cookieDelete
 	req.told = s.writeCookie(h)
+	if err == nil {
+		s.forbidStoring(h, deleted)
+	}
 	req.enter(sent)
 	return err
 }

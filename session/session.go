@@ -41,9 +41,11 @@ type Session struct {
 	endOwners []string // whose sessions are to be ended then
 	endOthers bool     // and those of the owner, other than this one
 
-	accessed bool
-	renew    bool
-	touch    bool
+	accessed  bool
+	wasOwned  bool // with Options.Strict: it was loaded as that of somebody who is logged in
+	loggedOut bool // Flush was called
+	renew     bool
+	touch     bool
 
 	presented bool         // the browser has a cookie of our name: it sent one, or this response sets one
 	discarded bool         // nothing is saved any more: an error response, or a panic
@@ -69,6 +71,7 @@ func (s *Session) adopt(token string, rec *Record) error {
 		return ErrExpired
 	}
 	s.stored, s.token, s.loaded = true, token, *rec
+	s.wasOwned = s.m.opts.Strict && s.owned()
 	return nil
 }
 
@@ -435,10 +438,15 @@ func (s *Session) Token() string {
 // the old one where the engine can. Call it whenever the visitor's rights
 // change, at login above all: it defeats session fixation (OWASP Session
 // Management Cheat Sheet, "Renew the Session ID After Any Privilege Level
-// Change"). Django calls it cycle_key.
+// Change"). Django calls it cycle_key. A session that is given another owner is
+// renewed without it, see Options.OwnerChange.
 func (s *Session) Renew() {
 	s.req.mu.Lock()
 	defer s.req.mu.Unlock()
+	s.renewLocked()
+}
+
+func (s *Session) renewLocked() {
 	s.renew = true
 	s.changed()
 	if s.headerSent() && s.stored { // the browser would go on with the old token, and be logged out
@@ -477,6 +485,7 @@ func (s *Session) flush() {
 	s.obj.clear()
 	s.changes = changes{}
 	s.renew, s.touch, s.endOthers = false, false, false
+	s.loggedOut = true
 	s.changed()
 }
 
