@@ -44,7 +44,8 @@ const (
 // Options.SessionsPerOwner allows. [ErrorStatus] makes it 403.
 var ErrTooManySessions = errors.New("session: the owner has as many sessions as are allowed")
 
-var errNotRenewed = fmt.Errorf("%w: the session was given another owner and not renewed: call Renew at login", ErrMisuse)
+var errNotRenewed = fmt.Errorf("%w: the session was given another owner and not renewed: call Renew at login",
+	ErrMisuse)
 
 // Authentication is when and how a visitor has shown who they are.
 type Authentication struct {

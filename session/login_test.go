@@ -62,12 +62,14 @@ func TestAuthenticated(t *testing.T) {
 
 func TestAnAuthenticationThatCannotBeRead(t *testing.T) {
 	store := sessiontest.NewMemory()
-	s := newSite(t, store, session.Options{}, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := mustLoad(t, r).Authenticated(); ok {
-			io.WriteString(w, "authenticated")
-		}
-	}})
-	for _, auth := range []string{"1", `[]`, `[-1,"pwd"]`, `[99999999999,"pwd"]`, `["1","pwd"]`, `[1,2]`, `[1,"pwd",3]`, "null"} {
+	s := newSite(t, store, session.Options{}, map[string]http.HandlerFunc{
+		"/": func(w http.ResponseWriter, r *http.Request) {
+			if _, ok := mustLoad(t, r).Authenticated(); ok {
+				io.WriteString(w, "authenticated")
+			}
+		}})
+	for _, auth := range []string{"1", `[]`, `[-1,"pwd"]`, `[99999999999,"pwd"]`, `["1","pwd"]`, `[1,2]`,
+		`[1,"pwd",3]`, "null"} {
 		token, err := store.Save(t.Context(), "", &session.Record{Expires: time.Now().Add(time.Hour),
 			Data: []byte(`{"user":1,"_session_auth":` + auth + `}`)})
 		if err != nil {
