@@ -343,10 +343,10 @@ func (m *Manager) request(ctx context.Context) (*request, error) {
 
 // ErrorStatus returns the HTTP status that fits an error of the middleware: 400
 // for [ErrGone] (as in Django's SessionInterrupted: the visitor should sign in
-// again), 403 for [ErrCrossOrigin] and [ErrTooManySessions], 409 for [ErrConflict], 500 for a session that is too large and for
-// mistakes of the application ([ErrMisuse], [ErrReservedKey], [ErrNoMiddleware],
-// [ErrHeadersSent], a [*ValueError]), and 503 for everything else, which is a
-// failure of the store.
+// again), 403 for [ErrCrossOrigin] and [ErrTooManySessions], 409 for [ErrConflict],
+// 500 for a session that is too large and for mistakes of the application
+// ([ErrMisuse], [ErrReservedKey], [ErrNoMiddleware], [ErrHeadersSent], a
+// [*ValueError]), and 503 for everything else, which is a failure of the store.
 func ErrorStatus(err error) int {
 	var tooLarge *TooLargeError
 	var value *ValueError
