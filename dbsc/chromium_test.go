@@ -198,6 +198,7 @@ func (s *realSite) wait(t *testing.T, kind dbsc.EventKind) {
 // A real browser, with keys in software: its session goes on, and a copy of its
 // cookies is dead when the bound one has expired.
 func TestChromium(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute, most of which is waiting")
 	}
@@ -253,6 +254,7 @@ func TestChromium(t *testing.T) {
 
 // A browser without the feature has its session as ever.
 func TestChromiumWithoutTheFeature(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("TestChromium is skipped")
 	}

@@ -87,6 +87,7 @@ func TestAStolenCookieIsDeadAfterMinutes(t *testing.T) {
 
 // The same by the real clock, on a Redis server.
 func TestAStolenCookieIsDeadOnRedis(t *testing.T) {
+	t.Parallel()
 	const life = 2 * time.Second
 	s := newSite(t, redisStore(t), dbsc.Options{Life: life})
 	victim := s.browser(true)

@@ -69,6 +69,7 @@
 //   - A session that goes by a Manager without the Guard is given out to anybody who
 //     has its cookie. Set it in all of them.
 //
+// A refresh uses the session, as any request does, and so restarts its IdleTimeout.
 // A browser that loses its key, or the response of the registration, is logged out,
 // and its visitor logs in again.
 //
