@@ -2,6 +2,7 @@ package dbsc_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,9 +160,10 @@ type browser struct {
 	alg     jose.SignatureAlgorithm // ES256 if it is empty
 	headers http.Header             // of each request
 
-	mu       sync.Mutex
-	cookies  map[string]cookie
-	sessions map[string]*deviceSession
+	mu         sync.Mutex
+	cookies    map[string]cookie
+	sessions   map[string]*deviceSession
+	registered int
 }
 
 type cookie struct {
@@ -169,6 +172,7 @@ type cookie struct {
 }
 
 type deviceSession struct {
+	number  int // in the order in which they were registered
 	key     any
 	refresh string
 	cookie  string
@@ -231,7 +235,10 @@ func (b *browser) get(path string) response {
 		b.mu.Lock()
 		sessions := maps.Clone(b.sessions)
 		b.mu.Unlock()
-		for id, s := range sessions {
+		ids := slices.SortedFunc(maps.Keys(sessions),
+			func(x, y string) int { return cmp.Compare(sessions[x].number, sessions[y].number) })
+		for _, id := range ids {
+			s := sessions[id]
 			b.mu.Lock()
 			c, ok := b.cookies[s.cookie]
 			b.mu.Unlock()
@@ -329,7 +336,10 @@ func (b *browser) remember(key any, resp response) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sessions[in.ID] = &deviceSession{key, u.Path, name}
+	if b.sessions[in.ID] == nil {
+		b.registered++
+	}
+	b.sessions[in.ID] = &deviceSession{b.registered, key, u.Path, name}
 }
 
 // refresh gets a fresh cookie, in the two steps of the draft.
