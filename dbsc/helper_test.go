@@ -336,10 +336,12 @@ func (b *browser) remember(key any, resp response) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.sessions[in.ID] == nil {
-		b.registered++
+	b.registered++
+	number := b.registered
+	if before := b.sessions[in.ID]; before != nil {
+		number = before.number
 	}
-	b.sessions[in.ID] = &deviceSession{b.registered, key, u.Path, name}
+	b.sessions[in.ID] = &deviceSession{number, key, u.Path, name}
 }
 
 // refresh gets a fresh cookie, in the two steps of the draft.
