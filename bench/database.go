@@ -16,6 +16,7 @@ import (
 	"sessionengine/dbstore/sqlite"
 	"sessionengine/internal/opendb"
 	"sessionengine/internal/openredis"
+	"sessionengine/session"
 )
 
 // DatabaseEngines returns the engines that keep sessions in a database of the
@@ -23,6 +24,9 @@ import (
 // mysql://user:password@host/database that is package dbstore, called "dbstore-" and
 // the scheme, postgres for example. For Redis and Valkey it is package redisstore,
 // with the URLs that redisstore.Open takes.
+//
+// On PostgreSQL and Redis there is the same engine behind a near cache, too, with
+// "+nearcache" after its name.
 //
 // Each site, and each floor, has a table of its own, which is dropped when it is
 // closed. Tables are called "sessionengine_bench_" and some random characters,
@@ -35,7 +39,7 @@ func DatabaseEngines(url string) ([]Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []Engine{redisEngine(server)}, nil
+		return redisEngines(server), nil
 	}
 	parsed, err := opendb.Parse(url)
 	if err == nil {
@@ -46,14 +50,20 @@ func DatabaseEngines(url string) ([]Engine, error) {
 	}
 	d := &database{Database: parsed}
 	names := map[dbstore.Dialect]string{dbstore.SQLite: "sqlite", dbstore.Postgres: "postgres", dbstore.MySQL: "mysql"}
-	return []Engine{{
+	e := Engine{
 		Name:   "dbstore-" + names[d.Dialect],
 		Remote: d.Dialect != dbstore.SQLite,
 		Open:   func(ctx context.Context, _ string, count *Counter) (Site, error) { return d.site(ctx, count) },
 		Floor: func(ctx context.Context, _ string, s Session) (*Floor, error) {
 			return d.floor(ctx, s)
 		},
-	}}, nil
+	}
+	if d.Dialect != dbstore.Postgres {
+		return []Engine{e}, nil
+	}
+	return []Engine{e, withNearCache(e, func(ctx context.Context, count *Counter) (session.SessionStore, func() error, error) {
+		return d.made(ctx, count, true)
+	})}, nil
 }
 
 // A database is one of the user's own. It is safe for concurrent use.
@@ -120,6 +130,11 @@ func (t *benchTable) drop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
 	defer cancel()
 	_, err := t.db.ExecContext(ctx, "DROP TABLE IF EXISTS "+t.name)
+	if t.database.Dialect == dbstore.Postgres {
+		// The function of triggers that tell of changes. It stays while a table uses
+		// it, of ours or of the user's.
+		t.db.ExecContext(ctx, "DROP FUNCTION IF EXISTS sessionengine_changed()")
+	}
 	d := t.database
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -135,26 +150,42 @@ func (d *database) site(ctx context.Context, count *Counter) (Site, error) {
 	if count != nil && d.Dialect == dbstore.SQLite {
 		return openCountedRows(ctx, count)
 	}
-	t, err := d.claim(ctx, tableName())
+	store, release, err := d.made(ctx, count, false)
 	if err != nil {
 		return nil, err
-	}
-	store, err := d.store(ctx, t.name, count)
-	if err != nil {
-		return nil, errors.Join(err, t.drop())
-	}
-	release := func() error { return errors.Join(store.Close(), t.drop()) }
-	if err := store.Migrate(ctx); err != nil {
-		return nil, errors.Join(err, release())
 	}
 	return NewSite(store, release)
 }
 
+// made makes a store with a table of its own, which tells of changes or not, and
+// returns what closes it and drops the table.
+func (d *database) made(ctx context.Context, count *Counter, changes bool) (session.SessionStore, func() error, error) {
+	t, err := d.claim(ctx, tableName())
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := d.store(ctx, dbstore.Options{Table: t.name, Changes: changes}, count)
+	if err != nil {
+		return nil, nil, errors.Join(err, t.drop())
+	}
+	release := func() error { return errors.Join(store.Close(), t.drop()) }
+	if err := store.Migrate(ctx); err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return store, release, nil
+}
+
 // store opens a store as an application does or, with a Counter, on connections
 // that count.
-func (d *database) store(ctx context.Context, table string, count *Counter) (*dbstore.Store, error) {
-	opts := dbstore.Options{Table: table}
+func (d *database) store(ctx context.Context, opts dbstore.Options, count *Counter) (*dbstore.Store, error) {
 	if count != nil {
+		if opts.Changes {
+			listen, err := postgres.Listener(d.Location)
+			if err != nil {
+				return nil, err
+			}
+			opts.Listen = listen
+		}
 		driver, source := d.Source("rw")
 		db, err := count.OpenDB(driver, source)
 		if err != nil {

@@ -1,8 +1,15 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
+
+	"sessionengine/nearcache"
+	"sessionengine/session"
 )
 
 // nearSuffix is what the name of an engine has after it when the engine is behind a
@@ -72,3 +79,39 @@ func (p *PageComparison) page(engine string) *EnginePage {
 	}
 	return nil
 }
+
+// nearBytes is how much a near cache of a run remembers, so that it takes no more
+// than some thousand visitors to fill it.
+const nearBytes = 1 << 20
+
+// withNearCache returns the engine behind a near cache with its defaults, but for its
+// size.
+func withNearCache(e Engine, open func(ctx context.Context, count *Counter) (session.SessionStore, func() error, error),
+) Engine {
+	e.Name += nearSuffix
+	e.Cache, e.MaxStale = nearBytes, nearStale
+	e.Open = func(ctx context.Context, _ string, count *Counter) (Site, error) {
+		store, release, err := open(ctx, count)
+		if err != nil {
+			return nil, err
+		}
+		near, err := nearcache.New(store, nearcache.Options{MaxStale: nearStale, Bytes: nearBytes,
+			Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return nil, errors.Join(err, release())
+		}
+		both := func() error { return errors.Join(near.Close(), release()) }
+		for start := time.Now(); !near.Stats().Watching; time.Sleep(time.Millisecond) {
+			if time.Since(start) > nearPatience || ctx.Err() != nil {
+				return nil, errors.Join(errors.New("the near cache does not get to know of changes"), ctx.Err(), both())
+			}
+		}
+		return NewSite(near, both)
+	}
+	return e
+}
+
+const (
+	nearStale    = 5 * time.Second // the default of package nearcache
+	nearPatience = 10 * time.Second
+)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// withNearCache adds an engine "row+nearcache" to made's: the same rows, and of a
+// madeWithNearCache adds an engine "row+nearcache" to made's: the same rows, and of a
 // visitor who comes back nothing is asked.
-func withNearCache() *Results {
+func madeWithNearCache() *Results {
 	results := made(12, 0.01)
 	for _, q := range results.Requests {
 		if q.Engine != "row" {
@@ -48,7 +48,7 @@ func TestAdviceOnANearCache(t *testing.T) {
 	} {
 		model := DefaultModel()
 		model.CacheHits = tc.hits
-		report := Analyze(withNearCache(), model)
+		report := Analyze(madeWithNearCache(), model)
 		if said := strings.Join(report.Advice(), "\n"); !strings.Contains(said, tc.want) {
 			t.Errorf("with %v hits:\n%s\nwant %s", tc.hits, said, tc.want)
 		}
@@ -61,7 +61,7 @@ func TestHitsAreOfTheNearCacheOnly(t *testing.T) {
 	queries := func(hits float64) (row, near float64) {
 		model := DefaultModel()
 		model.CacheHits = hits
-		p := Analyze(withNearCache(), model).at(model.RoundTrip)[0]
+		p := Analyze(madeWithNearCache(), model).at(model.RoundTrip)[0]
 		return p.page("row").Queries, p.page("row+nearcache").Queries
 	}
 	if row, with := queries(0); !almost(row, 1.1) || !almost(with, 1.1) {

@@ -14,20 +14,29 @@ import (
 
 	"sessionengine/internal/openredis"
 	"sessionengine/redisstore"
+	"sessionengine/session"
 )
 
-// redisEngine returns package redisstore on a server, or servers, of the user's own.
+// redisEngines returns package redisstore on a server, or servers, of the user's own,
+// by itself and behind a near cache.
 //
 // Each site, and each floor, has keys with a prefix of its own, which are deleted
 // when it is closed. Prefixes are "sessionengine_bench_" and some random characters.
-func redisEngine(server openredis.Server) Engine {
+func redisEngines(server openredis.Server) []Engine {
 	r := redisServer{server}
-	return Engine{
+	e := Engine{
 		Name:   "redisstore",
 		Remote: true,
-		Open:   func(ctx context.Context, _ string, count *Counter) (Site, error) { return r.site(ctx, count) },
-		Floor:  func(ctx context.Context, _ string, s Session) (*Floor, error) { return r.floor(ctx, s) },
+		Open: func(ctx context.Context, _ string, count *Counter) (Site, error) {
+			store, release, err := r.store(ctx, count)
+			if err != nil {
+				return nil, err
+			}
+			return NewSite(store, release)
+		},
+		Floor: func(ctx context.Context, _ string, s Session) (*Floor, error) { return r.floor(ctx, s) },
 	}
+	return []Engine{e, withNearCache(e, r.store)}
 }
 
 // redisServer is one of the user's own. It is safe for concurrent use.
@@ -58,16 +67,17 @@ func (r redisServer) open(ctx context.Context, count *Counter) (client redis.Uni
 // may have many millions of others.
 const deleteTimeout = 2 * time.Minute
 
-func (r redisServer) site(ctx context.Context, count *Counter) (Site, error) {
+// store opens a store, and returns what closes it and deletes its keys.
+func (r redisServer) store(ctx context.Context, count *Counter) (session.SessionStore, func() error, error) {
 	client, prefix, release, err := r.open(ctx, count)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	store, err := redisstore.New(client, redisstore.Options{Prefix: prefix})
 	if err != nil {
-		return nil, errors.Join(err, release())
+		return nil, nil, errors.Join(err, release())
 	}
-	return NewSite(store, func() error { return errors.Join(store.Close(), release()) })
+	return store, func() error { return errors.Join(store.Close(), release()) }, nil
 }
 
 // floor returns a bare GET, and the same followed by the script without which no

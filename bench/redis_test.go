@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,9 @@ import (
 // redisURLs are the kinds of servers that are there to be measured.
 func redisURLs() map[string]func(t *testing.T) (url string) {
 	return map[string]func(t *testing.T) string{
-		"single": func(t *testing.T) string { return singleRedis.Start(t).URL },
+		"single":   func(t *testing.T) string { return singleRedis.Start(t).URL },
+		"cluster":  func(t *testing.T) string { return redisCluster.Start(t).URL },
+		"sentinel": func(t *testing.T) string { return redisSentinel.Start(t).URL },
 	}
 }
 
@@ -51,12 +54,15 @@ func ownRedis(t *testing.T, url string) (client redis.UniversalClient, theirs ma
 // keysOf returns all keys of a server and what they hold, if that is a string.
 func keysOf(t *testing.T, client redis.UniversalClient) map[string]string {
 	t.Helper()
+	var mu sync.Mutex // of a cluster's primaries, which are asked at once
 	all := make(map[string]string)
 	err := openredis.EachPrimary(t.Context(), client, func(ctx context.Context, c redis.UniversalClient) error {
 		keys, err := c.Keys(ctx, "*").Result()
 		if err != nil {
 			return err
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		for _, key := range keys {
 			all[key] = c.Get(ctx, key).Val()
 		}
@@ -101,10 +107,11 @@ func TestRedisOfTheUsersOwnIsMeasuredAndLeftAsItWas(t *testing.T) {
 			}
 			for _, q := range results.Requests {
 				want := map[Kind]float64{Read: 1, Again: 1, Write: 2, Login: 2, Logout: 2}[q.Kind]
-				if q.Engine != "redisstore" {
-					continue
+				if q.Engine != "redisstore" && q.Kind == Again { // the near cache has them all
+					want = 0
 				}
-				if q.Queries != want || len(q.Nanosec) != 1 {
+				// A client learns the nodes of a cluster again now and then.
+				if q.Queries < want || q.Queries > want+0.1 || len(q.Nanosec) != 1 {
 					t.Errorf("%s: %v round trips, %d times, want %v and 1", q.Kind, q.Queries, len(q.Nanosec), want)
 				}
 			}

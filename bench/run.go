@@ -210,7 +210,9 @@ func (r *runner) openSite(ctx context.Context, e Engine, dir string, count *Coun
 // when the session is too large for the engine.
 func openRequests(ctx context.Context, site, observed Site, count *Counter, cache int, s Session,
 	result *RequestResult) (task, error) {
-	trial, err := newRequests(ctx, observed, s, result.Kind, ring)
+	// As many as the trial serves, so that nobody comes back whom a cache would know.
+	some := min(visitorsFor(result.Kind, s, cache), observations+1)
+	trial, err := newRequests(ctx, observed, s, result.Kind, some)
 	var moved traffic
 	if err == nil {
 		moved, err = trial.observe(count)

@@ -193,10 +193,13 @@ type traffic struct {
 	up, down float64 // bytes of the Cookie and of the Set-Cookie header's value
 }
 
+// observations is how many requests of a task are observed, after a first one.
+const observations = 2 * ring
+
 // observe runs the task a few times on a site that counts, checks each, and
 // returns what a request moves on average.
 func (t *requests) observe(count *Counter) (traffic, error) {
-	const n = 2 * ring
+	const n = observations
 	if err := t.prepare(n + 1); err != nil {
 		return traffic{}, err
 	}

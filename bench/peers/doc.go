@@ -37,6 +37,7 @@
 //   - scs-mem: scs with its own memstore.
 //   - scs-postgres: scs with its own pgxstore on a pool of pgx, table and index
 //     as its README tells.
+//   - redisstore: this project's engine for Redis, and behind its near cache.
 //   - scs-redis: scs with its own redisstore on a pool of redigo. What it sends
 //     together, as a transaction's commands, is one round trip, and counts as one
 //     query.

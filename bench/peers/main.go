@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 
 	"sessionengine/bench"
@@ -65,6 +67,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	redis := flags.String("redis", "",
 		"measure on the Redis server at this `URL` too; everything it makes there is deleted")
 	links := flags.Bool("links", false, "hold the model against pages over slow links too, some minutes more")
+	only := flags.String("only", "", "measure only these `engines`, their names separated by commas")
 	behaviour := flags.Bool("behaviour", false, "measure nothing: try what the libraries do where no figure shows it")
 	outputs, baseline := report.DeclareOutputs(flags), report.DeclareBaseline(flags)
 	if err := flags.Parse(args); err != nil {
@@ -79,6 +82,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	all, err := engines(*postgres, *redis)
 	if err != nil {
 		return err
+	}
+	if *only != "" {
+		names := strings.Split(*only, ",")
+		all = slices.DeleteFunc(all, func(e bench.Engine) bool { return !slices.Contains(names, e.Name) })
+		if len(all) != len(names) {
+			return fmt.Errorf("-only: of %q only %d are there", names, len(all))
+		}
 	}
 	sessions, err := bench.Corpus("login", "cart")
 	if err != nil {
