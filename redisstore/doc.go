@@ -118,4 +118,25 @@
 // acknowledged change was lost, and no session came back; with
 // [Options.WaitReplicas], none in eight others. On a network, where a replica lags
 // behind longer, more are.
+//
+// # Running a server
+//
+// A server for sessions needs maxmemory-policy noeviction: with any other it drops
+// sessions when memory is short, and logs visitors out
+// (https://redis.io/docs/latest/develop/reference/eviction/). Without appendonly yes
+// a restart loses what was saved since the last snapshot, and brings back what was
+// ended since (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
+// Beyond a trusted network it needs TLS (rediss://). [Store.Check] looks for the first
+// two at a program's start, and "sessionctl check" for an operator.
+//
+// A user of its own for the site has no other commands, keys and channels than
+// (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)
+//
+//	ACL SETUSER site on >PASSWORD resetkeys ~se:* resetchannels &__redis__:invalidate -@all
+//	  +get +set +getrange +setrange +del +pexpire +pexpireat +pttl +eval +evalsha +ping +time
+//	  +zadd +zrange +zscore +zrem +zremrangebyscore +scan +strlen +info +client +subscribe +wait
+//
+// zadd and what follows up to zremrangebyscore is for Options.Owners, scan and strlen for Count,
+// info and time for Check, wait for WaitReplicas, and client, subscribe and the
+// channel for package nearcache. On a Cluster the user needs "cluster", too.
 package redisstore
