@@ -139,8 +139,12 @@ var errSilent = errors.New("dbstore: a notification that was sent has not arrive
 	" one transaction, as pgbouncer in transaction mode, may stand before the database (then let Options.Listen" +
 	" connect to the server itself), or the connection that listens leads to another server than the others")
 
-// minBeat is the least time between two notifications that show that they arrive.
-const minBeat = 300 * time.Millisecond
+// The least and the longest time between two notifications that show that they
+// arrive.
+const (
+	minBeat = 300 * time.Millisecond
+	maxBeat = 2 * time.Second
+)
 
 // watch is the Watch of a [session.ChangeFeed].
 func (s *shared) watch(ctx context.Context, within time.Duration, ready func(), changed func(key string)) error {
@@ -158,7 +162,7 @@ func (s *shared) watch(ctx context.Context, within time.Duration, ready func(), 
 	heard := make(chan struct{}, 1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { cancel(s.beat(ctx, beat, max(within/3, minBeat), heard)) })
+	wg.Go(func() { cancel(s.beat(ctx, beat, min(max(within/3, minBeat), maxBeat), heard)) })
 	for watching := false; ; {
 		payload, err := listener.Receive(ctx)
 		switch {

@@ -83,6 +83,24 @@
 // SQLite database that the store owns, the context does not interrupt a
 // statement, and there is no such doubt.
 //
+// # Telling of changes
+//
+// With [Options.Changes], on PostgreSQL, triggers notify a channel of the key of each
+// row whose session was changed, given a shorter life, renewed or deleted, which lets
+// package nearcache keep sessions in memory. The key is a hash (with RawKeys a hash
+// of it), and so no token. Touching a session is not told, nor that rows are deleted
+// whose life was over five minutes before.
+//
+// It has a price: a transaction that notifies holds a lock of the whole server from
+// before its commit until after it (PreCommit_Notify in PostgreSQL's
+// src/backend/commands/async.c), so that such commits no longer wait for the disk
+// together. Saves of 16 writers at once, on a disk that takes 2 ms: 403 in a second
+// with the triggers, 2807 without; where commits do not wait for the disk
+// (synchronous_commit=off), 2825 and 8553. Saves that share a statement
+// ([Options.OwnDB]) share the lock. It pays where reads are many and saves are few,
+// and on a database of the sessions' own, whose other tables nobody else notifies of.
+// BenchmarkPostgresTriggers in nearcache measures it.
+//
 // # Cleanup
 //
 // Rows that are expired stay in the table until they are deleted by

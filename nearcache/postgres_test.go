@@ -45,6 +45,20 @@ var onPostgres = backend{
 	swallow: func(data []byte) bool { return strings.Contains(string(data), "sessionengine_near_") },
 }
 
+// openTable opens a table that tells of changes or not.
+func openTable(t testing.TB, url, table string, changes bool) *dbstore.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, postgres.Options{Options: dbstore.Options{Table: table, Changes: changes}})
+	if err == nil {
+		t.Cleanup(func() { s.Close() })
+		err = s.Migrate(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // openPostgres opens a table that tells of changes.
 func openPostgres(t testing.TB, url, table string, opts postgres.Options) *dbstore.Store {
 	t.Helper()

@@ -13,10 +13,10 @@ import (
 // Options configures a [Store]. The zero value has the default of every field.
 type Options struct {
 	// MaxStale is the longest time for which another process's change of a
-	// session may stay unseen, should nobody tell of it; 0 is five seconds. It is
-	// also how long a session is remembered, and about how soon a connection that
-	// is dead without a word is noticed. It has to be at least 10 ms; below a
-	// second, such connections are not noticed sooner than in a second.
+	// session may stay unseen, should nobody tell of it, and how long a session is
+	// remembered; 0 is five seconds. It has to be at least 10 ms. A connection that
+	// is dead without a word is noticed within that time, but not always in less
+	// than a second, and in five seconds at the latest.
 	MaxStale time.Duration
 
 	// Bytes is about the most memory that sessions take, in bytes; 0 is 32 MiB. A

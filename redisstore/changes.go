@@ -44,8 +44,11 @@ func (s *Store) Changes() (session.ChangeFeed, error) {
 	return session.ChangeFeed{Key: s.key, Watch: s.watch}, nil
 }
 
-// minBeat is the least time between two looks at whether a connection lives.
-const minBeat = 300 * time.Millisecond
+// The least and the longest time between two looks at whether a connection lives.
+const (
+	minBeat = 300 * time.Millisecond
+	maxBeat = 2 * time.Second
+)
 
 var (
 	errMoved = errors.New("the primary has changed, or slots have moved")
@@ -54,7 +57,7 @@ var (
 
 // watch is the Watch of a [session.ChangeFeed].
 func (s *shared) watch(ctx context.Context, within time.Duration, ready func(), changed func(key string)) error {
-	beat := max(within/3, minBeat)
+	beat := min(max(within/3, minBeat), maxBeat)
 	before, err := s.look(ctx, beat)
 	if err != nil {
 		return err

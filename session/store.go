@@ -246,8 +246,8 @@ type ChangeFeed struct {
 	// life or whose life is over need not be told.
 	//
 	// Watch returns an error as soon as it is no longer certain, and about within
-	// the given duration if a connection is dead without a word or somebody on
-	// its way swallows what it is to hear. It returns when ctx ends. Its calls of
+	// the given duration if a connection is dead without a word. Some notice what
+	// somebody on the way swallows. It returns when ctx ends. Its calls of
 	// ready and changed come one after another, and none after it has returned;
 	// they have to return soon.
 	Watch func(ctx context.Context, within time.Duration, ready func(), changed func(key string)) error
