@@ -57,10 +57,9 @@ type entry struct {
 // entryOverhead is about what an entry takes besides its texts, in bytes.
 const entryOverhead = 320
 
-// ticket is what has to be the same when an answer arrives as when its read was
-// sent.
+// ticket is what was so when a read was sent: if the counter is another one when the
+// answer arrives, the answer is not kept.
 type ticket struct {
-	watching  bool
 	forgotten uint32
 	sent      time.Time
 }
@@ -98,16 +97,13 @@ func (c *cache) load(key string) (*session.Record, ticket) {
 		p.entries.Delete(key)
 	}
 	p.misses++
-	t := ticket{p.watching, *forgotten, now}
+	t := ticket{*forgotten, now}
 	p.mu.Unlock()
 	return nil, t
 }
 
 // store keeps what a read has found, unless it may have changed since.
 func (c *cache) store(key string, t ticket, rec *session.Record) {
-	if !t.watching {
-		return
-	}
 	until := t.sent.Add(c.maxStale)
 	e := &entry{rec: *rec, until: until, wall: until.UnixNano()}
 	if rec.Expires.Before(time.Unix(0, e.wall)) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -268,6 +269,26 @@ func (b backend) testOtherNode(t *testing.T) {
 	if st := here.Stats(); st.Hits < 50 || st.Changes < 150 {
 		t.Errorf("%+v", st)
 	}
+	before := watching()
+	here.Close()
+	there.Close()
+	if after := watching(); before < 2 || after > before-2 {
+		t.Errorf("%d goroutines watch with two nodes, and %d without", before, after)
+	}
+}
+
+// watching returns how many goroutines of the engines watch.
+func watching() (n int) {
+	stacks := make([]byte, 8<<20)
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		for _, f := range []string{"(*shared).watch", "(*shared).track", "(*shared).beat"} {
+			if strings.Contains(stack, f) {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }
 
 // staleAtMost ends a session on one node, and checks that no load of another one
