@@ -36,10 +36,11 @@ var (
 	m        *testing.M
 	site     *url.URL
 
-	addr, file, hash, id, item, password, secretKey string
+	addr, cert, file, hash, id, item, key, password, secretKey string
 
-	secret, next, old     []byte
-	engine, cookies, rows session.SessionStore
+	secret, next, old            []byte
+	engine, store, cookies, rows session.SessionStore
+	askAgain, deleteAccount      http.Handler
 
 	list         revocation.List
 	passwordHash func(ctx context.Context, user string) (string, error)

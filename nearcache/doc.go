@@ -5,7 +5,7 @@
 // [New] puts a [Store] around an engine that can tell of changes, which are
 // dbstore on PostgreSQL with Options.Changes, and redisstore:
 //
-//	engine, err := postgres.Open(ctx, url, postgres.Options{Options: dbstore.Options{Changes: true}})
+//	engine, err := postgres.Open(ctx, "postgres://…", postgres.Options{Options: dbstore.Options{Changes: true}})
 //	…
 //	store, err := nearcache.New(engine, nearcache.Options{})
 //	…
