@@ -1,12 +1,10 @@
 package nearcache_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -368,9 +366,9 @@ func get(t testing.TB, handler http.Handler, cookie *http.Cookie) *httptest.Resp
 // itself, and logs once that it does not and once that it does.
 func TestWhileNobodyTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		logger, log := logOf()
 		h := newHub()
-		s := near(t, h, nearcache.Options{MaxStale: time.Hour, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		s := near(t, h, nearcache.Options{MaxStale: time.Hour, Logger: logger})
 		token, _ := create(t, h, "1")
 		holds(t, s, token, "1")
 		h.setDown(true)
@@ -383,8 +381,11 @@ func TestWhileNobodyTells(t *testing.T) {
 			t.Errorf("while nobody tells: %+v", st)
 		}
 		time.Sleep(time.Hour / 2)
-		if h.watches < 200 || h.watches > 2000 {
-			t.Errorf("watched %d times in half an hour", h.watches)
+		h.mu.Lock()
+		watches := h.watches
+		h.mu.Unlock()
+		if watches < 200 || watches > 2000 {
+			t.Errorf("watched %d times in half an hour", watches)
 		}
 		h.setDown(false)
 		time.Sleep(10 * time.Second)
@@ -393,8 +394,8 @@ func TestWhileNobodyTells(t *testing.T) {
 		if st := s.Stats(); !st.Watching || st.Hits != 1 {
 			t.Errorf("when it tells again: %+v", st)
 		}
-		if lines := strings.Count(log.String(), "\n"); lines != 2 || strings.Contains(log.String(), token) {
-			t.Errorf("%d lines, want 2: %s", lines, log.String())
+		if lines := strings.Count(log(), "\n"); lines != 2 || strings.Contains(log(), token) {
+			t.Errorf("%d lines, want 2: %s", lines, log())
 		}
 	})
 }
