@@ -135,8 +135,8 @@ func (s *shared) migrateChanges(ctx context.Context) error {
 	return nil
 }
 
-var errSilent = errors.New("dbstore: a notification that was sent has not arrived: a pooler that lends connections for" +
-	" one transaction, as pgbouncer in transaction mode, may stand before the database (then let Options.Listen" +
+var errSilent = errors.New("dbstore: a notification that was sent has not arrived: a pooler that lends connections" +
+	" for one transaction, as pgbouncer in transaction mode, may stand before the database (then let Options.Listen" +
 	" connect to the server itself), or the connection that listens leads to another server than the others")
 
 // The least and the longest time between two notifications that show that they

@@ -61,21 +61,18 @@ func TestValkey(t *testing.T) {
 	b.testKilled(t)
 }
 
-// redisGroups are servers that belong together.
-var redisGroups = map[string]*testserver.RedisGroup{
-	"Redis cluster":   testserver.RedisCluster("cluster-node-timeout 1000"),
-	"Valkey cluster":  testserver.ValkeyCluster("cluster-node-timeout 1000"),
-	"Redis sentinel":  testserver.RedisSentinel(),
-	"Valkey sentinel": testserver.ValkeySentinel(),
-}
-
 // Two nodes hear of each other's changes on each primary, also after a replica has
 // taken a primary's place, and while slots move and after that.
 func TestRedisGroups(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	for name, group := range redisGroups {
+	for name, group := range map[string]*testserver.RedisGroup{
+		"Redis cluster":   testserver.RedisCluster("cluster-node-timeout 1000"),
+		"Valkey cluster":  testserver.ValkeyCluster("cluster-node-timeout 1000"),
+		"Redis sentinel":  testserver.RedisSentinel(),
+		"Valkey sentinel": testserver.ValkeySentinel(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			t.Cleanup(func() {

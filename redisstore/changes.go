@@ -125,13 +125,15 @@ func (s *shared) look(ctx context.Context, timeout time.Duration) (view, error) 
 	defer stop()
 	var lines []string
 	if c, ok := s.client.(*redis.ClusterClient); ok {
-		slots, err := c.ClusterSlots(ctx).Result()
+		shards, err := c.ClusterShards(ctx).Result()
 		if err != nil {
 			return view{}, s.failure(ctx, "watch", err)
 		}
-		for _, slot := range slots {
-			if len(slot.Nodes) > 0 {
-				lines = append(lines, fmt.Sprint(slot.Start, " ", slot.End, " ", slot.Nodes[0].ID))
+		for _, shard := range shards {
+			for _, node := range shard.Nodes {
+				if node.Role == "master" {
+					lines = append(lines, fmt.Sprint(shard.Slots, node.ID))
+				}
 			}
 		}
 		c.ReloadState(ctx)
