@@ -7,7 +7,7 @@ import (
 
 // binding is what a bound session knows of it: see [session.Session.SetBinding].
 type binding struct {
-	id   string // as the browser knows it: 16 random bytes
+	id   string // as the browser knows it: see idOf
 	user string // what tagOf makes of the user's name
 	key  key
 }
@@ -26,9 +26,11 @@ var (
 	tagLength = encoding.EncodedLen(tagBytes)
 )
 
-func newID() string {
-	n := newNonce()
-	return encoding.EncodeToString(n[:])
+// idOf returns the id of what is bound by an offer: 16 bytes of SHA-256 of the
+// offer's cookie, which has 16 random bytes. So that cookie is known again.
+func idOf(offer string) string {
+	sum := sha256.Sum256([]byte("sessionengine dbsc id " + offer))
+	return encoding.EncodeToString(sum[:idBytes])
 }
 
 // tagOf returns what stands for a user in a binding, so that one is noticed that

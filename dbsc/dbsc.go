@@ -34,6 +34,10 @@ const (
 	// minutes.
 	offerLife = 10 * time.Minute
 
+	// overtakenLife is how old an offer may be whose cookie is taken for the bound
+	// one: longer than a browser registers, and requests last that it sent before.
+	overtakenLife = time.Minute
+
 	// clockSlack is by how much the clocks of a site's nodes may differ.
 	clockSlack = time.Minute
 )

@@ -63,6 +63,9 @@
 //     since the binding is in the row. Of parallel requests the last response wins in
 //     a cookie, so one may undo the binding; the browser is told so when it refreshes,
 //     and registers again with the next page.
+//   - What a browser asks for while it registers may be served after the session was
+//     bound. So for a minute from the login a request gets the session with the
+//     cookies of before, too, and so does a copy of both.
 //   - A proof is accepted for a minute. Who sends it again gets the same cookie that
 //     the browser got, which expires at the same time.
 //   - Logging out needs no proof, so that a visitor always can; a thief can, too.

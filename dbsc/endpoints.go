@@ -81,17 +81,17 @@ func (b *Binder) serveRegister(w http.ResponseWriter, r *http.Request, s *sessio
 		refuse(reasonChallenge)
 		return
 	}
-	offered := false
+	id := ""
 	cookies(r.Header, b.opts.CookieName, func(value string) bool {
-		of, m, ok := b.macs.open(offerCookie, value, user)
-		offered = offered || ok && m == n && of.Equal(at)
+		if of, m, ok := b.macs.open(offerCookie, value, user); ok && m == n && of.Equal(at) {
+			id = idOf(value)
+		}
 		return true
 	})
-	if !offered {
+	if id == "" {
 		refuse(reasonOffer)
 		return
 	}
-	id := newID()
 	s.SetBinding(binding{id, tagOf(user), p.key}.String())
 	if s.Save(r.Context()) != nil {
 		return // the Manager answers, and the session stays unbound

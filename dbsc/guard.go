@@ -25,12 +25,27 @@ func (b *Binder) proven(r *http.Request, id string) bool {
 	return found
 }
 
+// overtaken reports whether a request was sent before its browser had the answer of
+// the registration: it has the cookie of the offer that the session of that id was
+// bound by, which is good for a minute. Whoever has a copy of it could use the
+// session until it was bound.
+func (b *Binder) overtaken(r *http.Request, id string) bool {
+	found := false
+	cookies(r.Header, b.opts.CookieName, func(value string) bool {
+		// The id stands for all of an offer that was checked at the registration.
+		found = len(value) == encoding.EncodedLen(longToken) && idOf(value) == id &&
+			isFresh(timeOf(value), min(overtakenLife, b.opts.Life))
+		return !found
+	})
+	return found
+}
+
 // Admit implements [session.Guard]: a bound session is given out with a fresh
-// bound cookie only.
+// bound cookie only, or for a moment with the one of the offer that it was bound by.
 func (b *Binder) Admit(r *http.Request, text string) error {
 	id, _, _, ok := split(text)
 	switch {
-	case ok && b.proven(r, id):
+	case ok && (b.proven(r, id) || b.overtaken(r, id)):
 		return nil
 	case r.Context().Value(endpointKey{}) == b: // which asks for a proof itself
 		return nil
@@ -102,15 +117,15 @@ func (b *Binder) BeforeHeader(header func() http.Header, r *http.Request, s *ses
 	if r.Context().Value(endpointKey{}) == b {
 		return
 	}
-	offered, bound := false, false
+	offered, presented := false, false
 	cookies(r.Header, b.opts.CookieName, func(value string) bool {
 		at, _, ok := b.macs.open(offerCookie, value, user)
 		offered = offered || ok && isFresh(at, offerLife)
-		bound = bound || !ok && len(value) == encoding.EncodedLen(shortToken)
+		presented = true
 		return true
 	})
 	switch {
-	case user == "" && bound:
+	case user == "" && presented:
 		header().Add("Set-Cookie", b.cookie("", 0)) // so that the browser asks, and is told that it is over
 	case user == "" || offered || fetchedFrom(r) == "cross-site": // a browser would register without its cookies
 	default:

@@ -125,8 +125,24 @@ func (m *macs) open(k kind, token, subject string) (at time.Time, n nonce, ok bo
 	if !m.check(code, head, subject) {
 		return time.Time{}, n, false
 	}
-	var seconds [8]byte
-	copy(seconds[8-timeBytes:], head[1:])
 	copy(n[:], head[1+timeBytes:])
-	return time.Unix(int64(binary.BigEndian.Uint64(seconds[:])&math.MaxInt64), 0), n, true
+	return timeIn(head), n, true
+}
+
+func timeIn(head []byte) time.Time {
+	var seconds [8]byte
+	copy(seconds[8-timeBytes:], head[1:][:timeBytes])
+	return time.Unix(int64(binary.BigEndian.Uint64(seconds[:])&math.MaxInt64), 0)
+}
+
+// timeOf returns the time in a token that is known to be one of ours.
+func timeOf(token string) time.Time {
+	var buf [longToken]byte
+	if len(token) > encoding.EncodedLen(longToken) {
+		return time.Time{}
+	}
+	if _, err := encoding.Decode(buf[:], []byte(token)); err != nil {
+		return time.Time{}
+	}
+	return timeIn(buf[:])
 }
