@@ -251,7 +251,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"model: `requests` of a page that use the session, one after the other")
 	cacheHits := 100 * m.CacheHits
 	cmdflag.Float(flags, &cacheHits, "cache-hits", "percent",
-		"model: `percent` of the sessions asked for that a near cache has, for engines with one:\nof ten pages of a visit to two web servers that take turns, 8 find it there")
+		"model: `percent` of the sessions asked for that a near cache has, for engines with one:\nof ten pages of a visit to web servers that take turns, all but the first on each\nfind it there, so with two of them 80 %, and with three 70 %")
 	flags.BoolVar(&m.HTTP1, "http1", m.HTTP1,
 		"model: HTTP/1.1, where each request carries the whole cookie, instead of HTTP/2")
 	cmdflag.Float(flags, &m.CPUHour, "cpu-price", "of an hour", "model: `price` of an hour of a core")

@@ -42,6 +42,9 @@ func DatabaseEngines(url string) ([]Engine, error) {
 		return redisEngines(server), nil
 	}
 	parsed, err := opendb.Parse(url)
+	if errors.Is(err, opendb.ErrScheme) {
+		err = openredis.ErrScheme
+	}
 	if err == nil {
 		err = parsed.Exists()
 	}

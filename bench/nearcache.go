@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +26,8 @@ func (r *Report) nearCaches() []string {
 		if !near || r.RuledOut(engine) != "" {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%sWith %s a server may go on for up to %v with what another one has changed "+
-			"or ended; what is saved never comes from it.", r.nearCacheWorth(engine), engine, stale))
+		lines = append(lines, fmt.Sprintf("%sWith %s a web server may go on for up to %s s with what another one has "+
+			"changed or ended; no save rests on that.", r.nearCacheWorth(engine), engine, strconv.FormatFloat(stale.Seconds(), 'g', -1, 64)))
 	}
 	return lines
 }

@@ -41,8 +41,8 @@ func TestAdviceOnANearCache(t *testing.T) {
 		want string
 	}{
 		{0.8, "The near cache pays: row+nearcache makes a page 0.41 ms quicker than row, if it has 80 % of the " +
-			"sessions asked for (-cache-hits). With row+nearcache a server may go on for up to 5s with what another one " +
-			"has changed or ended"},
+			"sessions asked for (-cache-hits). With row+nearcache a web server may go on for up to 5 s with what another " +
+			"one has changed or ended"},
 		{0, "The near cache does not pay for any session of this run, if it has 0 % of the sessions asked for " +
 			"(-cache-hits): leave it out. With row+nearcache"},
 	} {

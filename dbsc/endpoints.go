@@ -14,7 +14,9 @@ type endpointKey struct{}
 
 // Handler returns a handler that gives next's requests their session, as
 // m.Handler(next) does, and answers those for the two endpoints itself. m is a
-// Manager that has b as its Guard.
+// Manager that has b as its Guard. Without the Guard, or with m.Handler in the place of
+// this, no session is bound, and no error says so: the response of a login has to have
+// the field Secure-Session-Registration, and a POST to "/dbsc/register" not to be a 404.
 func (b *Binder) Handler(m *session.Manager, next http.Handler) http.Handler {
 	app := m.Handler(next)
 	endpoints := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.serve(m, w, r) }))

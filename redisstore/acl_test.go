@@ -34,6 +34,9 @@ func TestAUserWithTheDocumentedAccessListSuffices(t *testing.T) {
 	if err := admin.Do(t.Context(), args...).Err(); err != nil {
 		t.Fatal(err)
 	}
+	if err := admin.ACLLogReset(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	url := "redis://site:secret@" + single.Addr
 	opts := redisstore.Options{Owners: true}
 	sessiontest.Run(t, func(t *testing.T) session.SessionStore {
@@ -67,6 +70,22 @@ func TestAUserWithTheDocumentedAccessListSuffices(t *testing.T) {
 	for start := time.Now(); !near.Stats().Watching; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 10*time.Second {
 			t.Fatal("the near cache does not get to know of changes")
+		}
+	}
+
+	// The server has no replica, which is what a save with WaitReplicas has to say.
+	opts.WaitReplicas, opts.WaitTimeout = 1, time.Millisecond
+	_, err = open(t, url, opts).Save(t.Context(), "", &session.Record{Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)})
+	if err == nil || !strings.Contains(err.Error(), "not enough replicas") {
+		t.Errorf("WaitReplicas: %v", err)
+	}
+	log, err := admin.ACLLog(t.Context(), 10).Result()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, refused := range log {
+		if refused.Username == "site" {
+			t.Errorf("the list refuses %s", refused.Object)
 		}
 	}
 

@@ -75,16 +75,6 @@
 // they are saved again: switch it on before the first login, or wait for the longest
 // life of a session before you rely on it.
 //
-// # Memory, and who may do what
-//
-// The server's maxmemory-policy has to be noeviction, or it drops sessions when memory
-// is short: [Store.Check] looks. A server that is out of memory refuses saves, which
-// gives the visitor a 503; reading, logging out and ending all sessions go on. An
-// access list has to allow GET, SET, DEL, GETRANGE, SETRANGE, STRLEN, PEXPIRE,
-// PEXPIREAT, PTTL, EVAL, EVALSHA and PING for the keys with the prefix, with Owners
-// also TIME and ZADD, ZRANGE, ZREM, ZREMRANGEBYSCORE and ZSCORE, and with WaitReplicas
-// WATCH, UNWATCH and WAIT; for operators INFO and SCAN.
-//
 // # Broken connections
 //
 // go-redis repeats a command whose answer was lost (its option MaxRetries), and
@@ -123,9 +113,11 @@
 //
 // A server for sessions needs maxmemory-policy noeviction: with any other it drops
 // sessions when memory is short, and logs visitors out
-// (https://redis.io/docs/latest/develop/reference/eviction/). Without appendonly yes
-// a restart loses what was saved since the last snapshot, and brings back what was
-// ended since (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
+// (https://redis.io/docs/latest/develop/reference/eviction/). With noeviction it
+// refuses saves then, which gives the visitor a 503; reading, logging out and ending
+// all sessions go on. Without appendonly yes a restart loses what was saved since the
+// last snapshot, and brings back what was ended since
+// (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
 // Beyond a trusted network it needs TLS (rediss://). [Store.Check] looks for the first
 // two at a program's start, and "sessionctl check" for an operator.
 //
@@ -133,10 +125,20 @@
 // (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/)
 //
 //	ACL SETUSER site on >PASSWORD resetkeys ~se:* resetchannels &__redis__:invalidate -@all
-//	  +get +set +getrange +setrange +del +pexpire +pexpireat +pttl +eval +evalsha +ping +time
-//	  +zadd +zrange +zscore +zrem +zremrangebyscore +scan +strlen +info +client +subscribe +wait
+//	  +get +set +getrange +setrange +del +pexpire +pexpireat +pttl +eval +evalsha +ping +time +zadd
+//	  +zrange +zscore +zrem +zremrangebyscore +scan +strlen +info +client +subscribe +watch +unwatch +wait
 //
-// zadd and what follows up to zremrangebyscore is for Options.Owners, scan and strlen for Count,
-// info and time for Check, wait for WaitReplicas, and client, subscribe and the
-// channel for package nearcache. On a Cluster the user needs "cluster", too.
+// zadd and what follows up to zremrangebyscore is for Options.Owners, scan and strlen
+// for Count, info and time for Check, watch, unwatch and wait for WaitReplicas, and
+// client, subscribe and the channel for package nearcache. On a Cluster the user needs
+// "cluster", too.
+//
+// # When the server is away
+//
+// An operation fails, which gives the visitor a 503, and those that follow succeed as
+// soon as the server is back: nothing has to be started again. Where connections are
+// refused, go-redis tries for some two seconds before that; with max_retries=-1 in the
+// URL for half a second, but then a connection that has broken fails a request as
+// well. It writes lines of its own to standard error meanwhile, unless redis.SetLogger
+// tells it where to.
 package redisstore

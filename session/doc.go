@@ -4,11 +4,12 @@
 //
 // Where sessions are kept is decided by the [SessionStore] that a [Manager] is
 // made with. Package signedcookie keeps them in the visitor's cookie, package
-// dbstore in a SQL database; nothing but the line that makes the store knows
-// which:
+// dbstore in a SQL database, package redisstore in Redis or Valkey; nothing but the
+// line that makes the store knows which:
 //
 //	store, err := sqlite.Open(ctx, "sessions.db", sqlite.Options{})
 //	// or: store, err := signedcookie.New(secret, signedcookie.Options{})
+//	// or: store, err := redisstore.Open(ctx, "redis://localhost:6379/0", redisstore.Options{})
 //
 //	m, err := session.NewManager(store, session.Options{})
 //	http.ListenAndServe(addr, m.Handler(mux))
@@ -38,11 +39,11 @@
 // goes out; should that fail, the client gets an error response, and nothing of
 // the handler's. Nothing is saved when the handler answers with a 5xx status or
 // panics, except that a logout ([Session.Flush]) holds. A visitor whose session
-// is empty has no cookie, and no row in a database.
+// is empty has no cookie, and nothing is stored.
 //
 // Requests of one visitor may run at the same time. What becomes of their
-// changes depends on the engine. One that keeps sessions on the server, as
-// dbstore does, notices: the changes of all of them are kept, key by key (of two
+// changes depends on the engine. One that keeps sessions on the server, as dbstore
+// and redisstore do, notices: the changes of all of them are kept, key by key (of two
 // changes of one key the later save counts); a session that one of them ends
 // stays ended, and the others, if they have changed it, are answered with 400.
 // One that keeps the session in the cookie cannot notice: the response that the
@@ -56,8 +57,8 @@
 // Options.Strict adds what a security review asks for. When a visitor logs in, call
 // [Session.SetOwner] and [Session.SetAuthenticated], which renew the session, or
 // [Session.Renew], and [Session.Flush] when they log out. [RequireRecent] has visitors
-// sign in again before what matters. Tokens, and the keys and values of sessions, are never part of an error
-// text or a log line.
+// sign in again before what matters. Tokens, and the keys and values of sessions, are
+// never part of an error text or a log line.
 //
 // What an engine cannot do is said in its own documentation: above all, a
 // session in a cookie cannot be ended by the server before it expires.

@@ -24,7 +24,8 @@ type Options struct {
 	//     [MaxStrictAbsoluteTimeout];
 	//   - the engine's tokens cannot be read by their holders, and a logout ends
 	//     the session for whoever has a copy: see [Traits];
-	//   - CrossOrigin is set, to its zero value if need be;
+	//   - other sites' requests are refused, as CrossOrigin says; nil stands for
+	//     [http.NewCrossOriginProtection];
 	//   - responses of a session that has an owner, or whose visitor is
 	//     authenticated, are Cache-Control: no-store, whatever the handler says.
 	//

@@ -140,6 +140,9 @@ func (d *database) parse(sys *system) (opendb.Database, error) {
 		return opendb.Database{}, usagef("which database? Give its URL in -db or %s", databaseVariable)
 	}
 	parsed, err := opendb.Parse(text)
+	if errors.Is(err, opendb.ErrScheme) {
+		err = openredis.ErrScheme
+	}
 	if err != nil {
 		return opendb.Database{}, usagef("the database's URL: %v", err)
 	}

@@ -149,8 +149,8 @@ var check = command{
 	usage: `Looks whether the database, as it is set up, can keep sessions, and prints what it
 finds, a line each. The exit status is 1 if there is anything.
 
-In Redis and Valkey it asks each primary for an eviction policy that drops
-sessions, for a version that is too old, a log of changes and so on; see
+In Redis and Valkey it asks each primary whether it drops sessions when memory is
+short, whether its version is too old, whether changes go to the disk, and so on; see
 "Running a server" in the documentation of package redisstore. Of a table it
 finds only whether it is there and can be read.
 `,

@@ -41,6 +41,9 @@ var dialects = map[string]dbstore.Dialect{
 	"mysql":      dbstore.MySQL,
 }
 
+// ErrScheme is what [Parse] says of a text that is no URL of any database.
+var ErrScheme = errors.New("the URL of a database begins with sqlite:, postgres:// or mysql://")
+
 // Parse reads the URL of a database, which is one of
 //
 //	sqlite:PATH, sqlite:///PATH, sqlite:////PATH
@@ -70,7 +73,7 @@ func Parse(text string) (Database, error) {
 			_, _, err = mysqldsn.Parse(text)
 		}
 	default:
-		return Database{}, errors.New("the URL of a database begins with sqlite:, postgres:// or mysql://")
+		return Database{}, ErrScheme
 	}
 	if err != nil {
 		return Database{}, fmt.Errorf("that is no URL of %v: %w", d.Dialect, err)

@@ -4,6 +4,7 @@ package openredis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,6 +29,9 @@ func init() { redis.SetLogger(silent{}) }
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
+
+// ErrScheme says what URLs a command takes that takes those of databases, too.
+var ErrScheme = errors.New("the URL of a database begins with sqlite:, postgres://, mysql:// or redis://")
 
 // Is reports whether text begins as such a URL does.
 func Is(text string) bool {
