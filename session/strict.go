@@ -72,7 +72,7 @@ func (o *Options) checkEngine(store SessionStore) error {
 				"whether it ends sessions: see TraitsTeller")
 		case t.Readable:
 			return errors.New("session: Options.Strict refuses this engine: whoever holds a token of it can read the " +
-				"session; of package signedcookie use the scheme Sealed")
+				"session, or nothing is said of that, see TraitsTeller; of package signedcookie use the scheme Sealed")
 		case !t.Ends && !o.InsecureAllowEndless:
 			return errors.New("session: Options.Strict refuses this engine: a copy of a token works after the logout; " +
 				"put package revocation around it, use an engine on the server, or set InsecureAllowEndless")

@@ -91,7 +91,8 @@ func TestStrictRefusesEngines(t *testing.T) {
 		"sealed, can be ended, watched":  {metrics.Instrument(endableStore(t, strictCookies(t))), false, false},
 		"rows":                           {rowStore(t), false, false},
 		"one that says nothing":          {silent, true, false},
-		"watched, and says nothing":      {metrics.Instrument(silent), true, true},
+		"watched, and says nothing":      {metrics.Instrument(silent), true, false},
+		"can be ended, and says nothing": {endableStore(t, silent), true, false},
 		"signed, watched, can be ended ": {endableStore(t, metrics.Instrument(cookieStore(t))), true, false},
 	} {
 		opts := strictOptions()

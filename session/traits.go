@@ -23,11 +23,13 @@ type TraitsTeller interface {
 }
 
 // TraitsOf calls the method of an engine that is a [TraitsTeller]. Of any other
-// nothing is known but that it has the methods that it has, and ok is false.
+// nothing is known but that it has the methods that it has, and ok is false; it is
+// taken to be Readable, so that what wraps it does not say otherwise.
 func TraitsOf(store SessionStore) (t Traits, ok bool) {
 	if teller, ok := store.(TraitsTeller); ok {
 		return teller.Traits(), true
 	}
+	t.Readable = true
 	_, t.EndsOwners = store.(OwnerEnder)
 	_, t.ListsOwners = store.(OwnerLister)
 	_, t.EndsAll = store.(AllEnder)
