@@ -41,6 +41,9 @@ func DatabaseEngines(url string) ([]Engine, error) {
 		}
 		return redisEngines(server), nil
 	}
+	if !opendb.Is(url) {
+		return nil, errors.New("the URL of a database begins with sqlite:, postgres://, mysql:// or redis://")
+	}
 	parsed, err := opendb.Parse(url)
 	if errors.Is(err, opendb.ErrScheme) {
 		err = openredis.ErrScheme

@@ -132,7 +132,11 @@ func TestDatabaseOfTheUsersOwnIsMeasuredAndLeftAsItWas(t *testing.T) {
 				if q.Engine != engine.Name && q.Kind == Again { // the near cache has them all
 					want = 0
 				}
-				if q.Queries != want || len(q.Nanosec) != 1 {
+				most := want
+				if q.Engine != engine.Name { // now and then the near cache asks whether it still hears of changes
+					most += 0.1
+				}
+				if q.Queries < want || q.Queries > most || len(q.Nanosec) != 1 {
 					t.Errorf("%s: %v queries, %d times, want %v and 1", q.Kind, q.Queries, len(q.Nanosec), want)
 				}
 			}

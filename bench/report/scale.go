@@ -30,7 +30,7 @@ func (b *builder) sizeTable() *table {
 		Notes: []string{
 			"cores: of web servers, kept busy by sessions all the time. A site needs more, for its peaks and for all " +
 				"else; a server's database has cores of its own, which were not measured. queries/s: to the database. in " +
-				"use: connections to it, on average. tables: with their indexes. cleanup: how long it runs in a day on " +
+				"use: connections to it, on average. tables: with their indexes; with Redis, memory. cleanup: how long it runs in a day on " +
 				"a busy machine, half of that pausing. up, down: bytes of cookies in a day. price: dollars in 30 days, for " +
 				"cores, bytes down and queries, not for storage. -: none; ?: not known of that engine.",
 			"How it follows: pages a second are requests a second ÷ requests of a page; cores, queries, bytes and " +
@@ -50,8 +50,10 @@ func (b *builder) sizeTable() *table {
 				tables = text("%s", byteText(n.Rows.Table+n.Rows.Index)).at("%s/rows", from)
 				tables.More = fmt.Sprintf("%s the table, %s the indexes", byteText(n.Rows.Table),
 					byteText(n.Rows.Index))
-				cleanup = text("%s", secondText(n.Rows.Cleanup)).at("%s/rows/cleanup_per_day", from)
-				cleanup.More = grouped(n.Rows.Expire) + " rows"
+				if n.Rows.Cleanup > 0 {
+					cleanup = text("%s", secondText(n.Rows.Cleanup)).at("%s/rows/cleanup_per_day", from)
+					cleanup.More = grouped(n.Rows.Expire) + " rows"
+				}
 			case n.Queries > 0:
 				tables, cleanup = none("?"), none("?")
 			}
@@ -85,8 +87,12 @@ func (b *builder) rowsFormula() string {
 	for _, n := range b.Sites[0].Engines {
 		if n.Rows != nil {
 			row := n.Rows.Row
-			formulas = append(formulas, fmt.Sprintf("of %s (%s) %.0f + %.0f bytes × sessions, and %.0f µs × expired "+
-				"rows", n.Engine, scale.DatabaseOf(n.Engine).Name, row.Table, row.Index, 1e6*row.Cleanup))
+			formula := fmt.Sprintf("of %s (%s) %.0f + %.0f bytes × sessions", n.Engine, scale.DatabaseOf(n.Engine).Name,
+				row.Table, row.Index)
+			if row.Cleanup > 0 {
+				formula += fmt.Sprintf(", and %.0f µs × expired rows", 1e6*row.Cleanup)
+			}
+			formulas = append(formulas, formula)
 		}
 	}
 	if formulas == nil {

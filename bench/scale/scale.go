@@ -62,7 +62,7 @@ func (s Site) Check() error {
 type Row struct {
 	Table   float64 `json:"table_bytes"`
 	Index   float64 `json:"index_bytes"` // of all indexes
-	Cleanup float64 `json:"cleanup_s"`   // seconds to delete it, half of which the cleanup rests
+	Cleanup float64 `json:"cleanup_s"`   // seconds to delete it, half of which the cleanup rests; 0 where the server does it
 }
 
 // An Engine is what is known of one, for sessions of some size.
@@ -206,14 +206,16 @@ func medianSession(sessions []bench.SessionSize) bench.SessionSize {
 
 // A Database is one whose tables were measured.
 type Database struct {
-	Name        string            `json:"database"` // as a dbstore.Dialect is called
+	Name        string            `json:"database"` // as a dbstore.Dialect is called, or Redis
 	Version     string            `json:"version"`
 	Environment bench.Environment `json:"environment"` // of the program that measured
 	Points      []Point           `json:"points"`      // in the order of sizes, and then of rows
 }
 
-// A Point is what was measured of a table that package dbstore keeps. It was
-// filled, half of its rows were deleted at random places, and as many new ones
+// A Point is what was measured of a table that package dbstore keeps, or of the keys
+// of package redisstore: there Table is the memory of keys and values, the indexes
+// are those that the server finds them and the expired ones by, and File is all of
+// that. It was filled, half of its rows were deleted at random places, and as many new ones
 // saved, as on a site where sessions come and go. Expiries are in no order, as
 // those of sessions that are extended now and then.
 type Point struct {
@@ -230,14 +232,18 @@ type Point struct {
 	File        int64 `json:"file_bytes"`
 
 	Fill    float64 `json:"fill_s"`    // seconds to insert a row, many with a statement
-	Deleted int     `json:"deleted"`   // by dbstore's cleanup, of those that had expired
+	Deleted int     `json:"deleted"`   // by dbstore's cleanup, of those that had expired; 0 where the server does it
 	Cleanup float64 `json:"cleanup_s"` // seconds for all of these, half of it rest
 }
 
 // Row returns what a row of the table takes.
 func (p Point) Row() Row {
 	n := float64(p.Rows)
-	return Row{float64(p.Table) / n, float64(p.KeyIndex+p.ExpiryIndex) / n, p.Cleanup / float64(p.Deleted)}
+	row := Row{Table: float64(p.Table) / n, Index: float64(p.KeyIndex+p.ExpiryIndex) / n}
+	if p.Deleted > 0 {
+		row.Cleanup = p.Cleanup / float64(p.Deleted)
+	}
+	return row
 }
 
 //go:embed points.json
@@ -258,8 +264,8 @@ func Measured() []Database {
 func DatabaseOf(engine string) *Database {
 	name := map[string]string{
 		"dbstore": "SQLite", "dbstore-sync": "SQLite", "dbstore-mem": "SQLite", "dbstore-sqlite": "SQLite",
-		"dbstore-postgres": "PostgreSQL", "dbstore-mysql": "MySQL",
-	}[engine]
+		"dbstore-postgres": "PostgreSQL", "dbstore-mysql": "MySQL", "redisstore": "Redis",
+	}[strings.TrimSuffix(engine, "+nearcache")]
 	all := Measured()
 	i := slices.IndexFunc(all, func(d Database) bool { return d.Name == name })
 	if i < 0 {

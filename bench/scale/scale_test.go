@@ -16,6 +16,7 @@ import (
 
 	"sessionengine/bench"
 	"sessionengine/internal/opendb"
+	"sessionengine/internal/openredis"
 )
 
 // The points are taken with
@@ -40,6 +41,12 @@ var tables = []struct{ size, rows int }{
 	{4000, 100_000},
 }
 
+// redisTables are those of Redis, where what a session takes does not depend on how many there are but for the size of
+// the indexes, which doubles.
+var redisTables = []struct{ size, rows int }{
+	{50, 10_000}, {200, 10_000}, {200, 100_000}, {1000, 10_000}, {2000, 10_000}, {4000, 10_000},
+}
+
 // points.json holds what was measured, and bench/results/rows.txt shows all of it.
 func TestPoints(t *testing.T) {
 	if *measure {
@@ -60,6 +67,10 @@ func TestPoints(t *testing.T) {
 		t.Errorf("%s does not show points.json; -update writes it anew", rowsFile)
 	}
 	for _, d := range Measured() {
+		tables := tables
+		if d.Name == "Redis" {
+			tables = redisTables
+		}
 		if len(d.Points) != len(tables) {
 			t.Fatalf("%s has %d points, want %d", d.Name, len(d.Points), len(tables))
 		}
@@ -71,15 +82,24 @@ func TestPoints(t *testing.T) {
 	}
 }
 
+// A measurer measures a table that is empty.
+type measurer interface {
+	measure(t testing.TB, size, rows int) Point
+	version(t testing.TB) (name, version string)
+}
+
 // takePoints measures one database, and puts its points into points.json.
 func takePoints(t *testing.T) {
-	open := sqliteBed
-	if *database != "" {
+	open, tables := func(t testing.TB) measurer { return sqliteBed(t) }, tables
+	if openredis.Is(*database) {
+		tables = redisTables
+		open = func(t testing.TB) measurer { return newRedisBed(t, *database) }
+	} else if *database != "" {
 		server, err := opendb.Parse(*database)
 		if err != nil {
 			t.Fatal(err)
 		}
-		open = func(t testing.TB) *bed { return newBed(t, server) }
+		open = func(t testing.TB) measurer { return newBed(t, server) }
 	}
 	found := Database{Environment: bench.CurrentEnvironment()}
 	for _, table := range tables {
@@ -106,7 +126,7 @@ func takePoints(t *testing.T) {
 
 // writePoints writes the points as tables.
 func writePoints(out *bytes.Buffer, all []Database) {
-	fmt.Fprint(out, `What a session takes in a table of package dbstore
+	fmt.Fprint(out, `What a session takes in a table of package dbstore, and in Redis
 
 session: bytes of JSON, on average; they vary from half of that to one and a half.
 table, key, expiry: bytes a session in the table, in the index on session_key and in
@@ -116,6 +136,9 @@ disk, with what is free.
 insert: a row, with 200 in a statement. cleanup: of an expired row, by DeleteExpired,
 500 at a time; half of that time it rests. Both were taken on a machine that was busy
 with other work and its disk, and are longer than on an idle one. Bytes are the same.
+Redis: table is the memory of keys and values, key and expiry that of the two indexes
+of all keys, file all of that; insert is a save by one of 64 callers, and the server
+itself deletes what has expired.
 `)
 	for _, d := range all {
 		e := d.Environment
@@ -266,6 +289,7 @@ func TestDatabaseOf(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"dbstore-postgres": "PostgreSQL", "dbstore-mysql": "MySQL", "dbstore-sqlite": "SQLite", "own": "",
+		"redisstore": "Redis", "redisstore+nearcache": "Redis", "dbstore-postgres+nearcache": "PostgreSQL",
 	} {
 		got := ""
 		if d := DatabaseOf(name); d != nil {

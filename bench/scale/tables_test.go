@@ -17,7 +17,7 @@ var (
 	mysqlServer    = testserver.MySQL()
 )
 
-func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer, mysqlServer)) }
+func TestMain(m *testing.M) { os.Exit(testserver.Main(m, postgresServer, mysqlServer, redisServer)) }
 
 // beds are the databases that a test tries.
 func beds() map[string]func(*testing.T) *bed {
