@@ -60,8 +60,7 @@ const (
 )
 
 var opNames = [...]string{"load", "create", "save", "renew", "touch", "delete", "delete_unchanged", "delete_expired",
-	"end_sessions", "end_other_sessions", "sessions", "end_session",
-	"end_all_sessions"}
+	"end_sessions", "end_other_sessions", "sessions", "end_session", "end_all_sessions"}
 
 // String returns the operation's name in lower case, with underscores between
 // words.

@@ -328,7 +328,7 @@ func TestStoreDoesNotPrintTheEngine(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	if got, want := fmt.Sprint(metrics.Ops()), "[load create save renew touch delete delete_unchanged delete_expired "+
-		"end_sessions end_other_sessions sessions end_session]"; got != want {
+		"end_sessions end_other_sessions sessions end_session end_all_sessions]"; got != want {
 		t.Errorf("Ops are %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(metrics.Results()), "[ok not_found expired invalid_token gone conflict too_large "+

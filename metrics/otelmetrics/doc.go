@@ -38,7 +38,7 @@
 //
 //	name                             values
 //	sessionengine.operation          load, create, save, renew, touch, delete, delete_unchanged, delete_expired,
-//	                                 end_sessions, end_other_sessions, sessions, end_session
+//	                                 end_sessions, end_other_sessions, sessions, end_session, end_all_sessions
 //	sessionengine.result             ok, not_found, expired, invalid_token, gone, conflict, too_large, canceled, failure
 //	error.type                       gone, conflict, too_large, canceled, failure
 //	sessionengine.rejection.reason   not_found, expired, invalid_token
