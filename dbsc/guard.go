@@ -1,6 +1,7 @@
 package dbsc
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -173,6 +174,8 @@ func (b *Binder) RequireBound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.Load(r)
 		switch {
+		case errors.Is(err, session.ErrNoMiddleware):
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		case err != nil: // the Manager answers
 		case !b.Bound(r, s):
 			b.opts.Refuse.ServeHTTP(w, r)

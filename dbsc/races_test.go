@@ -1,6 +1,8 @@
 package dbsc_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -65,4 +67,14 @@ func TestAnOfferInThePlaceOfTheBoundCookie(t *testing.T) {
 		b.want("/page", `hello "ada"`)
 		b.want("/secure", "for your device only")
 	})
+}
+
+// Without a Manager around it RequireBound answers with an error, not with nothing.
+func TestRequireBoundWithoutAManager(t *testing.T) {
+	s := newSite(t, engines["memory"](t), dbsc.Options{})
+	w := httptest.NewRecorder()
+	s.binder.RequireBound(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("status %d", w.Code)
+	}
 }
