@@ -178,7 +178,8 @@ func TestNoOrphans(t *testing.T) {
 		owned := store.Owned(t, names...)
 		for _, owner := range names {
 			known, orphans := store.Members(t, owner)
-			if owned[owner] != known {
+			// Sessions that were there a moment ago may have expired.
+			if known > owned[owner] || known < owned[owner] && known < store.Owned(t, owner)[owner] {
 				t.Errorf("the index knows %d of %d sessions", known, owned[owner])
 			}
 			left, living = left+orphans, living+known
