@@ -163,31 +163,34 @@ var ownerCases = []testCase{
 				return
 			}
 			for range 5 {
+				ctx, stop := context.WithTimeout(c.ctx, patience)
 				token, rec := c.begin(ann, "")
 				done := make(chan struct{})
 				begun := make(chan struct{})
 				var last string
 				go func() {
 					defer close(done)
-					for i := 0; ; i++ {
+					for i := 0; ctx.Err() == nil; i++ {
 						newToken, err := c.store.Renew(c.ctx, token, rec)
 						if i == 3 {
 							close(begun)
 						}
 						if err != nil {
-							if i < 3 {
-								close(begun)
-							}
 							return
 						}
 						token, last = newToken, newToken
 					}
 				}()
-				<-begun
-				if _, err := session.EndAllSessions(c.ctx, c.store); err != nil {
+				select {
+				case <-begun:
+				case <-done:
+				}
+				_, err := session.EndAllSessions(c.ctx, c.store)
+				stop()
+				<-done
+				if err != nil {
 					c.Fatalf("EndAllSessions: %v", err)
 				}
-				<-done
 				c.wantDead("after EndAllSessions, one that was being renewed", last)
 			}
 		},

@@ -48,6 +48,7 @@ type broken struct {
 	endOthers     func(ctx context.Context, owner, token string) (string, error)
 	list          func(ctx context.Context, owner, token, after string, limit int) ([]session.SessionInfo, string, error)
 	endOne        func(ctx context.Context, owner, id string) error
+	endEverybody  func(ctx context.Context) (int64, error)
 }
 
 func newBroken(breaks func(*broken)) *broken {
@@ -57,6 +58,7 @@ func newBroken(breaks func(*broken)) *broken {
 		load:   m.Load, save: m.Save, renew: m.Renew, delete: m.Delete,
 		touch: m.Touch, deleteSame: m.DeleteUnchanged, deleteExpired: m.DeleteExpired,
 		endAll: m.EndSessions, endOthers: m.EndOtherSessions, list: m.Sessions, endOne: m.EndSession,
+		endEverybody: m.EndAllSessions,
 	}
 	breaks(b)
 	return b
@@ -103,8 +105,11 @@ func (b *broken) EndSession(ctx context.Context, owner, id string) error {
 	return b.endOne(ctx, owner, id)
 }
 
-// noteTokens notes the tokens that the store gives out, by owner.
-func (b *broken) noteTokens() func(owner string) []string {
+func (b *broken) EndAllSessions(ctx context.Context) (int64, error) { return b.endEverybody(ctx) }
+
+// noteTokens notes the tokens that the store gives out, and returns a function
+// that tells those of some owners, or of everybody if it is given none.
+func (b *broken) noteTokens() func(owners ...string) []string {
 	tokens := make(map[string][]string)
 	note := func(write writeFunc) writeFunc {
 		return func(ctx context.Context, token string, rec *session.Record) (string, error) {
@@ -116,10 +121,15 @@ func (b *broken) noteTokens() func(owner string) []string {
 		}
 	}
 	b.save, b.renew = note(b.save), note(b.renew)
-	return func(owner string) []string {
+	return func(owners ...string) (noted []string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return slices.Clone(tokens[owner])
+		for owner, theirs := range tokens {
+			if len(owners) == 0 || slices.Contains(owners, owner) {
+				noted = append(noted, theirs...)
+			}
+		}
+		return noted
 	}
 }
 
@@ -237,6 +247,8 @@ const (
 	caseLogoutRace  = "a save that races with a logout does not undo it"
 	caseTouchRace   = "a touch that races with a save loses no data"
 	caseMany        = "many sessions are used at once"
+	caseEverybody   = "EndAllSessions ends the sessions of everybody"
+	caseAllHeld     = "a session that is renewed all the time does not escape EndAllSessions"
 	caseEndAll      = "EndSessions ends the sessions of the owner and of nobody else"
 	caseEndOthers   = "EndOtherSessions keeps one session under a fresh token"
 	caseEndHeld     = "whoever changes and renews a session does not keep it from being ended"
@@ -252,6 +264,34 @@ const (
 )
 
 var mutants = []mutant{
+	{"EndAllSessions leaves those of nobody", func(b *broken) {
+		owners := make(map[string]bool)
+		b.save = func(ctx context.Context, token string, rec *session.Record) (string, error) {
+			b.mu.Lock()
+			owners[rec.Owner] = true
+			b.mu.Unlock()
+			return b.Memory.Save(ctx, token, rec)
+		}
+		b.endEverybody = func(ctx context.Context) (int64, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			for owner := range owners {
+				b.Memory.EndSessions(ctx, owner) // an error if it is empty
+			}
+			return -1, nil
+		}
+	}, []string{caseEverybody}, false},
+	{"EndAllSessions ends what it has found before", func(b *broken) {
+		tokens := b.noteTokens()
+		b.endEverybody = func(ctx context.Context) (int64, error) {
+			found := tokens()
+			pause()
+			for _, token := range found {
+				b.Memory.Delete(ctx, token)
+			}
+			return -1, nil
+		}
+	}, []string{caseAllHeld}, false},
 	{"an owner without a name has no sessions", func(b *broken) {
 		b.endAll = func(ctx context.Context, owner string) (int64, error) {
 			if owner == "" {
