@@ -47,7 +47,11 @@ func algorithm(k key) jose.SignatureAlgorithm {
 func encodeKey(k key) []byte {
 	switch k := k.(type) {
 	case *ecdsa.PublicKey:
-		return elliptic.MarshalCompressed(elliptic.P256(), k.X, k.Y)
+		point, err := k.Bytes() // 4, x, y
+		if err != nil {
+			return nil
+		}
+		return append([]byte{2 | point[64]&1}, point[1:33]...)
 	case *rsa.PublicKey:
 		return k.N.Bytes()
 	}
@@ -61,7 +65,15 @@ func decodeKey(b []byte) (key, error) {
 		if x == nil {
 			return nil, errProofKey
 		}
-		return &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y}, nil
+		point := make([]byte, 65)
+		point[0] = 4
+		x.FillBytes(point[1:33])
+		y.FillBytes(point[33:])
+		k, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+		if err != nil {
+			return nil, errProofKey
+		}
+		return k, nil
 	}
 	k := &rsa.PublicKey{N: new(big.Int).SetBytes(b), E: rsaExponent}
 	return k, checkKey(k)

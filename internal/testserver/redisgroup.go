@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -325,13 +326,20 @@ func clusterSettled(ctx context.Context, nodes []*Server) error {
 
 // slotOwner returns where the primary of a slot is, as a node says.
 func slotOwner(ctx context.Context, c *redis.Client, slot int) (addr string, err error) {
-	ranges, err := c.ClusterSlots(ctx).Result()
+	shards, err := c.ClusterShards(ctx).Result()
 	if err != nil {
 		return "", err
 	}
-	for _, r := range ranges {
-		if slot >= r.Start && slot <= r.End {
-			return r.Nodes[0].Addr, nil
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if int64(slot) < r.Start || int64(slot) > r.End {
+				continue
+			}
+			for _, node := range shard.Nodes {
+				if node.Role == "master" && node.Health == "online" {
+					return net.JoinHostPort(node.IP, strconv.FormatInt(node.Port, 10)), nil
+				}
+			}
 		}
 	}
 	return "", fmt.Errorf("nobody has slot %d", slot)
