@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -326,20 +325,15 @@ func clusterSettled(ctx context.Context, nodes []*Server) error {
 
 // slotOwner returns where the primary of a slot is, as a node says.
 func slotOwner(ctx context.Context, c *redis.Client, slot int) (addr string, err error) {
-	shards, err := c.ClusterShards(ctx).Result()
+	// CLUSTER SHARDS, which is newer, leaves slots out while a failover is under way.
+	//lint:ignore SA1019 for that reason
+	ranges, err := c.ClusterSlots(ctx).Result()
 	if err != nil {
 		return "", err
 	}
-	for _, shard := range shards {
-		for _, r := range shard.Slots {
-			if int64(slot) < r.Start || int64(slot) > r.End {
-				continue
-			}
-			for _, node := range shard.Nodes {
-				if node.Role == "master" && node.Health == "online" {
-					return net.JoinHostPort(node.IP, strconv.FormatInt(node.Port, 10)), nil
-				}
-			}
+	for _, r := range ranges {
+		if slot >= r.Start && slot <= r.End {
+			return r.Nodes[0].Addr, nil
 		}
 	}
 	return "", fmt.Errorf("nobody has slot %d", slot)
