@@ -130,6 +130,19 @@ func TestADoubtIsNeitherAConflictNorALogout(t *testing.T) {
 			t.Errorf("%s gave %v", op, err)
 		}
 	}
+	// The server has to know the scripts: one that it does not know has not run.
+	known := record("", `{"n":1}`)
+	first := begin(t, direct, known)
+	_, err := direct.Save(ctx, first, known)
+	if err == nil {
+		first, err = direct.Renew(ctx, first, known)
+	}
+	if err == nil {
+		err = direct.DeleteUnchanged(ctx, first, known)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		rec := record("", `{"n":1}`)
 		token := begin(t, store, rec)
