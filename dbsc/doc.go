@@ -59,7 +59,7 @@
 //   - Malware that stays on the device has the browser sign for it.
 //   - Engines in cookies cannot take back what was not bound yet: a copy that was
 //     made between the login and the registration, usually less than a second
-//     later, stays good until it expires. In a database it is dead with the others,
+//     later, stays good until it expires. In a database it is dead after a minute,
 //     since the binding is in the row. Of parallel requests the last response wins in
 //     a cookie, so one may undo the binding; the browser is told so when it refreshes,
 //     and registers again with the next page.
