@@ -94,8 +94,9 @@
 // It has a price: a transaction that notifies holds a lock of the whole server from
 // before its commit until after it (PreCommit_Notify in PostgreSQL's
 // src/backend/commands/async.c), so that such commits no longer wait for the disk
-// together. With 16 writers at once a server made 507 saves in a second with the
-// triggers and 3636 without, and, with fsync off, 5095 and 8818. Saves that share a
+// together. With 16 writers at once, on a busy machine, a server made 363 saves in a
+// second with the triggers and 599 without, and, with fsync off, 483 and 623; a quicker
+// server has more to lose. Saves that share a
 // statement ([Options.OwnDB]) share the lock. It pays where reads are many and saves
 // are few, and on a server whose other databases commit without notifications.
 // BenchmarkPostgresTriggers in nearcache measures it.
