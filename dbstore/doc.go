@@ -96,8 +96,8 @@
 // src/backend/commands/async.c), so that such commits no longer wait for the disk
 // together. With 16 writers at once, on a busy machine, a server made 363 saves in a
 // second with the triggers and 599 without, and, with fsync off, 483 and 623; a quicker
-// server has more to lose. Saves that share a
-// statement ([Options.OwnDB]) share the lock. It pays where reads are many and saves
+// server has more to lose. Saves that share a statement ([Options.OwnDB]) share the
+// lock. It pays where reads are many and saves
 // are few, and on a server whose other databases commit without notifications.
 // BenchmarkPostgresTriggers in nearcache measures it.
 //
